@@ -19,5 +19,6 @@ pub mod options;
 pub mod outbox;
 pub mod pipe;
 pub mod settings;
+pub mod simulated;
 pub mod tcp;
 pub mod uri;
