@@ -7,7 +7,6 @@
 //!
 //! What commands mean is for others: this crate neither routes, nor reconnects, nor decides.
 
-pub mod awaiting;
 pub mod backoff;
 pub mod clock;
 pub mod dial;

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::conditions::LinkConditions;
 use super::direction::Direction;
-use super::lane::{End, Lane};
+use super::lane::{Duct, End, Lane};
 use super::listener::Backlog;
-use super::stream::{ReadHalf, WriteHalf};
+use super::stream::{Holder, end};
 use crate::dial::Stream;
 use crate::link::PeerAddress;
 
@@ -50,9 +50,8 @@ struct Bound {
 struct Connected {
     dialer: String,
     acceptor: String,
-    /// From the dialer to the acceptor.
-    there: Weak<Lane>,
-    back: Weak<Lane>,
+    /// Gone when both ends are.
+    duct: Weak<Duct>,
 }
 
 /// The first port that nobody asked for by number.
@@ -122,26 +121,17 @@ impl Fabric {
             .filter(|backlog| backlog.has_room())
             .ok_or(io::ErrorKind::ConnectionRefused)?;
         let own_port = state.free_port(from).unwrap_or(FIRST_FREE_PORT);
-        let there = Arc::new(state.lane(from, to));
-        let back = Arc::new(state.lane(to, from));
+        let duct = Arc::new(Duct { there: state.lane(from, to), back: state.lane(to, from) });
         state.remember(Connected {
             dialer: from.to_owned(),
             acceptor: to.to_owned(),
-            there: Arc::downgrade(&there),
-            back: Arc::downgrade(&back),
+            duct: Arc::downgrade(&duct),
         });
         drop(state);
-        let (dialer, acceptor) = (format!("tcp://{from}:{own_port}"), format!("tcp://{to}:{port}"));
-        backlog.push(Stream::new(
-            ReadHalf::new(Arc::clone(&there)),
-            WriteHalf::new(Arc::clone(&back)),
-            PeerAddress { remote: dialer.clone(), local: acceptor.clone() },
-        ));
-        Ok(Stream::new(
-            ReadHalf::new(back),
-            WriteHalf::new(there),
-            PeerAddress { remote: acceptor, local: dialer },
-        ))
+        let (local, remote) = (format!("tcp://{from}:{own_port}"), format!("tcp://{to}:{port}"));
+        let dialer = PeerAddress { remote: local.clone(), local: remote.clone() };
+        backlog.push(end(&duct, Holder::Acceptor, dialer));
+        Ok(end(&duct, Holder::Dialer, PeerAddress { remote, local }))
     }
 
     pub(super) fn set_usual(&self, conditions: LinkConditions) {
@@ -179,9 +169,9 @@ impl Fabric {
 
     /// Ends refusal and silence between two hosts.
     pub(super) fn heal(&self, a: &str, b: &str) {
-        for lane in self.lanes(|stream| stream.is_between(a, b)) {
-            lane.there.resend();
-            lane.back.resend();
+        for stream in self.streams(|stream| stream.is_between(a, b)) {
+            stream.duct.there.resend();
+            stream.duct.back.resend();
         }
         for (from, to) in [(a, b), (b, a)] {
             let direction = self.direction(from, to);
@@ -194,8 +184,8 @@ impl Fabric {
 
     /// Ends all streams between two hosts by force; both ends notice at once.
     pub(super) fn reset_between(&self, a: &str, b: &str) {
-        for stream in self.lanes(|stream| stream.is_between(a, b)) {
-            for lane in [&stream.there, &stream.back] {
+        for stream in self.streams(|stream| stream.is_between(a, b)) {
+            for lane in [&stream.duct.there, &stream.duct.back] {
                 lane.reset(End::Reader, true);
                 lane.reset(End::Writer, true);
             }
@@ -204,13 +194,13 @@ impl Fabric {
 
     /// A host loses its streams and listeners; its peers notice when the news arrives.
     pub(super) fn crash(&self, host: &str) {
-        for stream in self.lanes(|stream| stream.dialer == host || stream.acceptor == host) {
+        for stream in self.streams(|stream| stream.dialer == host || stream.acceptor == host) {
             let dialed = stream.dialer == host;
             let accepted = stream.acceptor == host;
-            stream.there.reset(End::Writer, dialed);
-            stream.back.reset(End::Reader, dialed);
-            stream.there.reset(End::Reader, accepted);
-            stream.back.reset(End::Writer, accepted);
+            stream.duct.there.reset(End::Writer, dialed);
+            stream.duct.back.reset(End::Reader, dialed);
+            stream.duct.there.reset(End::Reader, accepted);
+            stream.duct.back.reset(End::Writer, accepted);
         }
         let mut crashed = Vec::new();
         self.state.lock().listeners.retain(|(bound, _), listener| {
@@ -238,25 +228,24 @@ impl Fabric {
     }
 
     fn look_again(&self) {
-        for stream in self.lanes(|_| true) {
-            stream.there.wake();
-            stream.back.wake();
+        for stream in self.streams(|_| true) {
+            stream.duct.there.wake();
+            stream.duct.back.wake();
         }
         self.changed.notify_waiters();
     }
 
-    fn lanes(&self, wanted: impl Fn(&Connected) -> bool) -> Vec<Living> {
+    fn streams(&self, wanted: impl Fn(&Connected) -> bool) -> Vec<Living> {
         let state = self.state.lock();
         state.streams.iter().filter(|stream| wanted(stream)).filter_map(Connected::living).collect()
     }
 }
 
-/// A stream of which at least one end is still held.
+/// A stream of which some half is still held.
 struct Living {
     dialer: String,
     acceptor: String,
-    there: Arc<Lane>,
-    back: Arc<Lane>,
+    duct: Arc<Duct>,
 }
 
 impl Connected {
@@ -264,8 +253,7 @@ impl Connected {
         Some(Living {
             dialer: self.dialer.clone(),
             acceptor: self.acceptor.clone(),
-            there: self.there.upgrade()?,
-            back: self.back.upgrade()?,
+            duct: self.duct.upgrade()?,
         })
     }
 
@@ -306,7 +294,7 @@ impl State {
 
     fn remember(&mut self, stream: Connected) {
         if self.streams.len() >= self.sift_at {
-            self.streams.retain(|stream| stream.living().is_some());
+            self.streams.retain(|stream| stream.duct.strong_count() > 0);
             self.sift_at = (self.streams.len() * 2).max(64);
         }
         self.streams.push(stream);

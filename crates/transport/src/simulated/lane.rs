@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use bytes::{Buf, Bytes};
 use fastrand::Rng;
@@ -12,6 +12,13 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::direction::Direction;
+
+/// Both directions of one stream.
+pub(super) struct Duct {
+    /// From the dialer to the acceptor.
+    pub(super) there: Lane,
+    pub(super) back: Lane,
+}
 
 /// Bytes on their way from one end of a stream to the other.
 ///
@@ -238,15 +245,5 @@ fn soonest(next: Option<Instant>, side: &Side, direction: &Direction) -> Option<
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
-    }
-}
-
-impl<T> Progress<T> {
-    /// As a poll, where waiting has been arranged for.
-    pub(super) fn into_poll(self) -> Poll<io::Result<T>> {
-        match self {
-            Self::Done(result) => Poll::Ready(result),
-            Self::Wait(_) => Poll::Pending,
-        }
     }
 }

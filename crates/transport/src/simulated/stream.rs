@@ -8,18 +8,39 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::lane::{Lane, Progress};
+use super::lane::{Duct, Lane, Progress};
+use crate::dial::Stream;
+use crate::link::PeerAddress;
 
 /// What the other end sends.
-pub(super) struct ReadHalf {
-    lane: Arc<Lane>,
+struct ReadHalf {
+    duct: Arc<Duct>,
+    holder: Holder,
     alarm: Alarm,
 }
 
 /// What goes to the other end.
-pub(super) struct WriteHalf {
-    lane: Arc<Lane>,
+struct WriteHalf {
+    duct: Arc<Duct>,
+    holder: Holder,
     alarm: Alarm,
+}
+
+/// Who holds a half.
+#[derive(Clone, Copy)]
+pub(super) enum Holder {
+    Dialer,
+    Acceptor,
+}
+
+/// The end of a stream that `holder` gets.
+pub(super) fn end(duct: &Arc<Duct>, holder: Holder, peer: PeerAddress) -> Stream {
+    let (reads, writes) = (Arc::clone(duct), Arc::clone(duct));
+    Stream::new(
+        ReadHalf { duct: reads, holder, alarm: Alarm::default() },
+        WriteHalf { duct: writes, holder, alarm: Alarm::default() },
+        peer,
+    )
 }
 
 /// Wakes a half when something that is underway arrives.
@@ -29,14 +50,20 @@ struct Alarm {
 }
 
 impl ReadHalf {
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, alarm: Alarm::default() }
+    fn lane(&self) -> &Lane {
+        match self.holder {
+            Holder::Dialer => &self.duct.back,
+            Holder::Acceptor => &self.duct.there,
+        }
     }
 }
 
 impl WriteHalf {
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, alarm: Alarm::default() }
+    fn lane(&self) -> &Lane {
+        match self.holder {
+            Holder::Dialer => &self.duct.there,
+            Holder::Acceptor => &self.duct.back,
+        }
     }
 }
 
@@ -62,8 +89,10 @@ impl AsyncRead for ReadHalf {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let half = &mut *self;
-        poll_with(&mut half.alarm, cx, |cx| half.lane.poll_read(into, cx))
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let polled = poll_with(&mut alarm, cx, |cx| self.lane().poll_read(into, cx));
+        self.alarm = alarm;
+        polled
     }
 }
 
@@ -73,8 +102,10 @@ impl AsyncWrite for WriteHalf {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let half = &mut *self;
-        poll_with(&mut half.alarm, cx, |cx| half.lane.poll_write(bytes, cx))
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let polled = poll_with(&mut alarm, cx, |cx| self.lane().poll_write(bytes, cx));
+        self.alarm = alarm;
+        polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -82,7 +113,7 @@ impl AsyncWrite for WriteHalf {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lane.finish();
+        self.lane().finish();
         Poll::Ready(Ok(()))
     }
 }
@@ -103,12 +134,12 @@ fn poll_with<T>(
 
 impl Drop for ReadHalf {
     fn drop(&mut self) {
-        self.lane.abandon();
+        self.lane().abandon();
     }
 }
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        self.lane.finish();
+        self.lane().finish();
     }
 }
