@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_network::BrokerIdentity;
-use ferrymq_openwire::codec::EncodeError;
+use ferrymq_openwire::error::EncodeError;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::ids::{ConsumerId, MessageId, ProducerId};

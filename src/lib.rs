@@ -1,0 +1,7 @@
+//! The FerryMQ broker: a node of a federated message-broker network that speaks OpenWire.
+
+pub mod config;
+pub mod connection;
+pub mod destination;
+pub mod node;
+pub mod routing;
