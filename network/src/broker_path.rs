@@ -1,21 +1,21 @@
-//! The brokers that a demand or a message has passed, nearest last.
+//! The brokers that a demand has passed, nearest last, as the wire has them.
+//!
+//! On the wire a path may be absent, and so may its elements; neither stands for a broker.
 
 use ferrymq_openwire::ids::BrokerId;
 
-/// Whether a path (absent: empty) has passed a broker.
-pub fn passes(path: Option<&Vec<BrokerId>>, broker: &BrokerId) -> bool {
-    path.is_some_and(|path| path.contains(broker))
-}
+/// A path as the wire has it.
+pub type WirePath = Vec<Option<BrokerId>>;
 
-/// The number of bridges that a path (absent: none) stands for.
-pub fn hops(path: Option<&Vec<BrokerId>>) -> usize {
-    path.map_or(0, Vec::len)
+/// The brokers of a path.
+pub fn brokers(path: Option<&WirePath>) -> impl Iterator<Item = &BrokerId> {
+    path.into_iter().flatten().flatten()
 }
 
 /// The path after one more broker.
-pub fn extended(path: Option<&Vec<BrokerId>>, broker: &BrokerId) -> Vec<BrokerId> {
-    let mut extended = Vec::with_capacity(hops(path) + 1);
-    extended.extend(path.into_iter().flatten().cloned());
-    extended.push(broker.clone());
-    extended
+pub fn extended<'a>(
+    path: impl IntoIterator<Item = &'a BrokerId>,
+    broker: &'a BrokerId,
+) -> WirePath {
+    path.into_iter().chain([broker]).cloned().map(Some).collect()
 }

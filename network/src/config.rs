@@ -138,10 +138,8 @@ impl NetworkConnectorConfig {
     /// `tcp://host:port`.
     pub fn new(name: impl Into<String>, uri: &Uri) -> Result<Self, ConnectorConfigError> {
         let name = name.into();
-        let remotes = StaticList::new(uri).map_err(|source| ConnectorConfigError::Uri {
-            connector: name.clone(),
-            source,
-        })?;
+        let remotes = StaticList::new(uri)
+            .map_err(|source| ConnectorConfigError::Uri { connector: name.clone(), source })?;
         Ok(Self {
             name,
             remotes,

@@ -91,7 +91,10 @@ impl DestinationPattern {
             return Err(PatternError::Empty);
         }
         if let Some((name, options)) = name.split_once('?') {
-            return Err(PatternError::Options { name: name.to_owned(), options: options.to_owned() });
+            return Err(PatternError::Options {
+                name: name.to_owned(),
+                options: options.to_owned(),
+            });
         }
         if name.contains(',') {
             return Err(PatternError::Composite { name: name.to_owned() });
@@ -172,8 +175,8 @@ fn levels(name: &Text) -> impl Iterator<Item = &[u8]> + Clone {
 
 fn unknown_kind(scheme: &str) -> PatternError {
     let known = KINDS.map(|(kind, _)| kind);
-    let nearest = nearest(scheme, &known)
-        .and_then(|near| known.into_iter().find(|kind| *kind == near));
+    let nearest =
+        nearest(scheme, &known).and_then(|near| known.into_iter().find(|kind| *kind == near));
     PatternError::UnknownKind { scheme: scheme.to_owned(), nearest }
 }
 

@@ -115,6 +115,16 @@ impl Forwarder {
         self.windows.values().any(|window| window.destination == *destination)
     }
 
+    /// Whether every subscription has ended.
+    pub(super) fn is_drained(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    /// The destination of a subscription.
+    pub(super) fn serving(&self, number: DemandNumber) -> Option<Destination> {
+        self.windows.get(&number).map(|window| window.destination.clone())
+    }
+
     /// A subscription is being made.
     pub(super) fn open(&mut self, info: &ConsumerInfo) {
         let number = info.consumer_id.as_ref().map(|consumer| consumer.value);
@@ -147,8 +157,7 @@ impl Forwarder {
         match self.windows.get_mut(&number) {
             Some(window) if !window.destination.kind().is_queue() => {
                 window.state = WindowState::Superseded;
-                let id = local.next_id();
-                local.push(window.removal(id));
+                let id = local.request(window.removal());
                 self.superseded.insert(id, number);
             }
             _ => self.end(number, now, local),
@@ -353,8 +362,7 @@ impl Forwarder {
 
     fn remove(&mut self, number: DemandNumber, local: &mut Outgoing) {
         if let Some(window) = self.windows.remove(&number) {
-            let id = local.next_id();
-            local.push(window.removal(id));
+            local.request(window.removal());
         }
     }
 }

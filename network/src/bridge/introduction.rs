@@ -7,59 +7,52 @@ use ferrymq_openwire::commands::{
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::text::Text;
 
+use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds};
 use crate::config::{Credentials, NetworkConnectorConfig};
 use crate::local_broker::BrokerIdentity;
 
-/// What the local broker is sent: a client's opening, and who is at the far end, which makes it a
-/// network connection. The first is a request.
+/// Opens the local end: a client's opening, and who is at the far end, which makes it a network
+/// connection. Returns the number of the connection's request.
 pub(super) fn to_local(
     settings: &BridgeSettings,
     remote: &BrokerIdentity,
     ids: &EndIds,
-) -> Vec<Command> {
+    out: &mut Outgoing,
+) -> i32 {
     let far_end = BrokerInfo { network_connection: true, ..introduced(remote) };
-    vec![
-        Command::ConnectionInfo(Box::new(ConnectionInfo {
-            response_required: true,
-            ..connection(ids, &settings.config.local_credentials)
-        })),
-        session(ids),
-        Command::BrokerInfo(Box::new(far_end)),
-    ]
+    let request = out.request(connection(ids, &settings.config.local_credentials));
+    out.push(session(ids));
+    out.push(Command::BrokerInfo(Box::new(far_end)));
+    request
 }
 
-/// What the remote broker is sent. Nothing waits for a reply; the last is a request, whose
-/// response says that the remote broker took all of it.
-pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds) -> Vec<Command> {
+/// Opens the remote end. Nothing waits for a reply; the last command is a request, whose response
+/// says that the remote broker took all of it. Returns its number.
+pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgoing) -> i32 {
     let config = &settings.config;
     let ourselves = BrokerInfo {
         network_connection: true,
         network_properties: Some(Text::from(network_properties(config))),
         ..introduced(&settings.local)
     };
-    let mut commands = vec![
-        Command::BrokerInfo(Box::new(ourselves)),
-        Command::ConnectionInfo(Box::new(connection(ids, &config.remote_credentials))),
-        session(ids),
-    ];
-    let advisories = if config.static_bridge { None } else { advisory_topics(config) };
-    commands.push(Command::ProducerInfo(ProducerInfo {
-        response_required: advisories.is_none(),
+    out.push(Command::BrokerInfo(Box::new(ourselves)));
+    out.push(connection(ids, &config.remote_credentials));
+    out.push(session(ids));
+    let producer = Command::ProducerInfo(ProducerInfo {
         producer_id: Some(ids.producer()),
         ..ProducerInfo::default()
-    }));
-    if let Some(topics) = advisories {
-        commands.push(Command::ConsumerInfo(Box::new(ConsumerInfo {
-            response_required: true,
-            consumer_id: Some(ids.advisory_consumer()),
-            destination: Some(Destination::topic(topics)),
-            prefetch_size: config.advisory_prefetch(),
-            dispatch_async: true,
-            ..ConsumerInfo::default()
-        })));
-    }
-    commands
+    });
+    let topics = if config.static_bridge { None } else { advisory_topics(config) };
+    let Some(topics) = topics else { return out.request(producer) };
+    out.push(producer);
+    out.request(Command::ConsumerInfo(Box::new(ConsumerInfo {
+        consumer_id: Some(ids.advisory_consumer()),
+        destination: Some(Destination::topic(topics)),
+        prefetch_size: config.advisory_prefetch(),
+        dispatch_async: true,
+        ..ConsumerInfo::default()
+    })))
 }
 
 fn introduced(broker: &BrokerIdentity) -> BrokerInfo {
@@ -71,15 +64,15 @@ fn introduced(broker: &BrokerIdentity) -> BrokerInfo {
     }
 }
 
-fn connection(ids: &EndIds, credentials: &Credentials) -> ConnectionInfo {
-    ConnectionInfo {
+fn connection(ids: &EndIds, credentials: &Credentials) -> Command {
+    Command::ConnectionInfo(Box::new(ConnectionInfo {
         connection_id: Some(ids.connection.clone()),
         client_id: Some(Text::from(ids.client_id.as_str())),
         user_name: credentials.user_name.as_deref().map(Text::from),
         password: credentials.password.as_ref().map(|secret| Text::from(secret.reveal())),
         client_master: true,
         ..ConnectionInfo::default()
-    }
+    }))
 }
 
 fn session(ids: &EndIds) -> Command {

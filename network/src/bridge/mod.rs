@@ -9,11 +9,9 @@ pub mod effects;
 mod forwarder;
 mod introduction;
 pub mod machine;
+mod outgoing;
 pub mod phase;
 mod recent;
 mod refusal;
 pub mod settings;
 mod window;
-
-#[cfg(test)]
-mod tests;

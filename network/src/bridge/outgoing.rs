@@ -16,7 +16,16 @@ impl Outgoing {
         self.last
     }
 
+    /// Adds a command that wants no response.
     pub(super) fn push(&mut self, command: Command) {
         self.commands.push(command);
+    }
+
+    /// Adds a command that wants a response, and tells the number that this will name.
+    pub(super) fn request(&mut self, mut command: Command) -> i32 {
+        let id = self.next_id();
+        command.set_head(id, true);
+        self.commands.push(command);
+        id
     }
 }

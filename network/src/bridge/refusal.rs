@@ -15,8 +15,12 @@ pub(super) enum Refusal {
 }
 
 /// Exceptions of a broker that is stopping, full or cut off from its disk.
-const FAILING: [&str; 4] =
-    ["BrokerStoppedException", "ServiceStoppedException", "IOException", "ResourceAllocationException"];
+const FAILING: [&str; 4] = [
+    "BrokerStoppedException",
+    "ServiceStoppedException",
+    "IOException",
+    "ResourceAllocationException",
+];
 
 impl Refusal {
     pub(super) fn of(exception: Option<&Throwable>, destination: &Destination) -> Self {
@@ -58,7 +62,10 @@ mod tests {
         let of = |class: &str, to| Refusal::of(Some(&Throwable::new(class, "x")), to);
         assert_eq!(of("javax.jms.JMSSecurityException", &queue), Refusal::Message);
         assert_eq!(of("javax.jms.InvalidDestinationException", &temporary), Refusal::Gone);
-        assert_eq!(of("org.apache.activemq.broker.BrokerStoppedException", &temporary), Refusal::RemoteFailing);
+        assert_eq!(
+            of("org.apache.activemq.broker.BrokerStoppedException", &temporary),
+            Refusal::RemoteFailing
+        );
         assert_eq!(of("java.io.IOException", &queue), Refusal::RemoteFailing);
         assert_eq!(Refusal::of(None, &queue), Refusal::Message);
     }

@@ -61,7 +61,7 @@ const POISON: i8 = 1;
 const STANDARD: i8 = 2;
 const INDIVIDUAL: i8 = 4;
 /// `RemoveInfo`'s word for: nothing was delivered, raise no redelivery counter.
-const NOTHING_DELIVERED: i64 = -1;
+pub(super) const NOTHING_DELIVERED: i64 = -1;
 
 impl Window {
     pub(super) fn new(info: &ConsumerInfo) -> Option<Self> {
@@ -157,12 +157,11 @@ impl Window {
     }
 
     /// Ends the subscription; what it holds goes back as if it had never been dispatched.
-    pub(super) fn removal(&self, command_id: i32) -> Command {
+    pub(super) fn removal(&self) -> Command {
         Command::RemoveInfo(RemoveInfo {
-            command_id,
-            response_required: true,
             object_id: Some(Box::new(Command::ConsumerId(self.consumer.clone()))),
             last_delivered_sequence_id: NOTHING_DELIVERED,
+            ..RemoveInfo::default()
         })
     }
 

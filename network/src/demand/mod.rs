@@ -4,6 +4,3 @@
 
 pub mod policy;
 pub mod table;
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,7 @@ pub struct DemandPolicy {
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     /// The brokers between the remote one and the consumer.
-    pub path: Option<Vec<BrokerId>>,
+    pub path: Vec<BrokerId>,
     /// The demand subscriptions between the consumer and its announcement, then itself.
     pub consumers: Vec<ConsumerId>,
     /// Its priority on the remote broker.
@@ -42,15 +42,17 @@ pub(super) struct Wish {
 
 impl Wish {
     pub(super) fn of(info: &ConsumerInfo) -> Self {
-        let mut consumers = info.network_consumer_path.clone().unwrap_or_default();
-        consumers.extend(info.consumer_id.clone());
-        let path = info.broker_path.clone().filter(|path| !path.is_empty());
-        Self { path, consumers, priority: info.priority }
+        let further = info.network_consumer_path.iter().flatten().flatten();
+        Self {
+            path: broker_path::brokers(info.broker_path.as_ref()).cloned().collect(),
+            consumers: further.chain(&info.consumer_id).cloned().collect(),
+            priority: info.priority,
+        }
     }
 }
 
 impl DemandPolicy {
-    pub(super) fn filter(&self) -> NetworkBridgeFilter {
+    pub(crate) fn filter(&self) -> NetworkBridgeFilter {
         NetworkBridgeFilter {
             network_broker_id: Some(self.remote.clone()),
             message_ttl: self.message_ttl,
@@ -63,7 +65,7 @@ impl DemandPolicy {
     pub(super) fn standing(&self, destination: &Destination) -> ConsumerInfo {
         let info = ConsumerInfo {
             destination: Some(destination.clone()),
-            broker_path: Some(vec![self.remote.clone()]),
+            broker_path: Some(broker_path::extended([], &self.remote)),
             ..ConsumerInfo::default()
         };
         self.shaped(info, self.priority(1, 0))
@@ -86,10 +88,10 @@ impl DemandPolicy {
 
     /// Describes a demand by the remote consumer that leads it.
     pub(super) fn lead(&self, local: &mut ConsumerInfo, wish: &Wish) {
-        let path = broker_path::extended(wish.path.as_ref(), &self.remote);
+        let path = broker_path::extended(&wish.path, &self.remote);
         local.priority = self.priority(path.len(), wish.priority);
         local.broker_path = Some(path);
-        local.network_consumer_path = Some(wish.consumers.clone());
+        local.network_consumer_path = Some(wish.consumers.iter().cloned().map(Some).collect());
     }
 
     fn shaped(&self, info: ConsumerInfo, priority: i8) -> ConsumerInfo {

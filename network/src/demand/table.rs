@@ -137,13 +137,13 @@ impl DemandTable {
             return;
         }
         let group = self.group(info, destination, &consumer);
-        let known = self.consumers.entry(consumer).or_default();
+        let known = self.consumers.entry(consumer.clone()).or_default();
         if known.iter().any(|(member_of, _)| *member_of == group) {
             return;
         }
         let wish = Wish::of(info);
         self.arrivals += 1;
-        let rank = (broker_path::hops(wish.path.as_ref()), self.arrivals);
+        let rank = (wish.path.len(), self.arrivals);
         known.push((group.clone(), rank));
         match self.groups.get(&group).copied() {
             None => {
@@ -196,7 +196,7 @@ impl DemandTable {
                 || !info.network_subscription
                 || self.policy.conduit_network_queues);
         let origin = || {
-            let far = info.network_consumer_path.as_ref().and_then(|path| path.first());
+            let far = info.network_consumer_path.iter().flatten().flatten().next();
             far.unwrap_or(consumer).clone()
         };
         Group { destination: to.clone(), origin: (!merges).then(origin) }
@@ -226,15 +226,10 @@ impl DemandTable {
     }
 
     /// Supersedes a demand's subscription if it no longer announces its lead's path.
-    fn lead_anew(
-        &mut self,
-        group: &Group,
-        number: DemandNumber,
-        changes: &mut Vec<DemandChange>,
-    ) {
+    fn lead_anew(&mut self, group: &Group, number: DemandNumber, changes: &mut Vec<DemandChange>) {
         let Some(demand) = self.demands.get(&number) else { return };
         let Some(lead) = demand.members.values().next() else { return };
-        if announces(&demand.info, lead.path.as_ref()) {
+        if announces(&demand.info, &lead.path) {
             return;
         }
         let mut info = demand.info.clone();
@@ -245,11 +240,11 @@ impl DemandTable {
     }
 }
 
-/// Whether a subscription's path (which ends with the remote broker) goes on with this one.
-fn announces(info: &ConsumerInfo, path: Option<&Vec<BrokerId>>) -> bool {
-    let announced = info.broker_path.as_deref().unwrap_or_default();
-    let beyond = announced.split_last().map(|(_, beyond)| beyond).unwrap_or_default();
-    beyond == path.map(Vec::as_slice).unwrap_or_default()
+/// Whether a subscription's path goes on with this one; its own end is the remote broker.
+fn announces(info: &ConsumerInfo, path: &[BrokerId]) -> bool {
+    let mut announced = broker_path::brokers(info.broker_path.as_ref());
+    let beyond = announced.by_ref().take(path.len());
+    beyond.eq(path) && announced.count() == 1
 }
 
 fn is_wildcard_topic(destination: &Destination) -> bool {

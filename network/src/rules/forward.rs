@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn hops_are_counted_before_the_next_one() {
-        assert_eq!(
-            forward(&filter(0), &message_via(&[])),
-            Verdict::HopLimit { hops: 0, limit: 0 }
-        );
+        assert_eq!(forward(&filter(0), &message_via(&[])), Verdict::HopLimit { hops: 0, limit: 0 });
         assert!(forward(&filter(1), &message_via(&[])).may_cross());
         assert_eq!(
             forward(&filter(1), &message_via(&["a"])),
