@@ -8,7 +8,7 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
 
 /// Everything that decides what one broker does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct BrokerConfig {
     /// The broker's name, unique in its network.
     pub name: String,
@@ -21,7 +21,7 @@ pub struct BrokerConfig {
 }
 
 /// One address that the broker listens on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct TransportConnectorConfig {
     /// The connector's name, for logs and status.
     pub name: String,
@@ -30,7 +30,7 @@ pub struct TransportConnectorConfig {
 }
 
 /// How much the broker may hold in memory before producers have to wait.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of messages, over all destinations.
     pub memory: u64,
@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 /// Settings for the destinations that a pattern matches.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct DestinationPolicy {
     /// The destinations that this is about.
     pub pattern: DestinationPattern,
