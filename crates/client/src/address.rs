@@ -1,7 +1,8 @@
 //! Which broker a URL names.
 
+use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::names::nearest;
-use ferrymq_transport::uri::{Composite, Endpoint, Uri};
+use ferrymq_transport::uri::{Composite, Uri};
 
 use crate::error::AddressError;
 

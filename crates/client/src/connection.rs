@@ -41,10 +41,8 @@ impl Connection {
     /// `?wireFormat.maxInactivityDuration=10000`, or a failover list of exactly one such address.
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, ConnectError> {
         let endpoint = address::endpoint(url)?;
-        let link = handshake::connect(options.dialer.as_ref(), &endpoint)
-            .await
-            .map_err(|source| ConnectError::Unreachable { url: url.to_owned(), source })?;
-        Self::establish(link, url, options).await
+        let link = handshake::connect(options.dialer.as_ref(), &endpoint).await?;
+        Self::establish(link, &endpoint.bare().to_string(), options).await
     }
 
     /// Connects over a link that is there already, such as one end of a pipe.

@@ -49,7 +49,11 @@ impl ConnectionCore {
     }
 
     /// Does what these commands of the broker ask for.
-    pub(crate) fn handle(&self, batch: &mut Vec<Command>, run: &mut Vec<Held>) -> Result<(), ConnectionLost> {
+    pub(crate) fn handle(
+        &self,
+        batch: &mut Vec<Command>,
+        run: &mut Vec<Held>,
+    ) -> Result<(), ConnectionLost> {
         let mut machine = self.machine.lock();
         // Dispatches mostly come in runs for one consumer, which is then locked once.
         let mut receiving: Option<Arc<ConsumerCore>> = None;

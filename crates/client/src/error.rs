@@ -69,13 +69,8 @@ pub enum ConnectError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The broker could not be reached, or does not speak OpenWire.
-    #[error("cannot connect to {url}: {source}")]
-    Unreachable {
-        /// The address that was dialled.
-        url: String,
-        /// What happened there.
-        source: ferrymq_transport::handshake::ConnectError,
-    },
+    #[error(transparent)]
+    Unreachable(#[from] ferrymq_transport::handshake::ConnectError),
     /// The broker refused the client.
     #[error("{url} refused the connection: {exception}")]
     Refused {

@@ -19,8 +19,6 @@ use ferrymq_openwire::properties::{Properties, Value};
 pub struct OutgoingMessage {
     pub(crate) kind: MessageKind,
     pub(crate) content: Option<Bytes>,
-    /// Why the body cannot be sent, kept until it is.
-    pub(crate) unencodable: Option<String>,
     pub(crate) properties: Properties,
     pub(crate) headers: Headers,
 }
@@ -50,7 +48,7 @@ impl OutgoingMessage {
 
     /// A message of bytes.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: MessageKind::Bytes, content: Some(bytes.into()), ..Self::default() }
+        Self::with_content(MessageKind::Bytes, bytes.into())
     }
 
     /// A message of named values.
@@ -63,18 +61,14 @@ impl OutgoingMessage {
         Self::with_content(MessageKind::Stream, body::stream_content(values))
     }
 
-    fn with_content<E: std::fmt::Display>(kind: MessageKind, content: Result<Bytes, E>) -> Self {
-        match content {
-            Ok(content) => Self { kind, content: Some(content), ..Self::default() },
-            // Building a message never fails; sending it does, where errors are expected.
-            Err(error) => Self { kind, unencodable: Some(error.to_string()), ..Self::default() },
-        }
+    fn with_content(kind: MessageKind, content: Bytes) -> Self {
+        Self { kind, content: Some(content), ..Self::default() }
     }
 
     /// The same with a property.
     #[must_use]
-    pub fn property(mut self, name: &str, value: impl IntoValue) -> Self {
-        self.properties.insert(name, value.into_value());
+    pub fn property(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.properties.insert(name, value);
         self
     }
 
@@ -127,6 +121,11 @@ impl OutgoingMessage {
         self.headers.group = Some((id.into(), sequence));
         self
     }
+
+    /// The properties as the wire has them; absent if there are none.
+    pub(crate) fn encoded_properties(&self) -> Option<Bytes> {
+        (!self.properties.is_empty()).then(|| self.properties.encode())
+    }
 }
 
 impl From<&str> for OutgoingMessage {
@@ -138,29 +137,5 @@ impl From<&str> for OutgoingMessage {
 impl From<String> for OutgoingMessage {
     fn from(text: String) -> Self {
         Self::text(text)
-    }
-}
-
-/// What can be a property's value.
-pub trait IntoValue {
-    /// As the wire's kind of value.
-    fn into_value(self) -> Value;
-}
-
-macro_rules! into_value {
-    ($($from:ty => $variant:ident),* $(,)?) => { $(
-        impl IntoValue for $from {
-            fn into_value(self) -> Value {
-                Value::$variant(self.into())
-            }
-        }
-    )* };
-}
-into_value!(bool => Bool, i8 => Byte, i16 => Short, i32 => Int, i64 => Long, f32 => Float, f64 => Double,
-    &str => String, String => String);
-
-impl IntoValue for Value {
-    fn into_value(self) -> Value {
-        self
     }
 }

@@ -35,7 +35,10 @@ pub struct Requester {
 
 impl Requester {
     /// A requester for this destination, with a temporary queue of its own for the replies.
-    pub async fn open(connection: &Connection, destination: Destination) -> Result<Self, OpenError> {
+    pub async fn open(
+        connection: &Connection,
+        destination: Destination,
+    ) -> Result<Self, OpenError> {
         let queue = connection.temporary_queue().await?;
         let session = connection.session(AckMode::Auto);
         let replies = Arc::new(ReplyTable::default());
@@ -67,10 +70,9 @@ impl Requester {
         };
         match tokio::time::timeout(timeout, exchange).await {
             Ok(reply) => reply,
-            Err(_) => Err(ReplyError::TimedOut {
-                destination: self.destination.clone(),
-                waited: timeout,
-            }),
+            Err(_) => {
+                Err(ReplyError::TimedOut { destination: self.destination.clone(), waited: timeout })
+            }
         }
     }
 

@@ -118,10 +118,7 @@ impl SessionCore {
         self.each(ConsumerCore::acknowledge_all)
     }
 
-    fn each(
-        &self,
-        step: impl Fn(&ConsumerCore) -> Result<(), AckError>,
-    ) -> Result<(), AckError> {
+    fn each(&self, step: impl Fn(&ConsumerCore) -> Result<(), AckError>) -> Result<(), AckError> {
         let consumers: Vec<_> = self.parts.lock().consumers.values().cloned().collect();
         consumers.iter().try_for_each(|consumer| step(consumer))
     }

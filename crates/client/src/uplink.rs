@@ -45,13 +45,6 @@ impl Uplink {
         sent
     }
 
-    /// Sends commands that have their numbers already. `false`: the link is closed.
-    pub(crate) fn send_all(&self, commands: &mut Vec<Command>) -> bool {
-        let sent = self.outbox.read().push_all(commands);
-        commands.clear();
-        sent
-    }
-
     /// How many commands wait to be written.
     pub(crate) fn pending(&self) -> usize {
         self.outbox.read().pending()

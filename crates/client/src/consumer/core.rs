@@ -183,10 +183,7 @@ impl ConsumerCore {
 
     /// One step of the state. What it owes the broker leaves before the next step. `false`: the
     /// link is closed, and it did not leave.
-    fn step<R>(
-        &self,
-        step: impl FnOnce(&mut ConsumerState, &mut Vec<Command>) -> R,
-    ) -> (R, bool) {
+    fn step<R>(&self, step: impl FnOnce(&mut ConsumerState, &mut Vec<Command>) -> R) -> (R, bool) {
         let mut guarded = self.guarded.lock();
         let Guarded { state, acks } = &mut *guarded;
         let result = step(state, acks);

@@ -28,11 +28,7 @@ impl Bench {
         Self::with_redelivery(settling, prefetch, RedeliveryPolicy::default())
     }
 
-    fn with_redelivery(
-        settling: Settling,
-        prefetch: usize,
-        redelivery: RedeliveryPolicy,
-    ) -> Self {
+    fn with_redelivery(settling: Settling, prefetch: usize, redelivery: RedeliveryPolicy) -> Self {
         let session = SessionId::new(&ConnectionId::new("ID:test:1"), 1);
         let id = ConsumerId::new(&session, 1);
         let terms = Terms { id, settling, redelivery, drop_expired: true };
@@ -118,10 +114,7 @@ fn shown(command: &Command) -> Ack {
 }
 
 fn numbers(handed: &[Handed]) -> Vec<i64> {
-    handed
-        .iter()
-        .map(|handed| handed.received.message_id().unwrap().producer_sequence_id)
-        .collect()
+    handed.iter().map(|handed| handed.received.message_id().unwrap().producer_sequence_id).collect()
 }
 
 #[test]

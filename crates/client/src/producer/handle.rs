@@ -14,11 +14,10 @@ use parking_lot::Mutex;
 use super::options::ProducerOptions;
 use super::window::SendWindow;
 use crate::core::Pending;
-use crate::error::{OpenError, SendError};
+use crate::error::{AskError, OpenError, SendError};
 use crate::message::OutgoingMessage;
 use crate::requests::RequestFailure;
 use crate::session::Session;
-use crate::error::AskError;
 
 /// While so many commands wait to be written, producers wait too: what a slow broker does not take
 /// must not pile up here.
@@ -174,9 +173,9 @@ impl Producer {
         self.wait_for_link().await;
         if let Some(window) = &self.window {
             // As the broker counts it, or it would give back less than was taken.
-            let properties = self.properties(destination, message)?;
-            let bytes = message.content.as_ref().map_or(0, |content| content.len());
-            window.reserve(1024 + bytes + properties.map_or(0, |bytes| bytes.len())).await;
+            let content = message.content.as_ref().map_or(0, |bytes| bytes.len());
+            let properties = message.encoded_properties().map_or(0, |bytes| bytes.len());
+            window.reserve(1024 + content + properties).await;
         }
         let connection = self.session.connection().core();
         let mut sequence = self.sequence.lock();
@@ -207,13 +206,6 @@ impl Producer {
         if self.closed.load(Ordering::Relaxed) {
             return Err(SendError::Closed);
         }
-        let unencodable = |reason: String| SendError::Unencodable {
-            destination: destination.clone(),
-            reason,
-        };
-        if let Some(reason) = &message.unencodable {
-            return Err(unencodable(reason.clone()));
-        }
         let headers = &message.headers;
         let timestamp = self.session.connection().core().clock.now_millis();
         let ttl = headers.ttl.or(self.options.ttl).unwrap_or_default();
@@ -237,21 +229,10 @@ impl Producer {
             timestamp,
             jms_type: headers.jms_type.as_deref().map(Into::into),
             content: message.content.clone(),
-            marshalled_properties: self.properties(destination, message)?,
+            marshalled_properties: message.encoded_properties(),
             ..MessageFields::default()
         };
-        Message::from_fields(&fields).map_err(|error| unencodable(error.to_string()))
-    }
-
-    fn properties(
-        &self,
-        destination: &Destination,
-        message: &OutgoingMessage,
-    ) -> Result<Option<bytes::Bytes>, SendError> {
-        if message.properties.is_empty() {
-            return Ok(None);
-        }
-        message.properties.encode().map(Some).map_err(|error| SendError::Unencodable {
+        Message::from_fields(&fields).map_err(|error| SendError::Unencodable {
             destination: destination.clone(),
             reason: error.to_string(),
         })
