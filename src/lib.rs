@@ -1,5 +1,6 @@
-//! The FerryMQ broker: a node of a federated message-broker network that speaks OpenWire.
+//! FerryMQ: a federated message broker network that speaks OpenWire.
 
+pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod destination;

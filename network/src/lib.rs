@@ -13,6 +13,7 @@ pub mod connector;
 pub mod demand;
 pub mod destination_pattern;
 pub mod discovery;
+pub mod document;
 pub mod local_broker;
 pub mod rules;
 
