@@ -2,3 +2,4 @@
 //! topology model.
 
 pub mod document;
+pub mod topology;

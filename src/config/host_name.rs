@@ -28,9 +28,12 @@ mod tests {
 
     #[test]
     fn a_host_name_becomes_a_broker_name() {
-        for (host, name) in
-            [("paris\n", "paris"), ("", "localhost"), ("a b/c", "a_b_c"), ("x.example.org", "x.example.org")]
-        {
+        for (host, name) in [
+            ("paris\n", "paris"),
+            ("", "localhost"),
+            ("a b/c", "a_b_c"),
+            ("x.example.org", "x.example.org"),
+        ] {
             assert_eq!(sanitized(host), name);
         }
     }

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use ferrymq_network::config::NetworkConnectorConfig;
-use ferrymq_network::document::connector_options::Defaults;
+use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
 use ferrymq_network::document::located::Located;
 use ferrymq_network::document::names::Name;
 use ferrymq_network::document::problem::Problems;
 use ferrymq_network::document::reader::{Reader, read, read_flag};
 use ferrymq_network::document::source::{Source, Span};
 use ferrymq_transport::endpoint::Endpoint;
-use ferrymq_transport::uri::Uri;
 
 use super::broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
 use super::host_name::host_name;
@@ -68,7 +67,8 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
             );
         }
     }
-    let mut limits = Limits { policies: policies(file.destination_policy, reader), ..Limits::default() };
+    let mut limits =
+        Limits { policies: policies(file.destination_policy, reader), ..Limits::default() };
     if let Some(memory) = file.system_usage.and_then(|usage| usage.value.memory_limit) {
         if memory.0 == 0 {
             reader.report(&memory.span, "a broker without memory cannot take messages", None);
@@ -91,10 +91,11 @@ fn transport_connectors(
     let mut connectors: Vec<TransportConnectorConfig> = Vec::new();
     for Located { value: section, span } in sections {
         let name = names.take(section.name.as_ref(), "openwire", &span, reader);
-        if let Err((what, hint)) = check_listen(&section.uri, &connectors) {
-            reader.report(&section.uri.span, what, hint);
+        let Located { value: ListenAddress(endpoint), span } = section.uri;
+        if let Some(what) = taken(&endpoint, &connectors) {
+            reader.report(&span, what, None);
         }
-        connectors.push(TransportConnectorConfig { name, endpoint: section.uri.value });
+        connectors.push(TransportConnectorConfig { name, endpoint });
     }
     connectors
 }
@@ -107,12 +108,13 @@ fn network_connectors(
     let mut connectors = Vec::new();
     for Located { value: section, span } in sections {
         let name = names.take(section.name.as_ref(), "network", &span, reader);
-        if let Err((what, hint)) = check_network(&section.uri) {
-            reader.report(&section.uri.span, what, hint);
+        match NetworkConnectorConfig::new(name, &section.uri.0) {
+            Ok(mut connector) => {
+                section.options.apply(&mut connector, reader);
+                connectors.push(connector);
+            }
+            Err(error) => reader.report(&section.uri.span, error.to_string(), None),
         }
-        let mut connector = NetworkConnectorConfig::new(name, section.uri.value);
-        section.options.apply(Defaults::FerryMq, &mut connector, reader);
-        connectors.push(connector);
     }
     connectors
 }
@@ -146,60 +148,32 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
     }
     for (value, number) in flags.listen.iter().zip(1..) {
         let source = Source::flag("--listen", value);
-        let endpoint: Endpoint = read_flag(&source)?;
-        check_listen(&endpoint, &config.listen).map_err(|error| wrong(&source, error))?;
+        let ListenAddress(endpoint) = read_flag(&source)?;
+        if let Some(what) = taken(&endpoint, &config.listen) {
+            return Err(Problems::one(&source, &(0..value.len()), what, None));
+        }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
         config.listen.push(TransportConnectorConfig { name, endpoint });
     }
     for value in &flags.network {
         let source = Source::flag("--network", value);
-        let uri: Uri = read_flag(&source)?;
-        check_network(&uri).map_err(|error| wrong(&source, error))?;
-        let taken: BTreeSet<&str> =
+        let PeersAddress(uri) = read_flag(&source)?;
+        let names: BTreeSet<&str> =
             config.network_connectors.iter().map(|connector| connector.name.as_str()).collect();
-        let name = numbered("network", &taken);
-        config.network_connectors.push(NetworkConnectorConfig::new(name, uri));
+        let connector = NetworkConnectorConfig::new(numbered("network", &names), &uri)
+            .map_err(|error| Problems::one(&source, &(0..value.len()), error.to_string(), None))?;
+        config.network_connectors.push(connector);
     }
     Ok(())
 }
 
-type Wrong = (String, Option<String>);
-
-fn wrong(source: &Source, (what, hint): Wrong) -> Problems {
-    Problems::one(source, &(0..source.text().len()), what, hint)
-}
-
-/// What can be said of an address to listen on before it is tried.
-fn check_listen(endpoint: &Endpoint, others: &[TransportConnectorConfig]) -> Result<(), Wrong> {
-    if endpoint.scheme != "tcp" {
-        let hint = format!("write `tcp://{}`", endpoint.authority());
-        return Err((format!("`{}` cannot be listened on yet", endpoint.scheme), Some(hint)));
-    }
-    let same = others.iter().find(|other| {
-        endpoint.port != 0
-            && other.endpoint.port == endpoint.port
-            && other.endpoint.host == endpoint.host
-    });
-    match same {
-        Some(other) => Err((format!("`{}` listens there already", other.name), None)),
-        None => Ok(()),
-    }
-}
-
-/// What can be said of a network connector's address before it is tried.
-fn check_network(uri: &Uri) -> Result<(), Wrong> {
-    let scheme = uri.scheme();
-    if !matches!(scheme, "static" | "tcp") {
-        let hint = Some("write `static:(tcp://HOST:PORT,…)`".to_owned());
-        return Err((format!("`{scheme}` cannot be used by a network connector yet"), hint));
-    }
-    match uri.endpoints().iter().find(|endpoint| endpoint.scheme != "tcp") {
-        Some(endpoint) => {
-            let hint = Some(format!("write `tcp://{}`", endpoint.authority()));
-            Err((format!("`{}` cannot be dialled yet", endpoint.scheme), hint))
-        }
-        None => Ok(()),
-    }
+/// Why an address cannot be listened on beside the others, if so.
+fn taken(endpoint: &Endpoint, others: &[TransportConnectorConfig]) -> Option<String> {
+    let same = |other: &&TransportConnectorConfig| {
+        let other = &other.endpoint;
+        endpoint.port != 0 && other.port == endpoint.port && other.host == endpoint.host
+    };
+    others.iter().find(same).map(|other| format!("`{}` listens there already", other.name))
 }
 
 /// Names that may be given once.

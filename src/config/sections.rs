@@ -1,12 +1,11 @@
 //! The tables of a broker's configuration file, as they are written.
 
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
 use ferrymq_network::document::connector_options::ConnectorOptions;
 use ferrymq_network::document::names::Name;
 use ferrymq_network::document::units::ByteSize;
 use ferrymq_network::section;
-use ferrymq_transport::endpoint::Endpoint;
-use ferrymq_transport::uri::Uri;
 
 section! {
     /// A broker's configuration file.
@@ -47,7 +46,7 @@ section! {
         /// The connector's name, for logs; the default is `openwire`.
         optional name: Name,
         /// The address: `tcp://HOST:PORT`, with options.
-        required uri: Endpoint,
+        required uri: ListenAddress,
     }
     refused {
         "discovery_uri" => "discovery by multicast is not supported yet",
@@ -60,7 +59,8 @@ section! {
         /// Its name, unique in this broker; the default is `network`.
         optional name: Name,
         /// Where the others are: `static:(tcp://HOST:PORT,…)`, each with a bridge of its own.
-        required uri: Uri,
+        required uri: PeersAddress,
+        /// What it forwards, and how.
         shared options: ConnectorOptions,
     }
 }

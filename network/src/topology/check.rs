@@ -114,8 +114,7 @@ fn replies(topology: &Topology, pairs: &[Pair<'_>], findings: &mut Findings<'_>)
         if !seen.insert((*consumer, producer.at)) || returns() {
             continue;
         }
-        let why =
-            reason(topology, &view.graph, &view.steps, &temporary, *consumer, producer.at);
+        let why = reason(topology, &view.graph, &view.steps, &temporary, *consumer, producer.at);
         let what = format!(
             "requests from `{}` to `{}` would get no reply",
             topology.name_of(producer.at),
@@ -126,11 +125,7 @@ fn replies(topology: &Topology, pairs: &[Pair<'_>], findings: &mut Findings<'_>)
     }
 }
 
-fn single_points_of_failure(
-    topology: &Topology,
-    pairs: &[Pair<'_>],
-    findings: &mut Findings<'_>,
-) {
+fn single_points_of_failure(topology: &Topology, pairs: &[Pair<'_>], findings: &mut Findings<'_>) {
     let mut cut: BTreeMap<BrokerIndex, Vec<&Pair<'_>>> = BTreeMap::new();
     let mut views: BTreeMap<&Destination, View<'_>> = BTreeMap::new();
     for pair in pairs {
@@ -199,11 +194,8 @@ fn islands(topology: &Topology, findings: &mut Findings<'_>) {
     if topology.brokers.len() < 2 {
         return;
     }
-    let linked: BTreeSet<BrokerIndex> = topology
-        .links
-        .iter()
-        .flat_map(|link| link.to.iter().copied().chain([link.from]))
-        .collect();
+    let linked: BTreeSet<BrokerIndex> =
+        topology.links.iter().flat_map(|link| link.to.iter().copied().chain([link.from])).collect();
     for (index, broker) in topology.brokers.iter().enumerate() {
         if !linked.contains(&BrokerIndex(index)) {
             let what = format!("no link has anything to do with `{}`", broker.name);

@@ -36,7 +36,8 @@ pub(super) fn reason(
 ) -> Reason {
     let name = |index: BrokerIndex| topology.name_of(index);
     let link = |hop: usize| steps.get(hop).map(|step| step.link);
-    let title = |link: &LinkSpec| format!("link `{}` of `{}`", link.connector.name, name(link.from));
+    let title =
+        |link: &LinkSpec| format!("link `{}` of `{}`", link.connector.name, name(link.from));
     let no_way = |text: String| Reason { span: None, text };
     match graph.obstacle(from.0, to.0) {
         Obstacle::NoWay if graph.leads_to(to.0, from.0) => no_way(format!(
@@ -44,9 +45,7 @@ pub(super) fn reason(
             name(to),
             name(from)
         )),
-        Obstacle::NoWay => {
-            no_way(format!("no links lead from `{}` to `{}`", name(from), name(to)))
-        }
+        Obstacle::NoWay => no_way(format!("no links lead from `{}` to `{}`", name(from), name(to))),
         Obstacle::Barred { hops } => {
             let Some(link) = hops.first().and_then(|hop| link(*hop)) else {
                 return no_way("a filter keeps it out".to_owned());

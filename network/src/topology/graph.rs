@@ -129,7 +129,8 @@ impl Graph {
                 let Some(room) = hop.room_before(label.room) else { continue };
                 let new = Label { broker: hop.from, demand, room, next: Some((index, at)) };
                 let Some(known) = at_broker.get_mut(hop.from) else { continue };
-                let better = |known: &usize| labels.get(*known).is_some_and(|l| l.is_as_good_as(&new));
+                let better =
+                    |known: &usize| labels.get(*known).is_some_and(|l| l.is_as_good_as(&new));
                 if known.iter().any(better) {
                     continue;
                 }

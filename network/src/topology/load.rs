@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::options::Options;
 use ferrymq_transport::uri::{Composite, Uri};
 
 use crate::config::NetworkConnectorConfig;
-use crate::document::connector_options::Defaults;
 use crate::document::located::Located;
 use crate::document::names::Name;
 use crate::document::problem::Problems;
@@ -22,6 +22,9 @@ use super::spec::{BrokerIndex, BrokerSpec, ConsumerSpec, LinkSpec, ProducerSpec,
 
 /// The port of the first broker that names none: OpenWire's.
 const FIRST_PORT: u16 = 61616;
+
+/// The hop limits of a connector of an ActiveMQ broker that names none.
+const ACTIVEMQ_TTL: i32 = 1;
 
 /// Messages in a second of a producer that names no rate.
 const DEFAULT_RATE: f64 = 1.0;
@@ -121,17 +124,18 @@ impl Draft {
 
     /// Refuses addresses that two brokers have, and gives ports to the brokers that name none.
     fn addresses(&mut self, reader: &mut Reader<'_>) {
-        let mut owners: BTreeMap<(String, u16), String> = BTreeMap::new();
-        let mut ports = BTreeSet::new();
+        let mut ports: BTreeMap<u16, Vec<(&str, &str)>> = BTreeMap::new();
         for broker in &self.brokers {
             let Some(endpoint) = &broker.endpoint else { continue };
-            ports.insert(endpoint.port);
-            let address = (endpoint.host.clone(), endpoint.port);
-            if let Some(owner) = owners.insert(address, broker.name.clone()) {
-                let what = format!("`{owner}` has the address {} too", endpoint.authority());
+            let owners = ports.entry(endpoint.port).or_default();
+            let clash = owners.iter().find(|(_, host)| overlap(host, &endpoint.host));
+            if let Some((owner, _)) = clash {
+                let what = format!("`{owner}` has this address, too");
                 reader.report(&endpoint.span, what, Some("give each its own port".to_owned()));
             }
+            owners.push((&broker.name, &endpoint.host));
         }
+        let ports: BTreeSet<u16> = ports.into_keys().collect();
         let mut free = (FIRST_PORT..=u16::MAX).filter(|port| !ports.contains(port));
         for broker in self.brokers.iter_mut().filter(|broker| broker.endpoint.is_none()) {
             let Some(port) = free.next() else {
@@ -180,13 +184,18 @@ impl Draft {
                     reader.report(span, what, Some(hint));
                     continue;
                 }
-                let defaults = match self.brokers.get(from.0).map(|broker| broker.kind) {
-                    Some(Kind::ActiveMq) => Defaults::ActiveMq,
-                    _ => Defaults::FerryMq,
-                };
                 let uri = self.uri_of(&others);
-                let mut connector = NetworkConnectorConfig::new(name, uri);
-                link.options.apply(defaults, &mut connector, reader);
+                let mut connector = match NetworkConnectorConfig::new(name, &uri) {
+                    Ok(connector) => connector,
+                    Err(error) => {
+                        reader.report(&link.to.span, error.to_string(), None);
+                        continue;
+                    }
+                };
+                if self.brokers.get(from.0).is_some_and(|owner| owner.kind == Kind::ActiveMq) {
+                    connector.set_network_ttl(ACTIVEMQ_TTL);
+                }
+                link.options.apply(&mut connector, reader);
                 let span = span.clone();
                 self.links.push(LinkSpec { from, to: others, connector, span });
             }
@@ -196,9 +205,15 @@ impl Draft {
     /// `static:(…)` with the addresses of these brokers.
     fn uri_of(&self, brokers: &[BrokerIndex]) -> Uri {
         let endpoints = brokers.iter().filter_map(|index| self.brokers.get(index.0));
-        let members = endpoints.filter_map(|broker| broker.endpoint.as_ref());
-        let members = members.map(|endpoint| Uri::Endpoint(reachable(endpoint))).collect();
-        Uri::Composite(Composite::new("static", members))
+        let members = endpoints.filter_map(|broker| {
+            let endpoint = &broker.endpoint.as_ref()?.value;
+            Some(Uri::Endpoint(match broker.kind {
+                Kind::FerryMq => reachable(endpoint),
+                Kind::ActiveMq => endpoint.clone(),
+            }))
+        });
+        let members = members.collect();
+        Uri::Composite(Composite { scheme: "static".to_owned(), members, options: Options::new() })
     }
 
     fn producers(&mut self, producers: Vec<Located<ProducerSection>>, reader: &mut Reader<'_>) {
@@ -264,9 +279,11 @@ fn endpoint_of(
     kind: Kind,
     reader: &mut Reader<'_>,
 ) -> Option<Located<Endpoint>> {
+    let listen = broker.listen.map(|l| Located { value: l.value.0, span: l.span });
+    let url = broker.url.map(|url| Located { value: url.value.0, span: url.span });
     let (wanted, other) = match kind {
-        Kind::FerryMq => (broker.listen, broker.url),
-        Kind::ActiveMq => (broker.url, broker.listen),
+        Kind::FerryMq => (listen, url),
+        Kind::ActiveMq => (url, listen),
     };
     if let Some(other) = &other {
         let (what, hint) = match kind {
@@ -281,9 +298,19 @@ fn endpoint_of(
     }
     if let Some(endpoint) = wanted.as_ref().filter(|endpoint| endpoint.port == 0) {
         let what = "the links of a topology need a port that is known beforehand";
-        reader.report(&endpoint.span, what, Some("leave out `listen` for the next free one".into()));
+        reader.report(
+            &endpoint.span,
+            what,
+            Some("leave out `listen` for the next free one".into()),
+        );
     }
     wanted
+}
+
+/// Whether two hosts cannot be listened on with the same port.
+fn overlap(one: &str, other: &str) -> bool {
+    let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
+    one == other || everywhere(one) || everywhere(other)
 }
 
 /// The address to dial for one that is listened on: a broker on every interface is on this

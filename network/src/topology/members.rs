@@ -1,6 +1,7 @@
 //! The names of a topology: what stands for which brokers.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use ferrymq_transport::names::nearest;
 
@@ -35,14 +36,15 @@ impl Members {
         brokers: Vec<BrokerIndex>,
         reader: &mut Reader<'_>,
     ) {
-        if self.by_name.contains_key(&name) {
-            reader.report(
+        match self.by_name.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(brokers);
+            }
+            Entry::Occupied(taken) => reader.report(
                 &declared.span,
-                format!("a second broker is called `{name}`"),
+                format!("a second broker is called `{}`", taken.key()),
                 Some("names are unique in a network".to_owned()),
-            );
-        } else {
-            self.by_name.insert(name, brokers);
+            ),
         }
     }
 

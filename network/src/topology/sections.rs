@@ -1,13 +1,13 @@
 //! The tables of a topology file, as they are written.
 
+use crate::document::addresses::{DialAddress, ListenAddress};
 use crate::document::connector_options::ConnectorOptions;
 use crate::document::located::Located;
 use crate::document::names::Name;
+use crate::document::reader::Reader;
 use crate::document::units::ByteSize;
 use crate::document::value::{Node, OneOrMore, Text, TextError, Value};
-use crate::document::reader::Reader;
 use crate::section;
-use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::names::nearest;
 
 use super::addresses::{Address, Interest};
@@ -51,9 +51,9 @@ section! {
         /// dialled.
         optional kind: Kind,
         /// Where it listens; the default is the next free port of 127.0.0.1 from 61616.
-        optional listen: Endpoint,
+        optional listen: ListenAddress,
         /// Where a broker of kind `activemq` is reached.
-        optional url: Endpoint,
+        optional url: DialAddress,
         /// What it can do, for `check`.
         optional capacity: CapacitySection,
     }
@@ -89,6 +89,7 @@ section! {
         required to: OneOrMore<Located<Name>>,
         /// The connector's name; the default is `to-` and the names in `to`.
         optional name: Name,
+        /// What it forwards, and how.
         shared options: ConnectorOptions,
     }
     refused {
