@@ -1,3 +1,4 @@
 //! FerryMQ: a federated message broker network that speaks OpenWire.
 
+pub mod cli;
 pub mod config;
