@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod document;
 pub mod local_broker;
 pub mod rules;
+pub mod topology;
 
 pub use local_broker::{BrokerIdentity, LocalBroker};
 
