@@ -18,6 +18,12 @@ impl ActiveMqSetup {
         self.flag("--connect", url)
     }
 
+    /// A given port instead of a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// Any flag of `ActiveMqBroker.java`.
     pub fn flag(mut self, flag: &str, value: &str) -> Self {
         self.arguments.extend([flag.to_owned(), value.to_owned()]);

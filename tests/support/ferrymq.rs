@@ -30,6 +30,12 @@ impl FerrySetup {
         self
     }
 
+    /// A given port instead of a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.listen = format!("tcp://127.0.0.1:{port}");
+        self
+    }
+
     /// Options on the listener's URI, such as `wireFormat.maxFrameSize=1000`.
     pub fn listener_options(mut self, options: &str) -> Self {
         self.listen = format!("tcp://127.0.0.1:0?{options}");

@@ -20,5 +20,5 @@ pub use ferrymq::{Ferry, FerrySetup, ferrymq_command};
 pub use jms::{Jms, JmsError};
 pub use process::{Ended, Process};
 pub use raw::{BROKER_INFO, RawPeer, WIRE_FORMAT_INFO};
-pub use subject::{Kind, Subject, on_both};
+pub use subject::{Kind, Subject, SubjectSetup, free_port, on_both};
 pub use wait::{Deadline, PATIENCE, until};

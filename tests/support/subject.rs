@@ -2,6 +2,7 @@
 //! that the expectation is right, then on FerryMQ.
 
 use std::fmt::Debug;
+use std::net::TcpListener;
 
 use super::activemq::{ActiveMq, ActiveMqSetup};
 use super::ferrymq::{Ferry, FerrySetup};
@@ -20,20 +21,81 @@ pub enum Subject {
     ActiveMq(ActiveMq),
 }
 
-impl Subject {
-    pub fn start(kind: Kind, name: &str) -> Self {
-        match kind {
-            Kind::Ferry => Self::Ferry(Ferry::named(name).start()),
-            Kind::ActiveMq => Self::ActiveMq(ActiveMq::named(name).start()),
-        }
+/// How a broker of either product is to be started.
+#[derive(Clone, Debug)]
+pub struct SubjectSetup {
+    kind: Kind,
+    name: String,
+    port: u16,
+    links: Vec<Link>,
+}
+
+/// A one-way network connector that reconnects fast.
+#[derive(Clone, Debug)]
+struct Link {
+    url: String,
+    excluded: Option<String>,
+}
+
+impl SubjectSetup {
+    /// A network connector to the broker at `url`.
+    pub fn bridged_to(mut self, url: &str) -> Self {
+        self.links.push(Link { url: url.to_owned(), excluded: None });
+        self
     }
 
-    /// A broker with a one-way network connector to the broker at `url`, which reconnects fast.
-    pub fn start_bridged(kind: Kind, name: &str, url: &str) -> Self {
-        match kind {
-            Kind::Ferry => Self::Ferry(Ferry::named(name).network(&fast_static(url)).start()),
-            Kind::ActiveMq => Self::ActiveMq(ActiveMq::named(name).connect(url).start()),
+    /// The same, closed for a destination (`queue://NAME`, with wildcards).
+    pub fn bridged_except(mut self, url: &str, excluded: &str) -> Self {
+        self.links.push(Link { url: url.to_owned(), excluded: Some(excluded.to_owned()) });
+        self
+    }
+
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    pub fn start(self) -> Subject {
+        match self.kind {
+            Kind::Ferry => {
+                let setup = Ferry::named(&self.name).port(self.port);
+                Subject::Ferry(self.links.iter().fold(setup, connected_ferry).start())
+            }
+            Kind::ActiveMq => {
+                let setup = ActiveMq::named(&self.name).port(self.port);
+                Subject::ActiveMq(self.links.iter().fold(setup, connected_activemq).start())
+            }
         }
+    }
+}
+
+fn connected_ferry(setup: FerrySetup, link: &Link) -> FerrySetup {
+    let uri = format!("static:({})?initialReconnectDelay=100&maxReconnectDelay=100", link.url);
+    match &link.excluded {
+        None => setup.network(&uri),
+        Some(excluded) => setup.configure(&format!(
+            "[[network_connector]]\nname = \"filtered\"\nuri = \"{uri}\"\nexcluded = [\"{excluded}\"]"
+        )),
+    }
+}
+
+fn connected_activemq(setup: ActiveMqSetup, link: &Link) -> ActiveMqSetup {
+    let setup = setup.connect(&link.url);
+    match &link.excluded {
+        None => setup,
+        Some(excluded) => setup.flag("--exclude", excluded),
+    }
+}
+
+/// A port that was free a moment ago, for brokers that must know each other before they start.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+impl Subject {
+    pub fn named(kind: Kind, name: &str) -> SubjectSetup {
+        SubjectSetup { kind, name: name.to_owned(), port: 0, links: Vec::new() }
     }
 
     pub fn url(&self) -> &str {
@@ -60,18 +122,13 @@ impl Subject {
     }
 }
 
-/// A static connector to one broker that tries again every 100 ms.
-fn fast_static(url: &str) -> String {
-    format!("static:({url})?initialReconnectDelay=100&maxReconnectDelay=100")
-}
-
 /// Runs `scenario` against a fresh ActiveMQ and a fresh FerryMQ, and demands the same outcome.
 ///
 /// `FERRYMQ_INTEROP=activemq` leaves FerryMQ out, to try a new expectation on its own.
 pub fn on_both<T: Debug + PartialEq>(scenario: impl Fn(&mut Jms, &str) -> T) {
     let run = |kind| {
         eprintln!("against {kind:?}");
-        let broker = Subject::start(kind, "single");
+        let broker = Subject::named(kind, "single").start();
         scenario(&mut Jms::start(), broker.url())
     };
     let expected = run(Kind::ActiveMq);
