@@ -1,4 +1,5 @@
 //! Every kind of JMS message arrives with its body, its headers and its typed properties unchanged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

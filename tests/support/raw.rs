@@ -40,6 +40,35 @@ impl RawPeer {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// This end's address, as the broker's log names it.
+    pub fn local_address(&self) -> String {
+        self.stream.local_addr().expect("an address").to_string()
+    }
+
+    pub fn write_timeout(&self, patience: Duration) {
+        self.stream.set_write_timeout(Some(patience)).expect("a timeout can be set");
+    }
+
+    /// Whether the broker took all of it in time.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Whether the broker has not closed this connection; what it sent so far is thrown away.
+    pub fn is_open(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a mode can be set");
+        let mut sink = [0; 4096];
+        let open = loop {
+            match self.stream.read(&mut sink) {
+                Ok(0) => break false,
+                Ok(_) => {}
+                Err(e) => break e.kind() == ErrorKind::WouldBlock,
+            }
+        };
+        self.stream.set_nonblocking(false).expect("a mode can be set");
+        open
+    }
+
     /// Writes a frame with a true size.
     pub fn send_frame(&mut self, payload: &[u8]) {
         let size = u32::try_from(payload.len()).expect("a small frame");
