@@ -128,7 +128,7 @@ fn modules_do_not_name_each_other_in_a_circle() {
     for house in HOUSES {
         let source = Crate::read(&source_folder(house));
         // For each folder: which of its members names which other.
-        let mut folders: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        let mut folders: BTreeMap<ModulePath, Names> = BTreeMap::new();
         for (path, module) in &source.modules {
             for named in &module.named {
                 let home = source.home(named);
@@ -139,35 +139,43 @@ fn modules_do_not_name_each_other_in_a_circle() {
                 }
             }
         }
-        for (folder, members) in &folders {
-            for start in members.keys() {
-                if let Some(circle) = circle(members, start) {
-                    let place = folder.join("/");
-                    offences.push(format!("{}/{place}: {circle}", source_folder(house)));
-                }
-            }
+        for (folder, names) in &folders {
+            let place = [source_folder(house), folder.join("/")].join("/");
+            offences.extend(circles(names).map(|circle| format!("{place}: {}", circle.join(", "))));
         }
     }
     fail_with("these name each other in a circle", offences);
 }
 
-/// A way from `start` back to itself.
-fn circle(members: &BTreeMap<String, BTreeSet<String>>, start: &String) -> Option<String> {
-    let mut ways = vec![vec![start]];
-    let mut visited = BTreeSet::new();
-    while let Some(way) = ways.pop() {
-        let last = way.last().expect("a way has a start");
-        for next in members.get(*last).into_iter().flatten() {
-            if next == start {
-                let names: Vec<&str> = way.iter().map(|name| name.as_str()).collect();
-                return Some(format!("{} -> {start}", names.join(" -> ")));
-            }
-            if visited.insert(next) {
-                ways.push([way.as_slice(), &[next]].concat());
-            }
+/// Which member of a folder names which others.
+type Names = BTreeMap<String, BTreeSet<String>>;
+
+/// The groups whose members all lead to each other.
+fn circles(names: &Names) -> impl Iterator<Item = Vec<&str>> {
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        names.keys().map(|start| (start.as_str(), reachable(names, start))).collect();
+    let leads = move |from: &str, to: &str| reached.get(from).is_some_and(|r| r.contains(to));
+    let group = move |start: &'_ String| {
+        let group: Vec<&str> = names
+            .keys()
+            .map(String::as_str)
+            .filter(|other| leads(start, other) && leads(other, start))
+            .collect();
+        // Each group once, under its first member.
+        (group.first() == Some(&start.as_str())).then_some(group)
+    };
+    names.keys().filter_map(group)
+}
+
+fn reachable<'a>(names: &'a Names, start: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&String> = names.get(start).into_iter().flatten().collect();
+    while let Some(next) = open.pop() {
+        if reached.insert(next.as_str()) {
+            open.extend(names.get(next).into_iter().flatten());
         }
     }
-    None
+    reached
 }
 
 #[test]
@@ -180,7 +188,7 @@ fn nothing_is_imported_through_the_face_of_the_own_folder() {
                 let home = source.home(named);
                 let is_own_folder = home.len() < path.len() && path.starts_with(home);
                 let is_item = named.len() > home.len();
-                if is_own_folder && is_item && holds_nothing(&source.modules[home].file) {
+                if is_own_folder && is_item && source.modules.get(home).is_some_and(is_face) {
                     offences.push(format!("{} names {}", module.file, named.join("::")));
                 }
             }
@@ -189,8 +197,8 @@ fn nothing_is_imported_through_the_face_of_the_own_folder() {
     fail_with("import this from the file that defines it, not from the face above", offences);
 }
 
-fn holds_nothing(file: &str) -> bool {
-    file.ends_with("mod.rs") || file.ends_with("lib.rs")
+fn is_face(module: &imports::Module) -> bool {
+    module.file.ends_with("mod.rs") || module.file.ends_with("lib.rs")
 }
 
 #[test]
