@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use ferrymq_transport::dial::{BindError, Binder, Listener};
 use ferrymq_transport::endpoint::Endpoint;
-use ferrymq_transport::settings::{ListenerSettings, SettingsError};
+use ferrymq_transport::settings::{ConnectionSettings, SettingsError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::serve::{Admitted, Connections};
-
-/// The pause after a failed accept: the cause (no file descriptors left) does not pass at once.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a transport connector does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +26,13 @@ pub enum ListenError {
 pub struct Listening {
     endpoint: Endpoint,
     listener: Box<dyn Listener>,
-    settings: ListenerSettings,
+    settings: ConnectionSettings,
 }
 
 impl Listening {
     /// Takes the address; nobody is accepted yet.
     pub async fn bind(binder: &dyn Binder, endpoint: &Endpoint) -> Result<Self, ListenError> {
-        let settings = ListenerSettings::of(endpoint)?;
+        let settings = ConnectionSettings::for_listening(endpoint)?;
         let listener = binder.bind(endpoint).await?;
         Ok(Self { endpoint: listener.endpoint(), listener, settings })
     }
@@ -58,7 +54,8 @@ impl Listening {
                 };
                 match accepted {
                     Ok(stream) => {
-                        if open.load(Ordering::Relaxed) >= self.settings.maximum_connections {
+                        let most = self.settings.maximum_connections.unwrap_or(usize::MAX);
+                        if open.load(Ordering::Relaxed) >= most {
                             tracing::warn!(
                                 connector = %self.endpoint,
                                 remote = %stream.peer.remote,
@@ -73,9 +70,10 @@ impl Listening {
                             open.fetch_sub(1, Ordering::Relaxed);
                         });
                     }
+                    // The listener waits out what passes; this does not.
                     Err(error) => {
-                        tracing::warn!(connector = %self.endpoint, %error, "cannot accept");
-                        tokio::time::sleep(PAUSE).await;
+                        tracing::error!(connector = %self.endpoint, %error, "no longer accepting");
+                        return;
                     }
                 }
             }

@@ -73,7 +73,7 @@ impl Node {
             listeners.iter().map(|listener| listener.endpoint().clone()).collect();
         let settings = BrokerSettings {
             name: config.name,
-            url: listening.first().map(|first| first.without_options().to_string()).unwrap_or_default(),
+            url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
             limits: config.limits,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);

@@ -2,109 +2,260 @@
 
 use std::sync::Arc;
 
+use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::writer::FieldWriter;
 use crate::commands::*;
 use crate::destination::Destination;
+use crate::error::{DecodeError, EncodeError};
 use crate::ids::*;
-use crate::message::Message;
+use crate::message::{Message, MessageKind};
+use crate::structure::{Cacheable, Head, Structure};
 
-/// One OpenWire unit, decoded: a command of a connection, or (inside other structures) an
-/// identifier or an address. ActiveMQ calls it `DataStructure`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// A message of any kind (types 23 to 29).
-    Message(Arc<Message>),
-    /// See [`BrokerInfo`].
-    BrokerInfo(Box<BrokerInfo>),
-    /// See [`BrokerSubscriptionInfo`].
-    BrokerSubscriptionInfo(Box<BrokerSubscriptionInfo>),
-    /// See [`ConnectionControl`].
-    ConnectionControl(Box<ConnectionControl>),
-    /// See [`ConnectionError`].
-    ConnectionError(ConnectionError),
-    /// See [`ConnectionInfo`].
-    ConnectionInfo(Box<ConnectionInfo>),
-    /// See [`ConsumerControl`].
-    ConsumerControl(ConsumerControl),
-    /// See [`ConsumerInfo`].
-    ConsumerInfo(Box<ConsumerInfo>),
-    /// See [`ControlCommand`].
-    ControlCommand(ControlCommand),
-    /// See [`DataArrayResponse`].
-    DataArrayResponse(DataArrayResponse),
-    /// See [`DataResponse`].
-    DataResponse(DataResponse),
-    /// See [`DestinationInfo`].
-    DestinationInfo(DestinationInfo),
-    /// See [`DiscoveryEvent`].
-    DiscoveryEvent(DiscoveryEvent),
-    /// See [`ExceptionResponse`].
-    ExceptionResponse(ExceptionResponse),
-    /// See [`FlushCommand`].
-    FlushCommand(FlushCommand),
-    /// See [`IntegerResponse`].
-    IntegerResponse(IntegerResponse),
-    /// See [`JournalQueueAck`].
-    JournalQueueAck(JournalQueueAck),
-    /// See [`JournalTopicAck`].
-    JournalTopicAck(JournalTopicAck),
-    /// See [`JournalTrace`].
-    JournalTrace(JournalTrace),
-    /// See [`JournalTransaction`].
-    JournalTransaction(JournalTransaction),
-    /// See [`KeepAliveInfo`].
-    KeepAliveInfo(KeepAliveInfo),
-    /// See [`LastPartialCommand`].
-    LastPartialCommand(LastPartialCommand),
-    /// See [`MessageAck`].
-    MessageAck(MessageAck),
-    /// See [`MessageDispatch`].
-    MessageDispatch(MessageDispatch),
-    /// See [`MessageDispatchNotification`].
-    MessageDispatchNotification(MessageDispatchNotification),
-    /// See [`MessagePull`].
-    MessagePull(MessagePull),
-    /// See [`NetworkBridgeFilter`].
-    NetworkBridgeFilter(NetworkBridgeFilter),
-    /// See [`PartialCommand`].
-    PartialCommand(PartialCommand),
-    /// See [`ProducerAck`].
-    ProducerAck(ProducerAck),
-    /// See [`ProducerInfo`].
-    ProducerInfo(ProducerInfo),
-    /// See [`RemoveInfo`].
-    RemoveInfo(RemoveInfo),
-    /// See [`RemoveSubscriptionInfo`].
-    RemoveSubscriptionInfo(RemoveSubscriptionInfo),
-    /// See [`ReplayCommand`].
-    ReplayCommand(ReplayCommand),
-    /// See [`Response`].
-    Response(Response),
-    /// See [`SessionInfo`].
-    SessionInfo(SessionInfo),
-    /// See [`ShutdownInfo`].
-    ShutdownInfo(ShutdownInfo),
-    /// See [`SubscriptionInfo`].
-    SubscriptionInfo(SubscriptionInfo),
-    /// See [`TransactionInfo`].
-    TransactionInfo(TransactionInfo),
-    /// See [`WireFormatInfo`].
-    WireFormatInfo(WireFormatInfo),
-    /// See [`Destination`].
-    Destination(Destination),
-    /// See [`BrokerId`].
-    BrokerId(BrokerId),
-    /// See [`ConnectionId`].
-    ConnectionId(ConnectionId),
-    /// See [`SessionId`].
-    SessionId(SessionId),
-    /// See [`ConsumerId`].
-    ConsumerId(ConsumerId),
-    /// See [`ProducerId`].
-    ProducerId(ProducerId),
-    /// See [`MessageId`].
-    MessageId(MessageId),
-    /// See [`LocalTransactionId`].
-    LocalTransactionId(LocalTransactionId),
-    /// See [`XaTransactionId`].
-    XaTransactionId(XaTransactionId),
+/// Declares [`Command`]: a variant for each structure that may stand in a frame. The `boxed` ones
+/// are rare and large, so that they do not make every command large.
+macro_rules! command {
+    (boxed { $($boxed:ident),* $(,)? } inline { $($inline:ident),* $(,)? }) => {
+        /// One OpenWire unit, decoded: a command of a connection, or (inside other structures) an
+        /// identifier or an address. ActiveMQ calls it `DataStructure`.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Command {
+            /// A message of any kind (types 23 to 29).
+            Message(Arc<Message>),
+            /// An address of any kind (types 100 to 103).
+            Destination(Destination),
+            $(
+                #[doc = concat!("See [`", stringify!($boxed), "`].")]
+                $boxed(Box<$boxed>),
+            )*
+            $(
+                #[doc = concat!("See [`", stringify!($inline), "`].")]
+                $inline($inline),
+            )*
+        }
+
+        impl Structure for Command {
+            const EXPECTED: &'static str = "DataStructure";
+
+            fn type_id(&self) -> u8 {
+                match self {
+                    Self::Message(message) => message.type_id(),
+                    Self::Destination(destination) => destination.type_id(),
+                    $( Self::$boxed(_) => $boxed::TYPE_ID, )*
+                    $( Self::$inline(_) => $inline::TYPE_ID, )*
+                }
+            }
+
+            fn wire_name(&self) -> &'static str {
+                match self {
+                    Self::Message(message) => message.wire_name(),
+                    Self::Destination(destination) => destination.wire_name(),
+                    $( Self::$boxed(command) => command.wire_name(), )*
+                    $( Self::$inline(command) => command.wire_name(), )*
+                }
+            }
+
+            fn read<M: Mode>(
+                type_id: u8,
+                reader: &mut FrameReader<'_, M>,
+            ) -> Result<Self, DecodeError> {
+                match type_id {
+                    23..=29 => Arc::<Message>::read(type_id, reader).map(Self::Message),
+                    100..=103 => Destination::read(type_id, reader).map(Self::Destination),
+                    $( $boxed::TYPE_ID => Box::<$boxed>::read(type_id, reader).map(Self::$boxed), )*
+                    $( $inline::TYPE_ID => $inline::read(type_id, reader).map(Self::$inline), )*
+                    _ => Err(DecodeError::UnknownType { type_id, version: reader.version() }),
+                }
+            }
+
+            fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {
+                match self {
+                    Self::Message(message) => message.write(writer),
+                    Self::Destination(destination) => destination.write(writer),
+                    $( Self::$boxed(command) => command.write(writer), )*
+                    $( Self::$inline(command) => command.write(writer), )*
+                }
+            }
+        }
+
+        impl Head for Command {
+            fn head(&mut self) -> Option<(&mut i32, &mut bool)> {
+                match self {
+                    Self::Message(message) => {
+                        let message = Arc::make_mut(message);
+                        Some((&mut message.command_id, &mut message.response_required))
+                    }
+                    Self::Destination(_) => None,
+                    $( Self::$boxed(command) => command.head(), )*
+                    $( Self::$inline(command) => command.head(), )*
+                }
+            }
+
+            fn peek(&self) -> Option<(i32, bool)> {
+                match self {
+                    Self::Message(message) => Some((message.command_id, message.response_required)),
+                    Self::Destination(_) => None,
+                    $( Self::$boxed(command) => command.peek(), )*
+                    $( Self::$inline(command) => command.peek(), )*
+                }
+            }
+        }
+
+
+        $(
+            impl From<$boxed> for Command {
+                fn from(command: $boxed) -> Self {
+                    Self::$boxed(Box::new(command))
+                }
+            }
+        )*
+        $(
+            impl From<$inline> for Command {
+                fn from(command: $inline) -> Self {
+                    Self::$inline(command)
+                }
+            }
+        )*
+    };
+}
+
+command! {
+    boxed {
+        BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
+    }
+    inline {
+        ConnectionError, ConsumerControl, ControlCommand, DataArrayResponse, DataResponse,
+        DestinationInfo, DiscoveryEvent, ExceptionResponse, FlushCommand, IntegerResponse,
+        JournalQueueAck, JournalTopicAck, JournalTrace, JournalTransaction, KeepAliveInfo,
+        LastPartialCommand, MessageAck, MessageDispatch, MessageDispatchNotification, MessagePull,
+        NetworkBridgeFilter, PartialCommand, ProducerAck, ProducerInfo, RemoveInfo,
+        RemoveSubscriptionInfo, ReplayCommand, Response, SessionInfo, ShutdownInfo,
+        SubscriptionInfo, TransactionInfo, WireFormatInfo,
+        BrokerId, ConnectionId, SessionId, ConsumerId, ProducerId, MessageId,
+        LocalTransactionId, XaTransactionId,
+    }
+}
+
+impl Command {
+    /// The type byte of this command's frame.
+    pub fn type_id(&self) -> u8 {
+        Structure::type_id(self)
+    }
+
+    /// ActiveMQ's name of the structure.
+    pub fn wire_name(&self) -> &'static str {
+        Structure::wire_name(self)
+    }
+
+    /// Number of the command on its connection; `None` for structures that are no commands.
+    pub fn command_id(&self) -> Option<i32> {
+        self.peek().map(|(command_id, _)| command_id)
+    }
+
+    /// Whether the sender waits for a response.
+    pub fn response_required(&self) -> bool {
+        self.peek().is_some_and(|(_, response_required)| response_required)
+    }
+
+    /// Sets number and wish for a response; false for structures that are no commands.
+    pub fn set_head(&mut self, command_id: i32, response_required: bool) -> bool {
+        match self.head() {
+            Some((id, required)) => {
+                *id = command_id;
+                *required = response_required;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl From<Message> for Command {
+    fn from(message: Message) -> Self {
+        Self::Message(Arc::new(message))
+    }
+}
+
+impl From<Arc<Message>> for Command {
+    fn from(message: Arc<Message>) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl From<Destination> for Command {
+    fn from(destination: Destination) -> Self {
+        Self::Destination(destination)
+    }
+}
+
+impl From<TransactionId> for Command {
+    fn from(id: TransactionId) -> Self {
+        match id {
+            TransactionId::Local(id) => Self::LocalTransactionId(id),
+            TransactionId::Xa(id) => Self::XaTransactionId(id),
+        }
+    }
+}
+
+impl Structure for Arc<Message> {
+    const EXPECTED: &'static str = "Message";
+
+    fn type_id(&self) -> u8 {
+        self.kind().type_id()
+    }
+
+    fn wire_name(&self) -> &'static str {
+        self.kind().wire_name()
+    }
+
+    fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError> {
+        let kind = MessageKind::of_type(type_id)
+            .ok_or(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED })?;
+        reader.message(kind).map(Arc::new)
+    }
+
+    fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {
+        writer.message(self)
+    }
+}
+
+macro_rules! cacheable {
+    ($($name:ident),*) => { $(
+        impl Cacheable for $name {
+            fn to_command(&self) -> Command {
+                Command::$name(self.clone())
+            }
+
+            fn from_command(command: &Command) -> Option<Self> {
+                match command {
+                    Command::$name(value) => Some(value.clone()),
+                    _ => None,
+                }
+            }
+        }
+    )* };
+}
+cacheable!(BrokerId, ConnectionId, SessionId, ConsumerId, ProducerId, Destination);
+
+impl Cacheable for TransactionId {
+    fn to_command(&self) -> Command {
+        self.clone().into()
+    }
+
+    fn from_command(command: &Command) -> Option<Self> {
+        match command {
+            Command::LocalTransactionId(id) => Some(Self::Local(id.clone())),
+            Command::XaTransactionId(id) => Some(Self::Xa(id.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Cacheable for Box<Command> {
+    fn to_command(&self) -> Command {
+        (**self).clone()
+    }
+
+    fn from_command(command: &Command) -> Option<Self> {
+        Some(Box::new(command.clone()))
+    }
 }

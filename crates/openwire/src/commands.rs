@@ -50,7 +50,7 @@ structures! {
     }
 
     /// The durable subscriptions that a broker has, for a bridge to reconcile (version 12).
-    BrokerSubscriptionInfo "BrokerSubscriptionInfo" = 92 base {
+    BrokerSubscriptionInfo "BrokerSubscriptionInfo" = 92 @ 12 base {
         /// `brokerId`.
         broker_id "brokerId": nested(BrokerId),
         /// `brokerName`.
@@ -334,7 +334,7 @@ structures! {
     }
 
     /// Asks for one message on behalf of a consumer without a prefetch window (since version 2).
-    MessagePull "MessagePull" = 20 base {
+    MessagePull "MessagePull" = 20 @ 2 base {
         /// `consumerId`.
         consumer_id "consumerId": cached(ConsumerId),
         /// `destination`.
@@ -369,7 +369,7 @@ structures! {
     }
 
     /// Gives a producer with a window its credit back (since version 3).
-    ProducerAck "ProducerAck" = 19 base {
+    ProducerAck "ProducerAck" = 19 @ 3 base {
         /// `producerId`.
         producer_id "producerId": nested(ProducerId),
         /// `size`.
@@ -403,7 +403,7 @@ structures! {
         /// `connectionId`.
         connection_id "connectionId": cached(ConnectionId),
         /// `subscriptionName`.
-        subscription_name "subscriptionName": string,
+        subscription_name "subscriptionName" | 6 "subcriptionName": string,
         /// `clientId`.
         client_id "clientId": string,
     }
@@ -441,7 +441,7 @@ structures! {
         /// `selector`.
         selector "selector": string,
         /// `subscriptionName`.
-        subscription_name "subscriptionName": string,
+        subscription_name "subscriptionName" | 6 "subcriptionName": string,
         /// `subscribedDestination`.
         subscribed_destination "subscribedDestination": nested(Destination) @ 3..,
         /// `noLocal`.

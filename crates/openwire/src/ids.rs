@@ -6,68 +6,92 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use bytes::Bytes;
-
+use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::writer::FieldWriter;
+use crate::error::{DecodeError, EncodeError};
+use crate::structure::{Structure, structures};
 use crate::text::Text;
 
-/// Identifies a broker: unique for as long as it runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BrokerId {
-    /// Any unique text.
-    pub value: Option<Text>,
-}
+structures! {
+    /// Identifies a broker: unique for as long as it runs.
+    #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+    BrokerId "BrokerId" = 124 id {
+        /// Any unique text.
+        value "value": string,
+    }
 
-/// Identifies a connection: chosen by the client.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId {
-    /// Any unique text.
-    pub value: Option<Text>,
-}
+    /// Identifies a connection: chosen by the client.
+    #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+    ConnectionId "ConnectionId" = 120 id {
+        /// Any unique text; Java clients write `ID:<host>-<port>-<millis>-<instance>:<n>`.
+        value "value": string,
+    }
 
-/// Identifies a session of a connection. `-1` is the connection's own, which nobody announces.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId {
-    /// The connection's text.
-    pub connection_id: Option<Text>,
-    /// Number within the connection.
-    pub value: i64,
-}
+    /// Identifies a session of a connection. `-1` is the connection's own, which nobody announces.
+    #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+    SessionId "SessionId" = 121 id {
+        /// The connection's text.
+        connection_id "connectionId": string,
+        /// Number within the connection, from 1.
+        value "value": long,
+    }
 
-/// Identifies a consumer of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConsumerId {
-    /// The connection's text.
-    pub connection_id: Option<Text>,
-    /// Number of the session within the connection.
-    pub session_id: i64,
-    /// Number within the session.
-    pub value: i64,
-}
+    /// Identifies a consumer of a session.
+    #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+    ConsumerId "ConsumerId" = 122 id {
+        /// The connection's text.
+        connection_id "connectionId": string,
+        /// Number of the session within the connection.
+        session_id "sessionId": long,
+        /// Number within the session, from 1.
+        value "value": long,
+    }
 
-/// Identifies a producer of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProducerId {
-    /// The connection's text.
-    pub connection_id: Option<Text>,
-    /// Number within the session.
-    pub value: i64,
-    /// Number of the session within the connection.
-    pub session_id: i64,
-}
+    /// Identifies a producer of a session. On the wire its own number stands before the session's,
+    /// other than in [`ConsumerId`].
+    #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+    ProducerId "ProducerId" = 123 id {
+        /// The connection's text.
+        connection_id "connectionId": string,
+        /// Number within the session, from 1.
+        value "value": long,
+        /// Number of the session within the connection.
+        session_id "sessionId": long,
+    }
 
-/// Identifies a message: its producer and its number there.
-///
-/// Equality and hash cover `producer_id` and `producer_sequence_id` only, as in ActiveMQ.
-#[derive(Debug, Clone, Default)]
-pub struct MessageId {
-    /// A foreign identifier, shown instead of the others where it is set.
-    pub text_view: Option<Text>,
-    /// Who made the message.
-    pub producer_id: Option<ProducerId>,
-    /// Its number among the producer's, from 1.
-    pub producer_sequence_id: i64,
-    /// Its number on the broker that dispatched it; 0 from a client.
-    pub broker_sequence_id: i64,
+    /// Identifies a message: its producer and its number there.
+    ///
+    /// Equality and hash cover `producer_id` and `producer_sequence_id` only, as in ActiveMQ.
+    MessageId "MessageId" = 110 id {
+        /// A foreign identifier, shown instead of the others where it is set.
+        text_view "textView": string @ 10..,
+        /// Who made the message.
+        producer_id "producerId": cached(ProducerId),
+        /// Its number among the producer's, from 1.
+        producer_sequence_id "producerSequenceId": long,
+        /// Its number on the broker that dispatched it; 0 from a client.
+        broker_sequence_id "brokerSequenceId": long,
+    }
+
+    /// A transaction of one connection.
+    #[derive(PartialEq, Eq, Hash)]
+    LocalTransactionId "LocalTransactionId" = 111 id {
+        /// Number within the connection.
+        value "value": long,
+        /// The connection.
+        connection_id "connectionId": cached(ConnectionId),
+    }
+
+    /// A branch of a distributed transaction.
+    #[derive(PartialEq, Eq, Hash)]
+    XaTransactionId "XATransactionId" = 112 id {
+        /// The format of the other two.
+        format_id "formatId": int,
+        /// Global transaction identifier.
+        global_transaction_id "globalTransactionId": bytes,
+        /// Branch qualifier.
+        branch_qualifier "branchQualifier": bytes,
+    }
 }
 
 impl PartialEq for MessageId {
@@ -86,26 +110,6 @@ impl Hash for MessageId {
     }
 }
 
-/// A transaction of one connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct LocalTransactionId {
-    /// Number within the connection.
-    pub value: i64,
-    /// The connection.
-    pub connection_id: Option<ConnectionId>,
-}
-
-/// A branch of a distributed transaction.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct XaTransactionId {
-    /// The format of the other two.
-    pub format_id: i32,
-    /// Global transaction identifier.
-    pub global_transaction_id: Option<Bytes>,
-    /// Branch qualifier.
-    pub branch_qualifier: Option<Bytes>,
-}
-
 /// A transaction of either kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TransactionId {
@@ -113,6 +117,39 @@ pub enum TransactionId {
     Local(LocalTransactionId),
     /// A branch of a distributed one.
     Xa(XaTransactionId),
+}
+
+impl Structure for TransactionId {
+    const EXPECTED: &'static str = "TransactionId";
+
+    fn type_id(&self) -> u8 {
+        match self {
+            Self::Local(id) => id.type_id(),
+            Self::Xa(id) => id.type_id(),
+        }
+    }
+
+    fn wire_name(&self) -> &'static str {
+        match self {
+            Self::Local(id) => id.wire_name(),
+            Self::Xa(id) => id.wire_name(),
+        }
+    }
+
+    fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError> {
+        match type_id {
+            111 => LocalTransactionId::read(type_id, reader).map(Self::Local),
+            112 => XaTransactionId::read(type_id, reader).map(Self::Xa),
+            _ => Err(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED }),
+        }
+    }
+
+    fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {
+        match self {
+            Self::Local(id) => id.write(writer),
+            Self::Xa(id) => id.write(writer),
+        }
+    }
 }
 
 /// The text of an optional part; empty when it is absent.

@@ -1,0 +1,138 @@
+//! The object cache: one per direction of a connection, if both peers agreed on it.
+//!
+//! The sender chooses the index of a new object; the receiver only stores it there. Null is an
+//! object like any other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::command::Command;
+use crate::error::DecodeError;
+
+/// Slots where the peers agreed on none in particular (README §2.2: a merged CacheSize of 0).
+pub(crate) const DEFAULT_SLOTS: u16 = 16_383;
+
+/// Bytes that the objects in a receiver's cache may have occupied on the wire, in all.
+const MAX_CACHED_BYTES: usize = 16 << 20;
+
+/// A structure that a peer sent, and what it took to decode it.
+pub(crate) struct Cached {
+    /// The structure; `None` is a null, which the sender numbers too.
+    pub(crate) value: Option<Command>,
+    /// Bytes on the wire.
+    pub(crate) size: usize,
+    /// Memory that it unfolded to; copying it out costs the frame that refers to it as much.
+    pub(crate) cost: usize,
+}
+
+/// Larger objects are sent in full each time: the cache is for identifiers and names.
+const MAX_KEY_BYTES: usize = 4 << 10;
+
+/// What the peer has sent.
+pub(crate) struct ReceiveCache {
+    slots: Vec<Option<Cached>>,
+    size: u16,
+    /// Sum of the sizes of what is held.
+    held: usize,
+}
+
+impl ReceiveCache {
+    pub(crate) fn new(size: u16) -> Self {
+        Self { slots: Vec::new(), size: if size == 0 { DEFAULT_SLOTS } else { size }, held: 0 }
+    }
+
+    pub(crate) fn store(&mut self, index: i16, cached: Cached) -> Result<(), DecodeError> {
+        if index == -1 {
+            return Ok(()); // "not kept": the sender's cache was full
+        }
+        let slot = self.slot(index)?;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.slots.get_mut(slot) {
+            let freed = place.as_ref().map_or(0, |old| old.size);
+            self.held = self.held - freed + cached.size;
+            *place = Some(cached);
+        }
+        if self.held > MAX_CACHED_BYTES {
+            return Err(DecodeError::CacheTooLarge { max: MAX_CACHED_BYTES });
+        }
+        Ok(())
+    }
+
+    /// What was stored at an index; `None` if nothing ever was.
+    pub(crate) fn get(&self, index: i16) -> Result<Option<&Cached>, DecodeError> {
+        let slot = self.slot(index)?;
+        Ok(self.slots.get(slot).and_then(Option::as_ref))
+    }
+
+    fn slot(&self, index: i16) -> Result<usize, DecodeError> {
+        usize::try_from(index)
+            .ok()
+            .filter(|&slot| slot < usize::from(self.size))
+            .ok_or(DecodeError::CacheIndex { index, size: self.size })
+    }
+}
+
+/// What the peer has been sent, by the bytes of its own loose encoding (so that two structures are
+/// one if they are equal and of one type, as in Java).
+#[derive(Debug)]
+pub(crate) struct SendCache {
+    indexes: HashMap<Arc<[u8]>, i16>,
+    slots: Vec<Option<Arc<[u8]>>>,
+    size: usize,
+    /// The slot that the next new object takes.
+    next: usize,
+    /// The slot that is emptied next. Both cursors walk the same way, so slots are reused oldest
+    /// first.
+    evict: usize,
+}
+
+impl SendCache {
+    pub(crate) fn new(size: u16) -> Self {
+        let size = usize::from(if size == 0 { DEFAULT_SLOTS } else { size });
+        Self { indexes: HashMap::new(), slots: Vec::new(), size, next: 0, evict: 0 }
+    }
+
+    /// Makes room for a frame's worth of new objects: ActiveMQ keeps 100 slots free.
+    ///
+    /// With fewer than 100 slots in all a Java sender would spin here for ever; this one stops when
+    /// the cache is empty.
+    pub(crate) fn sweep(&mut self) {
+        while self.indexes.len() + 100 > self.size && !self.indexes.is_empty() {
+            if let Some(key) = self.slots.get_mut(self.evict).and_then(Option::take) {
+                self.indexes.remove(&key);
+            }
+            self.evict = (self.evict + 1) % self.size;
+        }
+    }
+
+    /// The index under which the peer holds this object.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<i16> {
+        self.indexes.get(key).copied()
+    }
+
+    /// Gives an object an index; -1 if it is not kept.
+    pub(crate) fn add(&mut self, key: &[u8]) -> i16 {
+        if key.len() > MAX_KEY_BYTES {
+            return -1;
+        }
+        let index = self.next;
+        self.next = (self.next + 1) % self.size;
+        if self.indexes.len() >= self.size {
+            return -1;
+        }
+        let Ok(wire) = i16::try_from(index) else { return -1 };
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, None);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            let key: Arc<[u8]> = key.into();
+            if let Some(old) = slot.replace(Arc::clone(&key)) {
+                self.indexes.remove(&old);
+            }
+            self.indexes.insert(key, wire);
+        }
+        wire
+    }
+}

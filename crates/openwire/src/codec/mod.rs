@@ -1,0 +1,28 @@
+//! Frames to commands and back.
+//!
+//! ```text
+//! +----------+------+----------------------------------+
+//! | i32 size | type | fields of that type, in order    |   loose
+//! +----------+------+---------------+------------------+
+//! | i32 size | type | boolean stream| fields, no flags |   tight
+//! +----------+------+---------------+------------------+
+//!   \ absent where both peers agreed on no size prefix
+//! ```
+//!
+//! The size counts what follows it. Everything is big-endian. The [`reader`] and the [`writer`]
+//! know how a *kind* of field is encoded in either way; which fields a structure has is said once,
+//! in its list. What the module does not do: I/O, and judging whether a command makes sense.
+
+pub(crate) mod bits;
+mod cache;
+pub mod decoder;
+pub mod encoder;
+pub(crate) mod input;
+pub(crate) mod reader;
+pub(crate) mod writer;
+
+/// How deeply structures may be nested in a frame.
+///
+/// A message counts as one level below the frame even where it is the frame, so that a message
+/// that one peer could send can be dispatched to another.
+pub(crate) const MAX_DEPTH: u8 = 32;

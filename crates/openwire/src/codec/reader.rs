@@ -1,0 +1,343 @@
+//! How each kind of field is read, in either encoding.
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+
+use super::MAX_DEPTH;
+use super::bits::BitsIn;
+use super::cache::{Cached, ReceiveCache};
+use super::input::Input;
+use crate::error::DecodeError;
+use crate::message::{Message, MessageFields, MessageKind, WireForm};
+use crate::structure::{Cacheable, Structure, is_marshal_aware};
+use crate::text::{self, Text};
+use crate::throwable::{StackTraceElement, Throwable};
+
+/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size.
+const UNFOLD_FLOOR: usize = 256 << 10;
+/// See [`UNFOLD_FLOOR`].
+const UNFOLD_FACTOR: usize = 64;
+
+/// A way of reading fields.
+pub(crate) trait Mode {
+    /// Flags are bits in front, and longs are short where they can be.
+    const TIGHT: bool;
+    /// Strings and byte arrays are kept; otherwise they are only checked and stepped over.
+    const KEEP: bool;
+}
+
+/// The loose encoding.
+pub(crate) struct Loose;
+/// The tight encoding.
+pub(crate) struct Tight;
+/// The loose encoding, checked but not kept: nothing is allocated for strings and arrays.
+pub(crate) struct Scan;
+
+impl Mode for Loose {
+    const TIGHT: bool = false;
+    const KEEP: bool = true;
+}
+impl Mode for Tight {
+    const TIGHT: bool = true;
+    const KEEP: bool = true;
+}
+impl Mode for Scan {
+    const TIGHT: bool = false;
+    const KEEP: bool = false;
+}
+
+/// Reads the fields of one frame.
+pub(crate) struct FrameReader<'a, M> {
+    input: Input<'a>,
+    bits: BitsIn<'a>,
+    form: WireForm,
+    /// Present when the cache is on; never in `Scan`.
+    cache: Option<&'a mut ReceiveCache>,
+    depth: u8,
+    /// Memory that this frame may still unfold to.
+    budget: usize,
+    mode: PhantomData<M>,
+}
+
+impl<'a, M: Mode> FrameReader<'a, M> {
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        form: WireForm,
+        cache: Option<&'a mut ReceiveCache>,
+        depth: u8,
+    ) -> Self {
+        Self {
+            input: Input::new(bytes),
+            bits: BitsIn::default(),
+            form,
+            cache,
+            depth,
+            budget: unfold_limit(bytes.len()),
+            mode: PhantomData,
+        }
+    }
+
+    /// Reads a whole frame, from its type byte to its last byte.
+    pub(crate) fn frame<T: Structure>(&mut self) -> Result<T, DecodeError> {
+        let type_id = self.input.u8()?;
+        if M::TIGHT {
+            self.bits = BitsIn::read(&mut self.input)?;
+        }
+        // See MAX_DEPTH: a message is one level down, also where nothing is above it.
+        self.depth = u8::from(MessageKind::of_type(type_id).is_some());
+        let value = T::read(type_id, self)?;
+        if self.bits.unread_bytes() > 0 {
+            return Err(DecodeError::Trailing { type_id, bytes: self.bits.unread_bytes() });
+        }
+        Ok(value)
+    }
+
+    /// Refuses what is left over after the last field.
+    pub(crate) fn finish(&self, type_id: u8) -> Result<(), DecodeError> {
+        match self.input.remaining() {
+            0 => Ok(()),
+            bytes => Err(DecodeError::Trailing { type_id, bytes }),
+        }
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn position(&self) -> usize {
+        self.input.position()
+    }
+
+    #[inline]
+    pub(crate) fn version(&self) -> u8 {
+        self.form.version
+    }
+
+    /// A boolean field, or whether a field is present.
+    #[inline]
+    pub(crate) fn boolean(&mut self) -> Result<bool, DecodeError> {
+        if M::TIGHT { self.bits.next() } else { Ok(self.input.u8()? != 0) }
+    }
+
+    #[inline]
+    pub(crate) fn byte(&mut self) -> Result<i8, DecodeError> {
+        self.input.array().map(i8::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn int(&mut self) -> Result<i32, DecodeError> {
+        self.input.i32()
+    }
+
+    #[inline]
+    pub(crate) fn long(&mut self) -> Result<i64, DecodeError> {
+        if !M::TIGHT {
+            return self.input.i64();
+        }
+        match (self.bits.next()?, self.bits.next()?) {
+            (false, false) => Ok(0),
+            (false, true) => self.input.u16().map(i64::from),
+            (true, false) => self.input.u32().map(i64::from),
+            (true, true) => self.input.i64(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Option<Text>, DecodeError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        // The ascii bit is a hint for Java's decoder: ASCII is modified UTF-8 as it stands.
+        if M::TIGHT {
+            self.bits.next()?;
+        }
+        let length = usize::from(self.input.u16()?);
+        let bytes = self.input.take(length)?;
+        if !M::KEEP {
+            text::validate(bytes)?;
+            return Ok(None);
+        }
+        self.charge(length)?;
+        Ok(Some(Text::from_wire(bytes)?))
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, DecodeError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let length = self.input.length()?;
+        let bytes = self.input.take(length)?;
+        if !M::KEEP {
+            return Ok(None);
+        }
+        self.charge(length)?;
+        Ok(Some(Bytes::copy_from_slice(bytes)))
+    }
+
+    pub(crate) fn constant<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.input.array()
+    }
+
+    #[inline]
+    pub(crate) fn nested<T: Structure>(&mut self) -> Result<Option<T>, DecodeError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let type_id = self.input.u8()?;
+        if M::TIGHT && is_marshal_aware(type_id) && self.bits.next()? {
+            return Err(DecodeError::EmbeddedFrame { type_id });
+        }
+        self.enter()?;
+        let value = T::read(type_id, self)?;
+        self.depth -= 1;
+        Ok(Some(value))
+    }
+
+    #[inline]
+    pub(crate) fn cached<T: Cacheable>(&mut self) -> Result<Option<T>, DecodeError> {
+        if self.cache.is_none() { self.nested() } else { self.read_cached() }
+    }
+
+    fn read_cached<T: Cacheable>(&mut self) -> Result<Option<T>, DecodeError> {
+        let is_new = self.boolean()?;
+        let index = self.input.i16()?;
+        if is_new {
+            let (position, budget) = (self.position(), self.budget);
+            let value = self.nested::<T>()?;
+            let cached = Cached {
+                value: value.as_ref().map(Cacheable::to_command),
+                size: self.position() - position,
+                cost: budget - self.budget,
+            };
+            if let Some(cache) = &mut self.cache {
+                cache.store(index, cached)?;
+            }
+            return Ok(value);
+        }
+        let miss = DecodeError::CacheReference { index, expected: T::EXPECTED };
+        let cached = match &self.cache {
+            Some(cache) => cache.get(index)?,
+            None => None,
+        };
+        let Some(Cached { value, cost, .. }) = cached else { return Err(miss) };
+        let value = match value {
+            Some(command) => Some(T::from_command(command).ok_or(miss)?),
+            None => None,
+        };
+        let cost = *cost;
+        self.charge(cost)?;
+        Ok(value)
+    }
+
+    pub(crate) fn array<T: Structure>(&mut self) -> Result<Option<Vec<Option<T>>>, DecodeError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let count = self.count()?;
+        let mut elements = Vec::new();
+        if M::KEEP {
+            self.charge(count * size_of::<Option<T>>())?;
+            elements.reserve_exact(count);
+        }
+        for _ in 0..count {
+            let element = self.nested()?;
+            if M::KEEP {
+                elements.push(element);
+            }
+        }
+        Ok(Some(elements))
+    }
+
+    pub(crate) fn throwable(&mut self) -> Result<Option<Throwable>, DecodeError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        self.enter()?;
+        let mut throwable = Throwable {
+            class_name: self.string()?,
+            message: self.string()?,
+            ..Throwable::default()
+        };
+        if self.form.stack_trace {
+            let count = self.count()?;
+            if M::KEEP {
+                self.charge(count * size_of::<StackTraceElement>())?;
+                throwable.stack.reserve_exact(count);
+            }
+            for _ in 0..count {
+                let line = StackTraceElement {
+                    class_name: self.string()?,
+                    method_name: self.string()?,
+                    file_name: self.string()?,
+                    line_number: self.int()?,
+                };
+                if M::KEEP {
+                    throwable.stack.push(line);
+                }
+            }
+            throwable.cause = self.throwable()?.map(Box::new);
+        }
+        self.depth -= 1;
+        Ok(Some(throwable))
+    }
+
+    /// A message, of which the type byte has been read: it is kept as its loose, cache-off
+    /// encoding, so that in this very encoding only its extent needs to be found.
+    pub(crate) fn message(&mut self, kind: MessageKind) -> Result<Message, DecodeError> {
+        if M::TIGHT || self.cache.is_some() {
+            let fields = MessageFields::read(kind, self)?;
+            let message = Message::from_decoded(&fields, self.form)?;
+            self.charge(message.body_len())?;
+            return Ok(message);
+        }
+        let command_id = self.int()?;
+        let response_required = self.boolean()?;
+        let body = self.input.rest();
+        let mut scan = FrameReader::<Scan>::new(body, self.form, None, self.depth);
+        let layout = MessageFields::scan(kind, &mut scan)?;
+        let body = self.input.take(scan.position())?;
+        let body = if M::KEEP { body } else { &[] };
+        self.charge(body.len())?;
+        Ok(Message::from_scan(command_id, response_required, kind, self.form, body, layout))
+    }
+
+    /// The count of a list whose elements take at least a flag each.
+    fn count(&mut self) -> Result<usize, DecodeError> {
+        let count = self.input.i16()?;
+        let count = usize::try_from(count)
+            .map_err(|_| DecodeError::NegativeLength { length: count.into() })?;
+        let available = if M::TIGHT { self.bits.remaining() } else { self.input.remaining() };
+        if count > available {
+            return Err(DecodeError::Truncated {
+                needed: self.position().saturating_add(count),
+                available: self.position().saturating_add(available),
+            });
+        }
+        Ok(count)
+    }
+
+    fn enter(&mut self) -> Result<(), DecodeError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(DecodeError::TooDeep { max: MAX_DEPTH });
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Accounts for memory that is about to be taken.
+    fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        match self.budget.checked_sub(bytes) {
+            Some(left) => {
+                self.budget = left;
+                Ok(())
+            }
+            None => {
+                let size = self.position() + self.input.remaining();
+                Err(DecodeError::Unfolds { size, max: unfold_limit(size) })
+            }
+        }
+    }
+}
+
+fn unfold_limit(size: usize) -> usize {
+    UNFOLD_FLOOR.saturating_add(size.saturating_mul(UNFOLD_FACTOR))
+}

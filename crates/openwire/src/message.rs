@@ -1,8 +1,0 @@
-//! A message as brokers hold it: encoded, with a map of its fields.
-
-use crate::commands::Magic;
-/// placeholder
-#[derive(Debug, Clone, PartialEq)]
-pub struct Message {
-    x: Magic,
-}

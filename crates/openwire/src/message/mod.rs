@@ -1,0 +1,13 @@
+//! Messages, as brokers hold them: encoded, with a map of where their fields are.
+
+mod accessors;
+mod fields;
+mod forward;
+mod held;
+mod kind;
+
+pub use fields::MessageFields;
+pub use held::Message;
+pub use kind::MessageKind;
+
+pub use crate::format::WireForm;
