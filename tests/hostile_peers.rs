@@ -98,7 +98,7 @@ fn commands_nested_without_end_are_refused() {
     // RemoveInfo { object_id: RemoveInfo { object_id: … } }, as deep as one frame allows.
     let level = [12, 0, 0, 0, 1, 0, 1];
     let nested: Vec<u8> = level.iter().copied().cycle().take(level.len() * 20_000).collect();
-    is_cut_off(&broker, "nesting", RawPeer::negotiated(broker.port()), &frame(&nested));
+    is_cut_off(&broker, "nesting", RawPeer::opened(broker.port(), "ID:deep"), &frame(&nested));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_thousand_half_open_connections_cost_little_and_end() {
 #[test]
 fn a_peer_that_asks_and_never_reads_cannot_fill_the_memory() {
     let mut broker = Ferry::named("unread").start();
-    let mut peer = RawPeer::negotiated(broker.port());
+    let mut peer = RawPeer::opened(broker.port(), "ID:deaf");
     an_honest_peer_is_served(&broker);
     let before = broker.process.status_number("VmRSS");
     // Each KeepAliveInfo asks for one in return.

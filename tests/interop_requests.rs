@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Jms, on_both};
+use support::{Ferry, Jms, on_both};
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
@@ -143,11 +143,31 @@ fn the_id_of_a_crashed_client_is_free_again() {
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
-fn a_selector_that_cannot_be_understood_is_refused() {
-    on_both(|jms, url| {
-        jms.connect("c", url, "auto");
-        jms.refused(json!({
-            "op": "consumer", "as": "k", "on": "c.s", "from": "queue://q", "selector": "a = = b"
-        }))
-    });
+fn what_is_not_supported_yet_is_refused_in_so_many_words() {
+    let broker = Ferry::named("young").start();
+    let mut jms = Jms::start();
+    jms.connect_with(json!({"as": "c", "url": broker.url(), "client_id": "clerk"}), "auto");
+    jms.connect_with(json!({"as": "puller", "url": broker.url(), "prefetch": 0}), "auto");
+    let session = |ack: &str| json!({"op": "session", "as": ack, "on": "c", "ack": ack});
+    jms.call(session("transacted"));
+    jms.call(json!({"op": "producer", "as": "p", "on": "transacted", "to": "queue://q"}));
+    jms.call(json!({"op": "send", "on": "p", "session": "transacted", "body": "staged"}));
+    for call in [
+        json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q", "selector": "a = 1"}),
+        json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://a.>"}),
+        json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q?consumer.exclusive=true"}),
+        json!({"op": "consumer", "as": "k", "on": "puller.s", "from": "queue://q"}),
+        json!({"op": "durable", "as": "k", "on": "c.s", "from": "topic://t", "subscription": "s"}),
+        json!({"op": "browse", "on": "c.s", "from": "queue://q"}),
+        json!({"op": "commit", "on": "transacted"}),
+    ] {
+        let shown = call.to_string();
+        let refusal = jms.attempt(call).expect_err(&shown);
+        assert!(refusal.message.contains("not supported yet"), "{shown}: {refusal:?}");
+    }
+    // What was refused has not harmed the connection.
+    jms.consume("k", "c", "queue://q");
+    jms.produce("p", "c", "queue://q", true);
+    jms.send_text("p", "c", "still here");
+    assert_eq!(jms.receive_text("k"), "still here");
 }

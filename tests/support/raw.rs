@@ -12,6 +12,20 @@ pub const WIRE_FORMAT_INFO: &[u8] =
 /// The type of the command with which a broker names itself.
 pub const BROKER_INFO: u8 = 2;
 
+const RESPONSE: u8 = 30;
+
+/// A ConnectionInfo of version 12 that asks for a response.
+fn connection_info(id: &str) -> Vec<u8> {
+    let text = [&[0, u8::try_from(id.len()).expect("a short id")][..], id.as_bytes()].concat();
+    let command = [3, 0, 0, 0, 1, 1];
+    let connection_id = [&[1, 120, 1][..], &text].concat();
+    let client_id = [&[1][..], &text].concat();
+    let no_password_user_or_path = [0, 0, 0];
+    let flags_and_no_client_ip = [0, 0, 1, 0, 0, 0];
+    [&command[..], &connection_id, &client_id, &no_password_user_or_path, &flags_and_no_client_ip]
+        .concat()
+}
+
 /// One connection to a broker.
 pub struct RawPeer {
     stream: TcpStream,
@@ -32,6 +46,15 @@ impl RawPeer {
         peer.send(WIRE_FORMAT_INFO);
         let first = peer.frame().expect("the broker's first frame");
         assert_eq!(first.first(), Some(&1), "the first frame is a WireFormatInfo");
+        peer
+    }
+
+    /// Connects, exchanges the first frames and opens the connection under the identifier `id`.
+    pub fn opened(port: u16, id: &str) -> Self {
+        let mut peer = Self::negotiated(port);
+        assert_eq!(peer.frame().and_then(|frame| frame.first().copied()), Some(BROKER_INFO));
+        peer.send_frame(&connection_info(id));
+        while peer.frame().expect("an answer").first() != Some(&RESPONSE) {}
         peer
     }
 

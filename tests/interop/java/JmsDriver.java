@@ -31,6 +31,7 @@ import javax.jms.Queue;
 import javax.jms.Session;
 import javax.jms.TemporaryQueue;
 import javax.jms.TemporaryTopic;
+import javax.jms.Topic;
 
 import org.apache.activemq.ActiveMQConnection;
 import org.apache.activemq.ActiveMQConnectionFactory;
@@ -91,6 +92,19 @@ public final class JmsDriver {
             case "session": return session(call);
             case "producer": return producer(call);
             case "consumer": return consumer(call);
+            case "durable": {
+                Topic topic = (Topic) destination(text(call, "from"));
+                named.put(text(call, "as"),
+                    on(call, Session.class).createDurableSubscriber(topic, text(call, "subscription")));
+                return done();
+            }
+            case "browse": {
+                Queue queue = (Queue) destination(text(call, "from"));
+                int found = Collections.list(on(call, Session.class).createBrowser(queue).getEnumeration()).size();
+                return NODES.numberNode(found);
+            }
+            case "commit": on(call, Session.class).commit(); return done();
+            case "rollback": on(call, Session.class).rollback(); return done();
             case "temporary_queue": {
                 TemporaryQueue queue = on(call, Session.class).createTemporaryQueue();
                 named.put(text(call, "as"), queue);
@@ -172,9 +186,11 @@ public final class JmsDriver {
             case "client": mode = Session.CLIENT_ACKNOWLEDGE; break;
             case "dups_ok": mode = Session.DUPS_OK_ACKNOWLEDGE; break;
             case "individual": mode = ActiveMQSession.INDIVIDUAL_ACKNOWLEDGE; break;
-            default: throw new IllegalArgumentException("ack: auto, client, dups_ok or individual");
+            case "transacted": mode = Session.SESSION_TRANSACTED; break;
+            default: throw new IllegalArgumentException("ack: auto, client, dups_ok, individual or transacted");
         }
-        named.put(text(call, "as"), on(call, Connection.class).createSession(false, mode));
+        boolean transacted = mode == Session.SESSION_TRANSACTED;
+        named.put(text(call, "as"), on(call, Connection.class).createSession(transacted, mode));
         return done();
     }
 
