@@ -23,7 +23,7 @@ impl Peer {
         if self.consumers.len() >= MOST_CONSUMERS {
             return Err(Refusal::limit(format!("more than {MOST_CONSUMERS} consumers")));
         }
-        let subscription = self.broker.subscribe(info, &self.outbox, self.rule.as_ref())?;
+        let subscription = self.broker.subscribe(info, &self.outbox, self.permits.as_ref())?;
         let window = usize::try_from(info.prefetch_size).unwrap_or(0);
         self.windows = self.windows.saturating_add(window);
         self.consumers_so_far += 1;

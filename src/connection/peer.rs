@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ferrymq_network::rules::DispatchRule;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
@@ -26,8 +26,8 @@ pub(super) struct Peer {
     pub(super) broker: Arc<Broker>,
     pub(super) outbox: Outbox,
     pub(super) remote: String,
-    /// What an in-process link asks to be consulted on, for the bridge behind it.
-    pub(super) rule: Option<Arc<dyn DispatchRule>>,
+    /// What may cross the bridge behind an in-process link.
+    pub(super) permits: Option<Arc<Permits>>,
     /// Ends the connection from elsewhere.
     pub(super) end: CancellationToken,
     /// The broker at the other end, if it is one.
@@ -74,14 +74,14 @@ impl Peer {
         broker: Arc<Broker>,
         outbox: Outbox,
         remote: String,
-        rule: Option<Arc<dyn DispatchRule>>,
+        permits: Option<Arc<Permits>>,
         end: CancellationToken,
     ) -> Self {
         Self {
             broker,
             outbox,
             remote,
-            rule,
+            permits,
             end,
             remote_broker: None,
             client: None,
@@ -135,7 +135,7 @@ impl Peer {
             tracing::warn!(remote = %self.remote, "closing: a command before ConnectionInfo");
             return Flow::End;
         }
-        let (id, wanted) = (command.command_id(), command.response_required());
+        let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
         let outcome = match command {
             Command::ConnectionInfo(info) => self.open(&info),
             Command::BrokerInfo(info) => self.meet_broker(info),
@@ -175,7 +175,7 @@ impl Peer {
             | Command::DataArrayResponse(_)
             | Command::IntegerResponse(_)
             | Command::ProducerAck(_) => Ok(Outcome::Unanswered),
-            other => Err(Refusal::protocol(format!("{} is not for brokers", other.name()))),
+            other => Err(Refusal::protocol(format!("{} is not for brokers", other.wire_name()))),
         };
         self.answer(id, wanted, outcome)
     }

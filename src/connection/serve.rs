@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq_network::rules::DispatchRule;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ShutdownInfo;
 use ferrymq_transport::dial::Stream;
@@ -71,12 +71,12 @@ impl Connections {
         });
     }
 
-    /// Opens an in-process link to the broker; `rule` is consulted on each message that a
-    /// subscription of this link may get.
-    pub fn open_pipe(&self, name: &str, rule: Option<Arc<dyn DispatchRule>>) -> Link {
+    /// Opens an in-process link to the broker; its subscriptions only get what `permits`
+    /// lets cross a bridge.
+    pub fn open_pipe(&self, name: &str, permits: Option<Arc<Permits>>) -> Link {
         let (near, far) = pipe(name, &self.broker.identity().name);
         let this = self.clone();
-        self.tasks.spawn(async move { this.converse(far, rule).await });
+        self.tasks.spawn(async move { this.converse(far, permits).await });
         near
     }
 
@@ -87,7 +87,7 @@ impl Connections {
         self.tasks.wait().await;
     }
 
-    async fn converse(&self, link: Link, rule: Option<Arc<dyn DispatchRule>>) {
+    async fn converse(&self, link: Link, permits: Option<Arc<Permits>>) {
         let Link { mut receiver, outbox, pump, peer: address, negotiated } = link;
         let max_frame_size = negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
         let mut pump = tokio::spawn(pump.run());
@@ -96,7 +96,7 @@ impl Connections {
             Arc::clone(&self.broker),
             outbox.clone(),
             address.remote.clone(),
-            rule,
+            permits,
             end.clone(),
         );
         outbox.push(own_broker_info(&self.broker));

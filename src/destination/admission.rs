@@ -1,32 +1,26 @@
 //! Whether one message may go to one subscription.
 
-use std::sync::Arc;
-
-use ferrymq_network::rules::{self, DispatchRule, Verdict};
+use ferrymq_network::rules::forward::forward;
 use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
-use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
 /// The conditions that a subscription puts on messages, asked before each dispatch.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Admission {
     /// The loop and hop rule of the bridge that subscribes.
     bridge: Option<NetworkBridgeFilter>,
-    /// What the bridge's own link adds: destinations that may not cross.
-    rule: Option<(Arc<dyn DispatchRule>, ConsumerId)>,
     /// `noLocal`: messages of this connection are not for it (topics).
     not_from: Option<Text>,
 }
 
 impl Admission {
-    /// What `info` asks for. `rule` is that of the in-process link it came by, if any.
-    pub fn of(info: &ConsumerInfo, rule: Option<&Arc<dyn DispatchRule>>) -> Self {
-        let id = info.consumer_id.clone().unwrap_or_default();
+    /// What a consumer asks for.
+    pub fn of(info: &ConsumerInfo) -> Self {
+        let connection = || info.consumer_id.as_ref().and_then(|id| id.connection_id.clone());
         Self {
-            not_from: info.no_local.then(|| id.connection_id.clone()).flatten(),
+            not_from: if info.no_local { connection() } else { None },
             bridge: info.additional_predicate.clone(),
-            rule: rule.map(|rule| (Arc::clone(rule), id)),
         }
     }
 
@@ -42,14 +36,6 @@ impl Admission {
         {
             return false;
         }
-        if let Some(filter) = &self.bridge
-            && rules::forward(filter, message) != Verdict::Forward
-        {
-            return false;
-        }
-        match &self.rule {
-            Some((rule, consumer)) => rule.admits(consumer, message) == Verdict::Forward,
-            None => true,
-        }
+        self.bridge.as_ref().is_none_or(|filter| forward(filter, message).may_cross())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::rules::DispatchRule;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_network::{BrokerIdentity, LocalBroker};
 use ferrymq_transport::link::Link;
 
@@ -20,7 +20,7 @@ impl LocalBroker for NodeBroker {
         self.broker.identity().clone()
     }
 
-    fn open_link(&self, remote_name: &str, rule: Option<Arc<dyn DispatchRule>>) -> Link {
-        self.connections.open_pipe(remote_name, rule)
+    fn open_link(&self, remote: &BrokerIdentity, permits: Arc<Permits>) -> Link {
+        self.connections.open_pipe(&remote.name, Some(permits))
     }
 }

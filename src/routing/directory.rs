@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::destination::Destination;
 use parking_lot::RwLock;
 
@@ -104,7 +105,30 @@ pub(super) struct Directory {
 struct Tables {
     living: HashMap<Destination, Living>,
     /// In order of subscription.
-    patterns: Vec<(DestinationPattern, Arc<TopicSubscriber>)>,
+    patterns: Vec<TopicPattern>,
+}
+
+/// A subscription to all topics of a pattern.
+pub(super) struct TopicPattern {
+    pattern: DestinationPattern,
+    /// A bridge's: of the topics that match, those that may cross.
+    permits: Option<Arc<Permits>>,
+    subscriber: Arc<TopicSubscriber>,
+}
+
+impl TopicPattern {
+    pub(super) fn new(
+        pattern: DestinationPattern,
+        permits: Option<Arc<Permits>>,
+        subscriber: Arc<TopicSubscriber>,
+    ) -> Self {
+        Self { pattern, permits, subscriber }
+    }
+
+    fn matches(&self, address: &Destination) -> bool {
+        self.pattern.matches(address)
+            && self.permits.as_ref().is_none_or(|permits| permits.verdict(address).may_cross())
+    }
 }
 
 impl Directory {
@@ -135,10 +159,8 @@ impl Directory {
             Living::Queue(Arc::new(QueueHandle::new(address.clone(), account())))
         } else {
             let topic = TopicHandle::new(address.clone(), account());
-            for (pattern, subscriber) in &tables.patterns {
-                if pattern.matches(address) {
-                    topic.attach(subscriber);
-                }
+            for pattern in tables.patterns.iter().filter(|pattern| pattern.matches(address)) {
+                topic.attach(&pattern.subscriber);
             }
             Living::Topic(Arc::new(topic))
         };
@@ -151,26 +173,22 @@ impl Directory {
     }
 
     /// Lets a subscription have all topics that match, now and later.
-    pub(super) fn attach_pattern(
-        &self,
-        pattern: DestinationPattern,
-        subscriber: &Arc<TopicSubscriber>,
-    ) {
+    pub(super) fn attach_pattern(&self, pattern: TopicPattern) {
         let mut tables = self.tables.write();
         for (address, living) in &tables.living {
             if let Living::Topic(topic) = living
                 && pattern.matches(address)
             {
-                topic.attach(subscriber);
+                topic.attach(&pattern.subscriber);
             }
         }
-        tables.patterns.push((pattern, Arc::clone(subscriber)));
+        tables.patterns.push(pattern);
     }
 
     pub(super) fn detach_pattern(&self, subscriber: &Arc<TopicSubscriber>) {
         let mut tables = self.tables.write();
         let before = tables.patterns.len();
-        tables.patterns.retain(|(_, other)| !Arc::ptr_eq(other, subscriber));
+        tables.patterns.retain(|pattern| !Arc::ptr_eq(&pattern.subscriber, subscriber));
         if tables.patterns.len() == before {
             return;
         }
@@ -185,10 +203,9 @@ impl Directory {
     pub(super) fn matching(&self, address: &Destination) -> Vec<Arc<TopicSubscriber>> {
         let tables = self.tables.read();
         let mut found: Vec<Arc<TopicSubscriber>> = Vec::new();
-        for (pattern, subscriber) in &tables.patterns {
-            if pattern.matches(address) && !found.iter().any(|other| Arc::ptr_eq(other, subscriber))
-            {
-                found.push(Arc::clone(subscriber));
+        for pattern in tables.patterns.iter().filter(|pattern| pattern.matches(address)) {
+            if !found.iter().any(|other| Arc::ptr_eq(other, &pattern.subscriber)) {
+                found.push(Arc::clone(&pattern.subscriber));
             }
         }
         found

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
-use ferrymq_network::rules::DispatchRule;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageAck};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::outbox::Outbox;
 
 use super::broker::Broker;
-use super::directory::Living;
+use super::directory::{Living, TopicPattern};
 use super::publish::{PublishError, name_is_advisory};
 use super::queue_handle::QueueHandle;
 use super::registry::{Registration, owns, wants_replay};
@@ -58,21 +58,29 @@ enum Held {
 }
 
 impl Broker {
-    /// Lets a consumer have messages, by way of `outbox`. `rule` is that of the in-process link
-    /// over which it came, if any.
+    /// Lets a consumer have messages, by way of `outbox`. A bridge's own link has `permits`: it gets
+    /// nothing of what may not cross, also where a wildcard reaches it.
     pub fn subscribe(
         &self,
         info: &ConsumerInfo,
         outbox: &Outbox,
-        rule: Option<&Arc<dyn DispatchRule>>,
+        permits: Option<&Arc<Permits>>,
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
         let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(1);
-        let admission = Admission::of(info, rule);
+        let admission = Admission::of(info);
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
             self.check_owner(info, address)?;
+        }
+        if let Some(permits) = permits
+            && !permits.verdict(address).may_cross()
+        {
+            return Err(SubscribeError::InvalidName {
+                address: address.clone(),
+                reason: permits.verdict(address).to_string(),
+            });
         }
         let held = if address.kind().is_queue() {
             let asked = QueueSubscription {
@@ -88,7 +96,7 @@ impl Broker {
             let most = name_is_advisory(name).then_some(MOST_WAITING_ADVISORIES);
             let subscriber =
                 TopicSubscriber::new(id, outbox.clone(), prefetch, admission, most);
-            self.subscribe_topics(members, Arc::new(subscriber))?
+            self.subscribe_topics(members, permits, Arc::new(subscriber))?
         };
         let registration = self.announce_consumer(info);
         Ok(Subscription { held, registration })
@@ -120,11 +128,12 @@ impl Broker {
     fn subscribe_topics(
         &self,
         members: Vec<DestinationPattern>,
+        permits: Option<&Arc<Permits>>,
         subscriber: Arc<TopicSubscriber>,
     ) -> Result<Held, SubscribeError> {
         let mut exact = Vec::new();
-        for member in members.iter().filter(|member| !member.has_wildcard()) {
-            if let Living::Topic(topic) = self.resolve(&member.to_destination())?.0 {
+        for member in members.iter().filter(|member| !member.is_wildcard()) {
+            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
                 exact.push(topic);
             }
         }
@@ -132,8 +141,12 @@ impl Broker {
             for topic in &exact {
                 topic.attach(&subscriber);
             }
-            for member in members.iter().filter(|member| member.has_wildcard()) {
-                self.directory.attach_pattern(member.clone(), &subscriber);
+            for member in members.iter().filter(|member| member.is_wildcard()) {
+                self.directory.attach_pattern(TopicPattern::new(
+                    member.clone(),
+                    permits.cloned(),
+                    Arc::clone(&subscriber),
+                ));
             }
         };
         let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
@@ -215,9 +228,12 @@ fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeEr
     let name = address.name().to_string_lossy();
     name.split(',')
         .map(|member| {
-            DestinationPattern::new(address.kind(), member.trim()).map_err(|error| {
-                SubscribeError::InvalidName { address: address.clone(), reason: error.to_string() }
-            })
+            let member = member.trim();
+            if member.is_empty() {
+                let reason = "the name is empty".to_owned();
+                return Err(SubscribeError::InvalidName { address: address.clone(), reason });
+            }
+            Ok(DestinationPattern::of(&Destination::new(address.kind(), member)))
         })
         .collect()
 }
