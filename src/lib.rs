@@ -1,0 +1,3 @@
+//! FerryMQ: a federated message broker network that speaks OpenWire.
+
+pub mod config;
