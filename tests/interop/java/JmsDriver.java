@@ -225,7 +225,7 @@ public final class JmsDriver {
         return NODES.textNode(message.getJMSMessageID());
     }
 
-    /** Answers every request that arrives: the same text to its reply address, correlated by its id. */
+    /** Answers every request: its text to its reply address, correlated as it asks, else by its id. */
     private JsonNode respond(JsonNode call) throws JMSException {
         Session session = on(call, Session.class);
         MessageProducer replies = session.createProducer(null);
@@ -235,7 +235,8 @@ public final class JmsDriver {
         requests.setMessageListener(request -> {
             try {
                 Message reply = session.createTextMessage(((javax.jms.TextMessage) request).getText());
-                reply.setJMSCorrelationID(request.getJMSMessageID());
+                String correlation = request.getJMSCorrelationID();
+                reply.setJMSCorrelationID(correlation == null ? request.getJMSMessageID() : correlation);
                 replies.send(request.getJMSReplyTo(), reply);
             } catch (JMSException e) {
                 exceptions.get(connection).add(e.getClass().getName());
