@@ -13,8 +13,10 @@ pub mod connector;
 pub mod demand;
 pub mod destination_pattern;
 pub mod discovery;
+pub mod document;
 pub mod local_broker;
 pub mod rules;
+pub mod topology;
 
 pub use local_broker::{BrokerIdentity, LocalBroker};
 

@@ -1,0 +1,5 @@
+//! Sending: the producer and its window.
+
+pub mod handle;
+pub mod options;
+pub(crate) mod window;
