@@ -40,16 +40,3 @@ pub(crate) fn message_via(path: &[&str]) -> Message {
     .unwrap()
 }
 
-/// Message `number` of a client, to `destination`.
-pub(crate) fn message(destination: &Destination, number: i64) -> Arc<Message> {
-    let producer = ProducerId::new(&session("client"), 1);
-    let fields = MessageFields {
-        destination: Some(destination.clone()),
-        message_id: Some(MessageId::new(producer.clone(), number)),
-        producer_id: Some(producer),
-        persistent: true,
-        priority: 4,
-        ..MessageFields::default()
-    };
-    Arc::new(Message::from_fields(&fields).unwrap())
-}
