@@ -1,0 +1,17 @@
+//! One live, one-directional forwarding relation between two brokers.
+//!
+//! [`machine::Bridge`] decides, without I/O; [`driver`] moves commands between its two links.
+//! Nothing here redials: a bridge ends once, with a reason.
+
+pub(crate) mod advised;
+pub mod driver;
+pub mod effects;
+mod forwarder;
+mod introduction;
+pub mod machine;
+mod outgoing;
+pub mod phase;
+mod recent;
+mod refusal;
+pub mod settings;
+mod window;
