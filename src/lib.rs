@@ -2,3 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod connection;
+pub mod destination;
+pub mod node;
+pub mod routing;

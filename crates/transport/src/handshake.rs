@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use ferrymq_openwire::codec::decoder::Decoder;
+use ferrymq_openwire::codec::encoder::Encoder;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::WireFormatInfo;
+use ferrymq_openwire::error::{DecodeError, EncodeError};
+use ferrymq_openwire::format::WireFormat;
+use ferrymq_openwire::negotiate::{NegotiationError, WireFormatOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::awaiting::{
-    DecodeError, Decoder, EncodeError, Encoder, NegotiationError, WireFormat, WireFormatOptions,
-};
 use crate::dial::{DialError, Dialer, Stream};
 use crate::endpoint::Endpoint;
 use crate::link::{Link, StreamPump, StreamReceiver};
@@ -51,7 +53,7 @@ pub enum HandshakeError {
     #[error("the peer started with {command} instead of a WireFormatInfo")]
     Unexpected {
         /// What it was.
-        command: String,
+        command: &'static str,
     },
     /// The peer's first frame is broken.
     #[error("the peer's WireFormatInfo is broken: {0}")]
@@ -165,7 +167,7 @@ async fn read_info(
             None => {}
             Some(Command::WireFormatInfo(info)) => return Ok(info),
             Some(other) => {
-                return Err(HandshakeError::Unexpected { command: format!("{other:.0?}") });
+                return Err(HandshakeError::Unexpected { command: other.wire_name() });
             }
         }
         received.reserve(1024);
@@ -185,7 +187,8 @@ fn check_start(received: &[u8]) -> Result<(), HandshakeError> {
     let too_large = size.is_some_and(|size| size > LARGEST_INFO);
     let start = received.get(4..).unwrap_or_default();
     let wrong = start.iter().zip(MAGIC).any(|(byte, magic)| byte != magic);
-    if too_large || wrong {
+    // A plausible start with a large size is for the decoder to refuse.
+    if wrong || (too_large && start.is_empty()) {
         let started = received.iter().take(16).copied().collect();
         return Err(HandshakeError::NotOpenWire { started });
     }

@@ -7,7 +7,6 @@
 //!
 //! What commands mean is for others: this crate neither routes, nor reconnects, nor decides.
 
-pub mod awaiting;
 pub mod backoff;
 pub mod clock;
 pub mod dial;
@@ -19,5 +18,6 @@ pub mod options;
 pub mod outbox;
 pub mod pipe;
 pub mod settings;
+pub mod simulated;
 pub mod tcp;
 pub mod uri;

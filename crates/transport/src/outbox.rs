@@ -107,7 +107,8 @@ impl Outbox {
         self.advance_to(Phase::Closing);
     }
 
-    /// Accepts no more and drops what is queued: the link is to end now.
+    /// Accepts no more and drops what is queued: the link ends now, in both directions. Its
+    /// receiver fails with [`LinkError::Aborted`](crate::link::LinkError::Aborted).
     pub fn abort(&self) {
         self.advance_to(Phase::Aborted);
     }
@@ -206,6 +207,18 @@ impl Outbox {
             state.in_hand = state.in_hand.saturating_sub(commands);
         }
         self.shared.drained.notify_waiters();
+    }
+
+    /// Waits until the link is to end.
+    pub(crate) async fn aborted(&self) {
+        loop {
+            let mut closed = std::pin::pin!(self.shared.closed.notified());
+            closed.as_mut().enable();
+            if self.phase() == Phase::Aborted {
+                return;
+            }
+            closed.await;
+        }
     }
 
     /// Waits until there may be something to take or a new phase. Needs a look before and after:

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::awaiting::WireFormatOptions;
+use ferrymq_openwire::negotiate::WireFormatOptions;
+
 use crate::endpoint::Endpoint;
 use crate::options::{OptionError, Options};
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::awaiting::{DecodeError, EncodeError};
+use ferrymq_openwire::error::{DecodeError, EncodeError};
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum LinkError {
     /// The peer ended it, between two commands.
     #[error("the peer closed the link")]
     Closed,
+    /// This end gave it up: its outbox was aborted, or its pump has ended.
+    #[error("the link was aborted")]
+    Aborted,
     /// The peer ended it within a command.
     #[error("the peer closed the link in the middle of a frame, {received} bytes into it")]
     Truncated {
@@ -45,8 +48,8 @@ pub enum LinkError {
     /// A command cannot be encoded. The caches of both ends are out of step afterwards.
     #[error("cannot encode a {command}: {source}")]
     Encode {
-        /// The command's name.
-        command: String,
+        /// ActiveMQ's name of the command.
+        command: &'static str,
         /// Why not.
         source: EncodeError,
     },

@@ -29,7 +29,16 @@ impl Inbox {
                 self.incoming.release_capacity();
                 return Err(LinkError::Closed);
             }
-            self.incoming.changed().await;
+            tokio::select! {
+                biased;
+                () = self.incoming.changed() => {}
+                () = self.outgoing.aborted() => {
+                    // Unless the other end did that, whose last words come first.
+                    if self.incoming.phase() == Phase::Open {
+                        return Err(LinkError::Aborted);
+                    }
+                }
+            }
         }
     }
 }

@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use ferrymq_openwire::codec::encoder::Encoder;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::KeepAliveInfo;
+use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, timeout};
 
-use crate::awaiting::{Encoder, Negotiated};
 use crate::link::LinkError;
 use crate::link::spare::{Spare, timer_at};
 use crate::outbox::{Outbox, Phase};
@@ -35,6 +36,8 @@ pub(crate) struct StreamPump {
     buffer: BytesMut,
     keep_alive: Option<KeepAlive>,
     spare: Spare,
+    /// Everything was sent and the direction closed; the other direction may go on.
+    finished: bool,
 }
 
 /// Every `interval` one look: if nothing was sent since the last, a KeepAliveInfo goes out.
@@ -59,11 +62,12 @@ impl StreamPump {
         Self {
             outbox,
             writer,
-            encoder: Encoder::new(negotiated.format.clone()),
+            encoder: Encoder::new(negotiated.format),
             taken: VecDeque::new(),
             buffer: BytesMut::new(),
             keep_alive,
             spare: Spare::default(),
+            finished: false,
         }
     }
 
@@ -99,10 +103,8 @@ impl StreamPump {
         while self.buffer.len() < CHUNK
             && let Some(command) = self.taken.pop_front()
         {
-            let before = self.buffer.len();
             if let Err(source) = self.encoder.encode(&command, &mut self.buffer) {
-                self.buffer.truncate(before);
-                let command = name_of(&command);
+                let command = command.wire_name();
                 chunk.error = Some(LinkError::Encode { command, source });
                 break;
             }
@@ -174,7 +176,7 @@ impl StreamPump {
         let command = Command::KeepAliveInfo(KeepAliveInfo::default());
         self.encoder
             .encode(&command, &mut self.buffer)
-            .map_err(|source| LinkError::Encode { command: name_of(&command), source })?;
+            .map_err(|source| LinkError::Encode { command: command.wire_name(), source })?;
         if self.write_buffer().await? {
             self.writer.flush().await?;
         }
@@ -186,12 +188,14 @@ impl StreamPump {
     }
 
     async fn finish(&mut self) -> Result<(), LinkError> {
-        match timeout(PATIENCE, self.writer.shutdown()).await {
+        let shut = match timeout(PATIENCE, self.writer.shutdown()).await {
             Err(_) => Err(LinkError::Stalled { waited: PATIENCE, unsent: 0 }),
             // The peer was quicker.
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            Ok(shut) => Ok(shut?),
-        }
+            Ok(shut) => shut.map_err(LinkError::from),
+        };
+        self.finished = shut.is_ok();
+        shut
     }
 }
 
@@ -202,8 +206,9 @@ struct Chunk {
 
 impl Drop for StreamPump {
     fn drop(&mut self) {
-        // However it ended: nothing moves any more.
-        self.outbox.abort();
+        if !self.finished {
+            self.outbox.abort();
+        }
     }
 }
 
@@ -219,10 +224,4 @@ async fn elapsed(deadline: &mut Option<Pin<Box<Sleep>>>) {
         Some(timer) => timer.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-/// The name of a command's variant.
-fn name_of(command: &Command) -> String {
-    let text = format!("{command:?}");
-    text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
 }

@@ -8,15 +8,16 @@ use std::task::ready;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
+use ferrymq_openwire::codec::decoder::Decoder;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::KeepAliveInfo;
+use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::awaiting::{Decoder, Negotiated};
 use crate::link::spare::{Spare, timer_at};
 use crate::link::{LinkError, Receiver};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Phase};
 
 /// What a read may bring while the peer is busy.
 const BUSY: usize = 64 * 1024;
@@ -74,7 +75,7 @@ impl StreamReceiver {
         });
         Self {
             reader,
-            decoder: Decoder::new(negotiated.format.clone()),
+            decoder: Decoder::new(negotiated.format),
             buffer: received,
             busy: false,
             outbox,
@@ -96,6 +97,9 @@ impl StreamReceiver {
                 self.state = State::Ended;
                 return Err(LinkError::Closed);
             }
+        }
+        if self.outbox.phase() == Phase::Aborted {
+            return Err(self.fail(LinkError::Aborted));
         }
         let before = batch.len();
         loop {
@@ -152,6 +156,7 @@ impl StreamReceiver {
                 read = read(&mut self.reader, &mut self.buffer, room) => {
                     return self.after_read(read?, room);
                 }
+                () = self.outbox.aborted() => return Err(LinkError::Aborted),
                 checked = Inactivity::check(&mut self.inactivity) => checked?,
                 () = self.spare.unneeded() => {
                     self.busy = false;

@@ -1,6 +1,7 @@
 //! A link and its parts.
 
-use crate::awaiting::Negotiated;
+use ferrymq_openwire::negotiate::Negotiated;
+
 use crate::link::{PeerAddress, Pump, Receiver};
 use crate::outbox::Outbox;
 
