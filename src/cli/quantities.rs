@@ -38,9 +38,13 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_short() {
-        for (count, text) in
-            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (512 << 20, "512 MiB"), (1 << 40, "1 TiB")]
-        {
+        for (count, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (512 << 20, "512 MiB"),
+            (1 << 40, "1 TiB"),
+        ] {
             assert_eq!(bytes(count), text);
         }
         for (seconds, text) in [(0, "0 s"), (125, "2 min 5 s"), (14_520, "4 h 2 min")] {
