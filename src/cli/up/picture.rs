@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::cli::quantities::{bytes, duration};
 use crate::node::{Node, NodeStatus};
+use crate::routing::DestinationSnapshot;
 
 use super::columns::Columns;
 use super::workload::{Progress, Standing};
@@ -97,12 +98,17 @@ impl BrokerRow {
     fn of((node, status): (&Node, &NodeStatus)) -> Self {
         let addresses: Vec<String> =
             node.listening().iter().map(|endpoint| endpoint.bare().to_string()).collect();
+        // What the broker tells about itself is settled late and in groups: no news to anybody.
+        let own = |destination: &&DestinationSnapshot| {
+            destination.address.name().as_bytes().starts_with(b"ActiveMQ.Advisory.")
+        };
+        let destinations = || status.destinations.iter().filter(|destination| !own(destination));
         Self {
             name: status.name.clone(),
             url: addresses.join(" "),
             connections: status.connections,
-            waiting: status.destinations.iter().map(|destination| destination.waiting).sum(),
-            in_flight: status.destinations.iter().map(|destination| destination.in_flight).sum(),
+            waiting: destinations().map(|destination| destination.waiting).sum(),
+            in_flight: destinations().map(|destination| destination.in_flight).sum(),
             memory: status.memory,
         }
     }

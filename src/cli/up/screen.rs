@@ -10,9 +10,6 @@ use crate::cli::quantities::duration;
 /// Lines that fit any terminal.
 const ROOM: usize = 23;
 
-/// Characters of a line that fit most terminals.
-const WIDTH: usize = 110;
-
 /// Pictures that a rate is taken over: one evens out too little.
 const REMEMBERED: usize = 4;
 
@@ -53,17 +50,16 @@ impl Screen {
 
     fn redraw(&mut self, picture: &Picture) -> io::Result<()> {
         let lines = picture.lines(self.earlier.front(), ROOM);
-        let mut text = String::new();
+        // Long lines are cut: wrapped, they would make the next picture start too low.
+        let mut text = "\x1b[?7l".to_owned();
         if self.drawn > 0 {
             text.push_str(&format!("\x1b[{}A", self.drawn));
         }
         for line in &lines {
-            // Long lines would wrap, and the next picture would start too low.
-            let line: String = line.chars().take(WIDTH).collect();
-            text.push_str(&line);
+            text.push_str(line);
             text.push_str("\x1b[K\n");
         }
-        text.push_str("\x1b[J");
+        text.push_str("\x1b[J\x1b[?7h");
         self.drawn = lines.len();
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
