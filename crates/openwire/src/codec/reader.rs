@@ -294,7 +294,14 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let response_required = self.boolean()?;
         let body = self.input.rest();
         let mut scan = FrameReader::<Scan>::new(body, self.form, None, self.depth);
-        let layout = MessageFields::scan(kind, &mut scan)?;
+        let layout = MessageFields::scan(kind, &mut scan).map_err(|error| match error {
+            // The body's positions are not those of the frame.
+            DecodeError::Truncated { needed, available } => DecodeError::Truncated {
+                needed: self.position().saturating_add(needed),
+                available: self.position().saturating_add(available),
+            },
+            error => error,
+        })?;
         let body = self.input.take(scan.position())?;
         let body = if M::KEEP { body } else { &[] };
         self.charge(body.len())?;
@@ -306,12 +313,13 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let count = self.input.i16()?;
         let count = usize::try_from(count)
             .map_err(|_| DecodeError::NegativeLength { length: count.into() })?;
-        let available = if M::TIGHT { self.bits.remaining() } else { self.input.remaining() };
-        if count > available {
-            return Err(DecodeError::Truncated {
-                needed: self.position().saturating_add(count),
-                available: self.position().saturating_add(available),
-            });
+        // Loosely each element has a byte to come; without a size prefix those bytes may not have
+        // arrived yet.
+        if !M::TIGHT {
+            self.input.look(count)?;
+        } else if count > self.bits.remaining() {
+            let available = self.bits.remaining();
+            return Err(DecodeError::TooManyElements { count, available });
         }
         Ok(count)
     }
