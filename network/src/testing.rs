@@ -1,9 +1,6 @@
 //! What the unit tests of this crate share.
 
-use std::sync::Arc;
-
-use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
 
 use crate::config::NetworkConnectorConfig;
@@ -39,4 +36,3 @@ pub(crate) fn message_via(path: &[&str]) -> Message {
     })
     .unwrap()
 }
-
