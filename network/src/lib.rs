@@ -1,4 +1,5 @@
-//! Networks of brokers: connectors that find peers, and bridges that forward on demand.
+//! Networks of brokers: connectors that find peers, bridges that forward on demand, and the model
+//! of a whole topology.
 //!
 //! This crate knows brokers only from outside. It reaches remote ones through the transport, and
 //! its own through one small port, [`local_broker::LocalBroker`]: a bridge is a client of both.

@@ -4,10 +4,13 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use ferrymq_transport::names::nearest;
 use tracing_subscriber::EnvFilter;
 
 /// Where the level comes from when no flag says it.
 const VARIABLE: &str = "FERRYMQ_LOG";
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What is logged.
 #[derive(Debug, Args)]
@@ -23,13 +26,26 @@ pub(super) fn start(arguments: &LogArguments, default: &str) -> Result<(), Strin
         Some(level) => ("--log-level", level.clone()),
         None => (VARIABLE, env::var(VARIABLE).unwrap_or_else(|_| default.to_owned())),
     };
-    let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
-        format!("{origin}: cannot log \"{directives}\": {error}; write a level such as debug")
-    })?;
+    // A word that is no level would be taken for a part of the program, and silence the rest.
+    if let Some(word) = directives.split(',').find(|word| !is_directive(word)) {
+        let levels = LEVELS.join(", ");
+        let meant = nearest(word, &LEVELS).map(|level| format!("; did you mean {level}?"));
+        return Err(format!(
+            "{origin}: \"{word}\" is no level; levels are {levels}{}",
+            meant.unwrap_or_default()
+        ));
+    }
+    let filter = EnvFilter::builder()
+        .parse(&directives)
+        .map_err(|error| format!("{origin}: cannot log \"{directives}\": {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .try_init()
         .map_err(|error| format!("cannot start the log: {error}"))
+}
+
+fn is_directive(word: &str) -> bool {
+    word.contains('=') || LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()))
 }

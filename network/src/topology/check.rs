@@ -146,8 +146,10 @@ fn single_points_of_failure(topology: &Topology, pairs: &[Pair<'_>], findings: &
             topology.name_of(pair.producer.at),
             topology.name_of(pair.consumer)
         );
-        if pairs.len() > 1 {
-            text.push_str(&format!(", and {} other ways are cut", pairs.len() - 1));
+        match pairs.len() - 1 {
+            0 => {}
+            1 => text.push_str(", and another way is cut"),
+            others => text.push_str(&format!(", and {others} other ways are cut")),
         }
         findings.add(Severity::Warning, &spec.span, what, Some(text));
     }

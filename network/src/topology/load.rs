@@ -18,7 +18,9 @@ use super::sections::{
     BrokerSection, CapacitySection, ConsumerSection, GroupSection, Kind, LinkSection,
     ProducerSection, Rate, TopologySection,
 };
-use super::spec::{BrokerIndex, BrokerSpec, ConsumerSpec, LinkSpec, ProducerSpec, Topology};
+use super::spec::{
+    BrokerIndex, BrokerSpec, ConsumerSpec, LinkSpec, ProducerSpec, Topology, dialled,
+};
 
 /// The port of the first broker that names none: OpenWire's.
 const FIRST_PORT: u16 = 61616;
@@ -207,10 +209,7 @@ impl Draft {
         let endpoints = brokers.iter().filter_map(|index| self.brokers.get(index.0));
         let members = endpoints.filter_map(|broker| {
             let endpoint = &broker.endpoint.as_ref()?.value;
-            Some(Uri::Endpoint(match broker.kind {
-                Kind::FerryMq => reachable(endpoint),
-                Kind::ActiveMq => endpoint.clone(),
-            }))
+            Some(Uri::Endpoint(dialled(broker.kind, endpoint)))
         });
         let members = members.collect();
         Uri::Composite(Composite { scheme: "static".to_owned(), members, options: Options::new() })
@@ -311,15 +310,4 @@ fn endpoint_of(
 fn overlap(one: &str, other: &str) -> bool {
     let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
     one == other || everywhere(one) || everywhere(other)
-}
-
-/// The address to dial for one that is listened on: a broker on every interface is on this
-/// machine's loopback too.
-fn reachable(listen: &Endpoint) -> Endpoint {
-    let host = match listen.host.as_str() {
-        "0.0.0.0" => "127.0.0.1",
-        "::" => "::1",
-        host => host,
-    };
-    Endpoint { host: host.to_owned(), ..listen.bare() }
 }

@@ -105,6 +105,27 @@ impl Topology {
     }
 }
 
+impl BrokerSpec {
+    /// The address at which others on this machine reach it.
+    pub fn dialled(&self) -> Endpoint {
+        dialled(self.kind, &self.endpoint)
+    }
+}
+
+/// The address to dial for one that a broker of this kind has in the file.
+pub(super) fn dialled(kind: Kind, endpoint: &Endpoint) -> Endpoint {
+    if kind == Kind::ActiveMq {
+        return endpoint.clone();
+    }
+    // Its options are the listener's. A broker on every interface is on the loopback, too.
+    let host = match endpoint.host.as_str() {
+        "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        host => host,
+    };
+    Endpoint { host: host.to_owned(), ..endpoint.bare() }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -127,7 +127,7 @@ fn a_broker_that_everything_passes_is_a_single_point_of_failure() {
     assert_eq!(
         findings(&star),
         ["warning 2: `hub` is a single point of failure \
-          (without it queue://q does not get from `a` to `b`, and 1 other ways are cut)"]
+          (without it queue://q does not get from `a` to `b`, and another way is cut)"]
     );
     let ring = star + &both("a", "b");
     assert_eq!(findings(&ring), [""; 0]);
