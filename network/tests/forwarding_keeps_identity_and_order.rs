@@ -30,7 +30,7 @@ fn acks(world: &World) -> Vec<&MessageAck> {
         Command::MessageAck(ack) => Some(ack),
         _ => None,
     });
-    acks.collect()
+    acks.map(|ack| &**ack).collect()
 }
 
 #[test]

@@ -306,7 +306,7 @@ impl Bridge {
         self.confirm(now);
         let Some(work) = &mut self.work else { return };
         if let Some(ack) = work.advisory_acks.count(advisory) {
-            self.remote.push(Command::MessageAck(ack));
+            self.remote.push(Command::from(ack));
         }
         let Some(message) = &advisory.message else { return };
         match News::of(message) {

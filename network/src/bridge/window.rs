@@ -132,24 +132,22 @@ impl Window {
         let (before, after) = settled.split_at(prefix);
         match (before.first(), before.last()) {
             (Some(first), Some(last)) if self.ranges && prefix > 1 => {
-                out.push(Command::MessageAck(MessageAck {
+                out.push(Command::from(MessageAck {
                     first_message_id: first.message.message_id(),
                     message_count: i32::try_from(prefix).unwrap_or(i32::MAX),
                     ..self.ack(STANDARD, last)
                 }));
             }
-            _ => out.extend(
-                before.iter().map(|entry| Command::MessageAck(self.ack(INDIVIDUAL, entry))),
-            ),
+            _ => out.extend(before.iter().map(|entry| Command::from(self.ack(INDIVIDUAL, entry)))),
         }
-        out.extend(after.iter().map(|entry| Command::MessageAck(self.ack(INDIVIDUAL, entry))));
+        out.extend(after.iter().map(|entry| Command::from(self.ack(INDIVIDUAL, entry))));
         settled.clear();
         self.settled = settled;
     }
 
     /// Sends one message to the local broker's dead letters.
     pub(super) fn poison(&self, entry: &Dispatched, cause: String) -> Command {
-        Command::MessageAck(MessageAck {
+        Command::from(MessageAck {
             first_message_id: entry.message.message_id(),
             poison_cause: Some(Throwable::new("javax.jms.JMSException", cause)),
             ..self.ack(POISON, entry)
