@@ -50,12 +50,10 @@ impl Chaos {
                     self.world.remote.answer(index);
                 }
             }
-            80..88 => {
-                if self.published < MESSAGES {
-                    self.published += 1;
-                    let to = queue(self.published);
-                    self.world.local.publish(&to, message(&to, self.published));
-                }
+            80..88 if self.published < MESSAGES => {
+                self.published += 1;
+                let to = queue(self.published);
+                self.world.local.publish(&to, message(&to, self.published));
             }
             88..92 => {
                 let number = self.random.i64(1..9);

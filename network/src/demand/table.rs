@@ -141,7 +141,7 @@ impl DemandTable {
         }
         let group = self.group(info, destination, &consumer);
         let known = self.consumers.entry(consumer.clone()).or_default();
-        if known.iter().any(|(member_of, _)| *member_of == group) {
+        if known.iter().any(|(member_of, _)| member_of.destination == *destination) {
             return;
         }
         let wish = Wish::of(info);

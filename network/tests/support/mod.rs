@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod broker;
 pub mod local;
 pub mod make;
 pub mod remote;

@@ -77,10 +77,16 @@ impl World {
         moved.is_some()
     }
 
+    /// One command of each wire; whether there was any.
+    fn arrive_each(&mut self) -> bool {
+        let moved = [0, 1, 2, 3].map(|wire| self.arrive(wire));
+        moved.contains(&true)
+    }
+
     /// Lets everything arrive, answering all messages, until nothing moves.
     pub fn settle(&mut self) {
         loop {
-            let moved = (0..4).fold(false, |moved, wire| self.arrive(wire) || moved);
+            let moved = self.arrive_each();
             let answered = !self.remote.unanswered.is_empty();
             while !self.remote.unanswered.is_empty() {
                 self.remote.answer(0);
@@ -93,7 +99,7 @@ impl World {
 
     /// Lets everything arrive; messages stay unanswered.
     pub fn settle_unanswered(&mut self) {
-        while (0..4).fold(false, |moved, wire| self.arrive(wire) || moved) {}
+        while self.arrive_each() {}
     }
 
     pub fn wait(&mut self, duration: Duration) {
