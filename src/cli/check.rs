@@ -61,12 +61,17 @@ fn is_fine(path: &Path) -> bool {
                     format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))
                 }
             };
-            say(format_args!("{}: {verdict} ({summary})", path.display()));
+            let line = format!("{}: {verdict} ({summary})", path.display());
+            if errors == 0 {
+                say(line)
+            } else {
+                show_error(line)
+            }
             errors == 0
         }
         Err(problems) => {
             show_error(&problems);
-            say(format_args!("{}: {}", path.display(), counted(problems.0.len(), "error")));
+            show_error(format_args!("{}: {}", path.display(), counted(problems.0.len(), "error")));
             false
         }
     }

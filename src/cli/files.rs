@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ferrymq_network::document::reader::top_level;
+use ferrymq_network::document::load::top_level;
 use ferrymq_network::document::source::Source;
 
 /// What a file describes, by the tables that stand in it.

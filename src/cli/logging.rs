@@ -15,7 +15,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// What is logged.
 #[derive(Debug, Args)]
 pub(super) struct LogArguments {
-    /// What to log: error, warn, info, debug, trace, or PART=LEVEL,… [env: FERRYMQ_LOG]
+    /// What to log: error, warn, info, debug or trace [env: FERRYMQ_LOG]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
 }

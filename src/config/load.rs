@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
+use ferrymq_network::document::load::{read, read_flag};
 use ferrymq_network::document::located::Located;
 use ferrymq_network::document::names::Name;
 use ferrymq_network::document::problem::Problems;
-use ferrymq_network::document::reader::{Reader, read, read_flag};
+use ferrymq_network::document::reader::Reader;
 use ferrymq_network::document::source::{Source, Span};
 use ferrymq_transport::endpoint::Endpoint;
 

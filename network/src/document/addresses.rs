@@ -9,7 +9,7 @@ use crate::destination_pattern::{DestinationPattern, PatternError};
 use crate::discovery::static_list::StaticListError;
 use ferrymq_transport::settings::{ConnectionSettings, SettingsError};
 
-use super::value::{Text, TextError};
+use super::text::{Text, TextError};
 
 impl Text for Endpoint {
     const EXPECTED: &'static str = "an address such as \"tcp://127.0.0.1:61616\"";

@@ -10,13 +10,17 @@
 
 pub mod addresses;
 pub mod connector_options;
+pub mod load;
 pub mod located;
 pub mod names;
+pub mod node;
 pub mod problem;
 pub mod reader;
 pub mod section;
 pub mod source;
+pub mod spelling;
 pub mod table;
+pub mod text;
 pub mod units;
 pub mod value;
 

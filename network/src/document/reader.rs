@@ -1,11 +1,11 @@
-//! Reads a source into a declared table, and gathers everything that is wrong with it.
+//! Gathers everything that is wrong with a source while it is read.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
+use super::node::Node;
 use super::problem::{Problem, Problems, Severity};
 use super::source::{Source, Span};
-use super::table::{Fields, Table};
-use super::value::{Node, Text, TextError};
+use super::text::TextError;
 
 /// Where problems go while a source is read.
 #[derive(Debug)]
@@ -14,52 +14,12 @@ pub struct Reader<'s> {
     problems: Vec<Problem>,
 }
 
-/// Reads a TOML document as the table `T`; the relations between its settings are checked by
-/// `check`, which runs when every single setting is fine.
-pub fn read<T: Fields, C>(
-    source: &Source,
-    check: impl FnOnce(T, &mut Reader<'_>) -> Option<C>,
-) -> Result<C, Problems> {
-    let mut reader = Reader { source, problems: Vec::new() };
-    let (document, errors) = DeTable::parse_recoverable(source.text());
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        reader.report(&span, first_line(error.message()), None);
-    }
-    reader.result()?;
-    let mut table = Table::root(document.get_ref());
-    let fields = T::take(&mut table, &mut reader);
-    table.refuse_the_rest(&mut reader);
-    reader.result()?;
-    let checked = fields.and_then(|fields| check(fields, &mut reader));
-    reader.result()?;
-    checked.ok_or_else(|| Problems(Vec::new()))
-}
-
-/// Reads a flag's value as the type `T`.
-pub fn read_flag<T: Text>(source: &Source) -> Result<T, Problems> {
-    T::parse(source.text()).map_err(|error| {
-        Problems::one(source, &(error.offset..error.offset), error.what, error.hint)
-    })
-}
-
-/// The tables and keys at the top of a document, each with whether it is a list of tables; empty
-/// when the document is not TOML.
-pub fn top_level(source: &Source) -> Vec<(String, bool)> {
-    let (document, _) = DeTable::parse_recoverable(source.text());
-    let entries = document.get_ref().iter();
-    entries
-        .map(|(key, value)| {
-            (key.get_ref().to_string(), matches!(value.get_ref(), DeValue::Array(_)))
-        })
-        .collect()
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
-}
-
 impl<'s> Reader<'s> {
+    /// Starts on a source, with nothing noted.
+    pub(super) fn new(source: &'s Source) -> Self {
+        Self { source, problems: Vec::new() }
+    }
+
     /// Notes an error at `span`.
     pub fn report(&mut self, span: &Span, what: impl Into<String>, hint: Option<String>) {
         self.problems.push(Problem {
@@ -106,7 +66,8 @@ impl<'s> Reader<'s> {
         self.source
     }
 
-    fn result(&mut self) -> Result<(), Problems> {
+    /// All that was noted, in the order of the text, and none of it any more.
+    pub(super) fn result(&mut self) -> Result<(), Problems> {
         if self.problems.is_empty() {
             return Ok(());
         }

@@ -89,7 +89,7 @@ macro_rules! section {
             const EXPECTED: &'static str = "a table";
 
             fn read(
-                node: $crate::document::value::Node<'_>,
+                node: $crate::document::node::Node<'_>,
                 reader: &mut $crate::document::reader::Reader<'_>,
             ) -> Option<Self> {
                 $crate::document::table::section(node, false, reader).map(|located| located.value)

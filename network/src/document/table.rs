@@ -4,10 +4,11 @@ use ferrymq_transport::names::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::located::Located;
-use super::names::snake_case;
+use super::node::Node;
 use super::reader::Reader;
 use super::source::Span;
-use super::value::{Node, Value};
+use super::spelling::snake_case;
+use super::value::Value;
 
 /// A declared table: made by the [`section!`](crate::section!) macro.
 pub trait Fields: Sized {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::load::{read, read_flag};
 use super::names::Name;
 use super::problem::Problems;
-use super::reader::{read, read_flag};
 use super::source::Source;
 use super::table::{Fields, Presence};
 use super::units::ByteSize;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferrymq_transport::names::nearest;
 
-use super::value::{Text, TextError};
+use super::text::{Text, TextError};
 
 /// A number of bytes, written with its unit (`"64MiB"`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

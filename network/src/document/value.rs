@@ -5,28 +5,9 @@ use std::num::NonZeroU32;
 use toml::de::DeValue;
 
 use super::located::Located;
+use super::node::Node;
 use super::reader::Reader;
-use super::source::Span;
-
-/// A value in a document, on its way to a type.
-#[derive(Debug, Clone, Copy)]
-pub struct Node<'a> {
-    /// What stands there.
-    pub value: &'a DeValue<'a>,
-    /// Where the value starts.
-    pub start: usize,
-    /// Where the value ends.
-    pub end: usize,
-    /// The key that it belongs to, with the keys above it: `destination_policy.replay`.
-    pub path: &'a str,
-}
-
-impl Node<'_> {
-    /// Where the value stands.
-    pub fn span(&self) -> Span {
-        self.start..self.end
-    }
-}
+use super::text::Text;
 
 /// A type that a value of a document can be read as.
 pub trait Value: Sized {
@@ -35,45 +16,6 @@ pub trait Value: Sized {
 
     /// Reads the value; says what is wrong to `reader` and gives nothing when it does not fit.
     fn read(node: Node<'_>, reader: &mut Reader<'_>) -> Option<Self>;
-}
-
-/// A type that is written as text, in a document as a string and on the command line as it is.
-pub trait Text: Sized {
-    /// What is expected, for a message.
-    const EXPECTED: &'static str;
-
-    /// Reads the text.
-    fn parse(text: &str) -> Result<Self, TextError>;
-
-    /// What to say to a bare number, where the type has something better to say than that a text
-    /// is expected.
-    fn from_number(_number: &str) -> Option<TextError> {
-        None
-    }
-}
-
-/// Why a text is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextError {
-    /// Where in the text.
-    pub offset: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl TextError {
-    /// An error at an offset of the text.
-    pub fn at(offset: usize, what: impl Into<String>) -> Self {
-        Self { offset, what: what.into(), hint: None }
-    }
-
-    /// Adds what to do about it.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
 }
 
 impl<T: Text> Value for T {
@@ -97,14 +39,6 @@ impl<T: Text> Value for T {
             },
             _ => reader.unexpected(&node, T::EXPECTED),
         }
-    }
-}
-
-impl Text for String {
-    const EXPECTED: &'static str = "a text";
-
-    fn parse(text: &str) -> Result<Self, TextError> {
-        Ok(text.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use crate::destination_pattern::DestinationPattern;
-use crate::document::value::{Text, TextError};
+use crate::document::text::{Text, TextError};
 
 /// One destination, that a message can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use ferrymq_transport::options::Options;
 use ferrymq_transport::uri::{Composite, Uri};
 
 use crate::config::NetworkConnectorConfig;
+use crate::document::load::read;
 use crate::document::located::Located;
 use crate::document::names::Name;
 use crate::document::problem::Problems;
-use crate::document::reader::{Reader, read};
+use crate::document::reader::Reader;
 use crate::document::source::{Origin, Source, Span};
 
 use super::members::Members;

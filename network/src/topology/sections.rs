@@ -4,9 +4,11 @@ use crate::document::addresses::{DialAddress, ListenAddress};
 use crate::document::connector_options::ConnectorOptions;
 use crate::document::located::Located;
 use crate::document::names::Name;
+use crate::document::node::Node;
 use crate::document::reader::Reader;
+use crate::document::text::{Text, TextError};
 use crate::document::units::ByteSize;
-use crate::document::value::{Node, OneOrMore, Text, TextError, Value};
+use crate::document::value::{OneOrMore, Value};
 use crate::section;
 use ferrymq_transport::names::nearest;
 

@@ -10,12 +10,13 @@ use ferrymq_network::document::problem::Problem;
 use ferrymq_network::topology::check::check;
 use ferrymq_network::topology::load::load;
 use ferrymq_network::topology::render;
-use ferrymq_network::topology::spec::{BrokerIndex, Topology};
+use ferrymq_network::topology::spec::{BrokerIndex, Kind as BrokerKind, Topology};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::gate::GatedDialer;
 use super::picture::Scene;
 use super::plan::Plan;
 use super::screen::Screen;
@@ -25,7 +26,7 @@ use crate::cli::files::{self, Kind};
 use crate::cli::output::{complain, say, show_error};
 use crate::cli::shutdown::Shutdown;
 use crate::cli::world::real_world;
-use crate::node::Node;
+use crate::node::{Node, World};
 
 /// How often the live view is renewed.
 const RENEWED: Duration = Duration::from_millis(500);
@@ -132,9 +133,12 @@ fn introduce(topology: &Topology, plan: &Plan) {
 
 async fn start(topology: &Topology, plan: &Plan) -> Result<Vec<Node>, String> {
     let mut nodes = Vec::new();
+    let all_listen = CancellationToken::new();
     for config in plan.configurations(topology) {
         let name = config.name.clone();
-        match Node::start(config, real_world()).await {
+        let world = real_world();
+        let dialer = Arc::new(GatedDialer::new(Arc::clone(&world.dialer), all_listen.clone()));
+        match Node::start(config, World { dialer, ..world }).await {
             Ok(node) => {
                 let urls: Vec<String> =
                     node.listening().iter().map(|endpoint| endpoint.bare().to_string()).collect();
@@ -147,6 +151,7 @@ async fn start(topology: &Topology, plan: &Plan) -> Result<Vec<Node>, String> {
             }
         }
     }
+    all_listen.cancel();
     Ok(nodes)
 }
 
@@ -162,8 +167,7 @@ fn set_to_work(
     let mut enlist = |at: BrokerIndex, title: String| {
         // A broker that others run is theirs to load, too, unless it is no FerryMQ broker at all.
         let broker = topology.broker(at)?;
-        let ours =
-            plan.starts(at) || broker.kind == ferrymq_network::topology::spec::Kind::ActiveMq;
+        let ours = plan.starts(at) || broker.kind == BrokerKind::ActiveMq;
         let progress = Arc::new(Progress::default());
         ours.then(|| {
             workloads.push((title, Arc::clone(&progress)));

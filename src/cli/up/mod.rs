@@ -3,6 +3,7 @@
 
 mod columns;
 mod command;
+mod gate;
 mod picture;
 mod plan;
 mod screen;
