@@ -43,7 +43,12 @@ impl Listening {
     }
 
     /// Accepts until `end`.
-    pub fn accept_all(mut self, connections: Connections, tasks: &TaskTracker, end: CancellationToken) {
+    pub fn accept_all(
+        mut self,
+        connections: Connections,
+        tasks: &TaskTracker,
+        end: CancellationToken,
+    ) {
         let open = Arc::new(AtomicUsize::new(0));
         tasks.spawn(async move {
             loop {

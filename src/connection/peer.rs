@@ -197,8 +197,7 @@ impl Peer {
     }
 
     pub(super) fn respond(&self, id: i32) {
-        self.outbox
-            .push(Command::Response(Response { correlation_id: id, ..Response::default() }));
+        self.outbox.push(Command::Response(Response { correlation_id: id, ..Response::default() }));
     }
 
     fn refuse(&self, id: i32, wanted: bool, refusal: &Refusal) -> Flow {

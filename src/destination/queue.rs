@@ -214,7 +214,8 @@ impl Queue {
                 effects.expired.extend(taken.drain(..).map(|entry| entry.message));
             }
             Ok(Outcome::Refused) => {
-                let cause = ack.cause.clone().unwrap_or_else(|| Text::from("refused by a consumer"));
+                let cause =
+                    ack.cause.clone().unwrap_or_else(|| Text::from("refused by a consumer"));
                 effects.dead_letters.extend(
                     taken
                         .drain(..)

@@ -48,8 +48,19 @@ fn numbers(effects: &mut Effects, to: SubscriptionKey) -> Vec<i64> {
     mine.map(|dispatch| dispatch.message.broker_sequence_id()).collect()
 }
 
-fn range<'a>(kind: AckKind, first: &'a MessageId, last: &'a MessageId, count: usize) -> Acknowledgement<'a> {
-    Acknowledgement { kind, first: Some(first), last: Some(last), count, cause: None }
+/// Acknowledges the messages `first` to `last`, claiming `count`.
+fn settle(
+    queue: &mut Queue,
+    key: SubscriptionKey,
+    kind: AckKind,
+    (first, last, count): (i64, i64, usize),
+    effects: &mut Effects,
+) -> Result<usize, AckError> {
+    let (first, last) = (id(first), id(last));
+    let cause = (kind == AckKind::Poison).then(|| "bad".into());
+    let first = (kind != AckKind::Individual).then_some(&first);
+    let ack = Acknowledgement { kind, first, last: Some(&last), count, cause };
+    queue.acknowledge(key, &ack, 0, effects)
 }
 
 fn id(number: i64) -> MessageId {
@@ -65,7 +76,7 @@ fn a_window_bounds_what_is_outstanding_and_an_ack_moves_it_on() {
     }
     assert_eq!(numbers(&mut effects, key), [1, 2]);
     assert_eq!(queue.pending(), 3);
-    queue.acknowledge(key, &range(AckKind::Standard, &id(1), &id(2), 2), 0, &mut effects).unwrap();
+    settle(&mut queue, key, AckKind::Standard, (1, 2, 2), &mut effects).unwrap();
     assert_eq!(numbers(&mut effects, key), [3, 4]);
 }
 
@@ -77,11 +88,11 @@ fn a_delivered_ack_widens_the_window_until_the_messages_are_settled() {
         queue.enqueue(message(number), 0, &mut effects);
     }
     assert_eq!(numbers(&mut effects, key), [1, 2, 3, 4]);
-    queue.acknowledge(key, &range(AckKind::Delivered, &id(1), &id(2), 2), 0, &mut effects).unwrap();
+    settle(&mut queue, key, AckKind::Delivered, (1, 2, 2), &mut effects).unwrap();
     assert_eq!(numbers(&mut effects, key), [5, 6]);
-    queue.acknowledge(key, &range(AckKind::Standard, &id(1), &id(2), 2), 0, &mut effects).unwrap();
+    settle(&mut queue, key, AckKind::Standard, (1, 2, 2), &mut effects).unwrap();
     assert_eq!(numbers(&mut effects, key), [] as [i64; 0], "the window is back to its size");
-    queue.acknowledge(key, &range(AckKind::Standard, &id(3), &id(3), 1), 0, &mut effects).unwrap();
+    settle(&mut queue, key, AckKind::Standard, (3, 3, 1), &mut effects).unwrap();
     assert_eq!(numbers(&mut effects, key), [7]);
 }
 
@@ -92,20 +103,17 @@ fn acks_that_do_not_fit_change_nothing() {
     for number in 1..=3 {
         queue.enqueue(message(number), 0, &mut effects);
     }
-    let wrong = range(AckKind::Standard, &id(1), &id(3), 2);
     assert_eq!(
-        queue.acknowledge(key, &wrong, 0, &mut effects),
+        settle(&mut queue, key, AckKind::Standard, (1, 3, 2), &mut effects),
         Err(AckError::Count { claimed: 2, found: 3 })
     );
-    let unknown = range(AckKind::Standard, &id(9), &id(9), 1);
     assert!(matches!(
-        queue.acknowledge(key, &unknown, 0, &mut effects),
+        settle(&mut queue, key, AckKind::Standard, (9, 9, 1), &mut effects),
         Err(AckError::Unmatched(_))
     ));
     assert_eq!(queue.in_flight(), 3);
-    let individual =
-        Acknowledgement { kind: AckKind::Individual, first: None, last: Some(&id(9)), count: 1, cause: None };
-    assert_eq!(queue.acknowledge(key, &individual, 0, &mut effects), Ok(0), "ignored");
+    let ignored = settle(&mut queue, key, AckKind::Individual, (9, 9, 1), &mut effects);
+    assert_eq!(ignored, Ok(0));
 }
 
 #[test]
@@ -126,7 +134,8 @@ fn unsettled_messages_return_to_their_place_and_count_what_was_delivered() {
     assert_eq!(seen, [(1, 1), (2, 0), (3, 0), (4, 0)]);
     queue.unsubscribe(key, Delivered::Unknown, 0, &mut effects);
     queue.subscribe(asking(9), 0, &mut effects);
-    let counts: Vec<i32> = effects.dispatches.iter().map(|dispatch| dispatch.redeliveries).collect();
+    let counts: Vec<i32> =
+        effects.dispatches.iter().map(|dispatch| dispatch.redeliveries).collect();
     assert_eq!(counts, [2, 1, 1, 1]);
 }
 
@@ -168,7 +177,7 @@ fn a_bridge_never_gets_what_its_far_broker_has_seen_and_holds_up_nobody() {
         }),
         ..ConsumerInfo::default()
     };
-    let admission = Admission::of(&info, None);
+    let admission = Admission::of(&info);
     let bridge = QueueSubscription { priority: 5, admission, network: true, ..asking(1) };
     let bridge = queue.subscribe(bridge, 0, &mut effects);
     let seen = MessageFields { broker_path: Some(vec![Some(far)]), ..fields(1) };
@@ -199,9 +208,11 @@ fn a_poison_ack_makes_a_dead_letter_with_its_cause() {
     let (mut queue, mut effects) = (queue(), Effects::default());
     let key = queue.subscribe(asking(9), 0, &mut effects);
     queue.enqueue(message(1), 0, &mut effects);
-    let ack = Acknowledgement { cause: Some("bad".into()), ..range(AckKind::Poison, &id(1), &id(1), 1) };
-    assert_eq!(queue.acknowledge(key, &ack, 0, &mut effects), Ok(1));
-    assert_eq!(effects.dead_letters.first().map(|letter| letter.cause.to_string()), Some("bad".into()));
+    assert_eq!(settle(&mut queue, key, AckKind::Poison, (1, 1, 1), &mut effects), Ok(1));
+    assert_eq!(
+        effects.dead_letters.first().map(|letter| letter.cause.to_string()),
+        Some("bad".into())
+    );
     assert_eq!(queue.in_flight() + queue.pending(), 0);
 }
 
@@ -217,7 +228,7 @@ fn memory_is_held_until_a_message_is_settled() {
     assert!(below.is_full());
     let key = queue.subscribe(asking(9), 0, &mut effects);
     assert!(below.is_full(), "dispatching frees nothing");
-    queue.acknowledge(key, &range(AckKind::Standard, &id(1), &id(1), 1), 0, &mut effects).unwrap();
+    settle(&mut queue, key, AckKind::Standard, (1, 1, 1), &mut effects).unwrap();
     assert!(!below.is_full());
     drop(queue);
     drop(effects);
@@ -259,20 +270,15 @@ fn any_history_keeps_every_message_in_exactly_one_place() {
                     let held = &mut windows.get_mut(&key).unwrap().1;
                     let at = random.usize(..held.len());
                     let number = held.remove(at);
-                    let last = id(number);
-                    let ack = Acknowledgement {
-                        kind: AckKind::Individual,
-                        first: None,
-                        last: Some(&last),
-                        count: 1,
-                        cause: None,
-                    };
-                    assert_eq!(queue.acknowledge(key, &ack, 0, &mut effects), Ok(1));
+                    let one = (number, number, 1);
+                    let done = settle(&mut queue, key, AckKind::Individual, one, &mut effects);
+                    assert_eq!(done, Ok(1));
                     assert!(settled.insert(number));
                 }
             }
             for dispatch in effects.dispatches.drain(..) {
-                let (_, held) = windows.get_mut(&dispatch.to).expect("dispatched to a live consumer");
+                let (_, held) =
+                    windows.get_mut(&dispatch.to).expect("dispatched to a live consumer");
                 held.push(dispatch.message.broker_sequence_id());
             }
             let held: Vec<i64> = windows.values().flat_map(|(_, held)| held.clone()).collect();
@@ -295,7 +301,8 @@ fn a_topic_subscription_counts_and_never_matches() {
         subscription.offer(Pending { message: message(number), charge: None }, 0, &mut dispatches);
     }
     assert_eq!(dispatches.len(), 2);
-    let ack = Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 2, cause: None };
+    let ack =
+        Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 2, cause: None };
     assert_eq!(subscription.acknowledge(&ack, 0, &mut dispatches), 2);
     let got: Vec<i64> = dispatches.iter().map(|message| message.broker_sequence_id()).collect();
     assert_eq!(got, [1, 2, 3, 4]);

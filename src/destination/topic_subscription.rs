@@ -90,12 +90,7 @@ impl TopicSubscription {
     }
 
     /// Changes how many messages may be outstanding.
-    pub fn set_prefetch(
-        &mut self,
-        prefetch: usize,
-        now: i64,
-        dispatches: &mut Vec<Arc<Message>>,
-    ) {
+    pub fn set_prefetch(&mut self, prefetch: usize, now: i64, dispatches: &mut Vec<Arc<Message>>) {
         self.prefetch = prefetch;
         self.fill(now, dispatches);
     }

@@ -65,8 +65,10 @@ impl Node {
         for connector in &config.listen {
             let listening = Listening::bind(world.binder.as_ref(), &connector.endpoint).await;
             listeners.push(
-                listening
-                    .map_err(|source| StartError::Listen { name: connector.name.clone(), source })?,
+                listening.map_err(|source| StartError::Listen {
+                    name: connector.name.clone(),
+                    source,
+                })?,
             );
         }
         let listening: Vec<Endpoint> =

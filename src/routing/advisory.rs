@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ferrymq_network::BrokerIdentity;
-use ferrymq_openwire::codec::EncodeError;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_openwire::error::EncodeError;
 use ferrymq_openwire::ids::{ConsumerId, MessageId, ProducerId};
 use ferrymq_openwire::message::{Message, MessageFields};
 use ferrymq_openwire::properties::{Properties, Value};

@@ -41,9 +41,9 @@ enum DeadLetterError {
     #[error("its properties cannot be read: {0}")]
     Properties(#[from] ferrymq_openwire::properties::PropertyError),
     #[error("its fields cannot be read: {0}")]
-    Decode(#[from] ferrymq_openwire::codec::DecodeError),
+    Decode(#[from] ferrymq_openwire::error::DecodeError),
     #[error("its copy cannot be written: {0}")]
-    Encode(#[from] ferrymq_openwire::codec::EncodeError),
+    Encode(#[from] ferrymq_openwire::error::EncodeError),
 }
 
 fn dead_letter(message: &Message, cause: &str) -> Result<Message, DeadLetterError> {

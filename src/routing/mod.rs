@@ -16,9 +16,6 @@ mod subscribe;
 mod temporary;
 mod topic_handle;
 
-#[cfg(test)]
-mod tests;
-
 pub use broker::{Broker, BrokerSettings};
 pub use clients::{ClientLease, OpenError};
 pub use counters::DestinationCounters;

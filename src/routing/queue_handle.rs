@@ -68,7 +68,12 @@ impl QueueHandle {
             batch: Vec::new(),
             removed: false,
         };
-        Self { address, account, counters: DestinationCounters::default(), state: Mutex::new(state) }
+        Self {
+            address,
+            account,
+            counters: DestinationCounters::default(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn address(&self) -> &Destination {
@@ -158,7 +163,12 @@ impl QueueHandle {
         Ok(self.carry_out(&mut state))
     }
 
-    pub(super) fn set_prefetch(&self, key: SubscriptionKey, prefetch: usize, now: i64) -> Aftermath {
+    pub(super) fn set_prefetch(
+        &self,
+        key: SubscriptionKey,
+        prefetch: usize,
+        now: i64,
+    ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.set_prefetch(key, prefetch, now, effects);

@@ -94,8 +94,7 @@ impl Broker {
             let members = members(address)?;
             let name = address.name();
             let most = name_is_advisory(name).then_some(MOST_WAITING_ADVISORIES);
-            let subscriber =
-                TopicSubscriber::new(id, outbox.clone(), prefetch, admission, most);
+            let subscriber = TopicSubscriber::new(id, outbox.clone(), prefetch, admission, most);
             self.subscribe_topics(members, permits, Arc::new(subscriber))?
         };
         let registration = self.announce_consumer(info);
@@ -158,7 +157,11 @@ impl Broker {
         Ok(Held::Topic { subscriber, exact })
     }
 
-    fn check_owner(&self, info: &ConsumerInfo, address: &Destination) -> Result<(), SubscribeError> {
+    fn check_owner(
+        &self,
+        info: &ConsumerInfo,
+        address: &Destination,
+    ) -> Result<(), SubscribeError> {
         let id = info.consumer_id.clone().unwrap_or_default();
         let connection = id.session_id().connection_id();
         let owner = {

@@ -164,7 +164,8 @@ impl Connection {
         let Some(driver) = self.shared.driver.lock().take() else {
             return Ok(());
         };
-        for consumer in core.machine.lock().consumers() {
+        let consumers = core.machine.lock().consumers();
+        for consumer in consumers {
             consumer.close();
         }
         let farewell = core

@@ -100,6 +100,12 @@ impl ConnectionCore {
         over.map_or(Ok(()), Err)
     }
 
+    /// The link broke: what was to be sent never will be, and everyone learns why.
+    pub(crate) fn break_off(&self, reason: ConnectionLost) {
+        self.uplink.abort();
+        self.lose(reason);
+    }
+
     /// The connection is over: everyone who waits on it learns why. The first reason stays.
     pub(crate) fn lose(&self, reason: ConnectionLost) {
         let (consumers, windows, lost) = {
@@ -113,7 +119,6 @@ impl ConnectionCore {
         for window in windows {
             window.open_for_good();
         }
-        self.uplink.abort();
         self.stop.notify_one();
         self.noted.notify_waiters();
         self.noted.notify_one();

@@ -1,5 +1,6 @@
 //! Values that know where they were written.
 
+use std::fmt;
 use std::ops::Deref;
 
 use super::source::Span;
@@ -18,5 +19,11 @@ impl<T> Deref for Located<T> {
 
     fn deref(&self) -> &T {
         &self.value
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Located<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }

@@ -8,6 +8,8 @@
 //! Nothing here knows what the settings mean; relations between settings are checked by whoever
 //! declares them.
 
+pub mod addresses;
+pub mod connector_options;
 pub mod located;
 pub mod names;
 pub mod problem;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::source::{Origin, Place};
+use super::source::{Origin, Place, Source, Span};
 
 /// Whether a finding stops what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,19 @@ pub struct Problem {
 /// All that is wrong with a source, in the order of its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// One error at `span` of `source`.
+    pub fn one(
+        source: &Source,
+        span: &Span,
+        what: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        let place = source.place(span);
+        Self(vec![Problem { severity: Severity::Error, place, what: what.into(), hint }])
+    }
+}
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -39,9 +39,7 @@ pub fn read<T: Fields, C>(
 /// Reads a flag's value as the type `T`.
 pub fn read_flag<T: Text>(source: &Source) -> Result<T, Problems> {
     T::parse(source.text()).map_err(|error| {
-        let mut reader = Reader { source, problems: Vec::new() };
-        reader.report(&(error.offset..error.offset), error.what, error.hint);
-        Problems(reader.problems)
+        Problems::one(source, &(error.offset..error.offset), error.what, error.hint)
     })
 }
 

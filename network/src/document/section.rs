@@ -26,6 +26,9 @@
 /// - `optional` gives an `Option<Located<T>>`,
 /// - `repeated` gives a `Vec<Located<T>>` of tables,
 /// - `shared` includes the fields of another declaration in this table.
+///
+/// After the fields, `refused` lists keys that are known but cannot be used, and `refused_by`
+/// names a function that gives the reason against such a key.
 #[macro_export]
 macro_rules! section {
     (
@@ -38,6 +41,7 @@ macro_rules! section {
             ),* $(,)?
         }
         $( refused { $( $refused:literal => $reason:literal ),* $(,)? } )?
+        $( refused_by $refusal:path )?
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone)]
@@ -76,6 +80,7 @@ macro_rules! section {
                     );
                 )*
                 $( $( table.refused($refused, $reason, reader); )* )?
+                $( table.refuse_by($refusal); )?
                 Some(Self { $( $field: $field?, )* })
             }
         }

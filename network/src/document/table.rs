@@ -62,7 +62,11 @@ pub struct Table<'a> {
     path: String,
     span: Span,
     known: Vec<&'static str>,
+    refusals: Vec<Refusal>,
 }
+
+/// The reason why a key cannot be used, where it is one of those.
+pub type Refusal = fn(&str) -> Option<&'static str>;
 
 #[derive(Debug)]
 struct Entry<'a> {
@@ -107,7 +111,7 @@ impl<'a> Table<'a> {
             })
             .collect();
         entries.sort_by_key(|entry| entry.span.start);
-        Self { entries, title, path, span, known: Vec::new() }
+        Self { entries, title, path, span, known: Vec::new(), refusals: Vec::new() }
     }
 
     /// Where the table stands: its header.
@@ -185,10 +189,20 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Has `refusal` asked about every key that is not taken.
+    pub fn refuse_by(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
+    }
+
     /// Refuses every key that has not been taken.
     pub fn refuse_the_rest(self, reader: &mut Reader<'_>) {
         for entry in self.entries.iter().filter(|entry| !entry.taken) {
             let spelled = entry.snake.as_deref().unwrap_or(entry.key);
+            if let Some(reason) = self.refusals.iter().find_map(|refusal| refusal(spelled)) {
+                let what = format!("`{}` cannot be used: {reason}", entry.key);
+                reader.report(&entry.span, what, None);
+                continue;
+            }
             let kind = match entry.value {
                 DeValue::Table(_) => "table",
                 DeValue::Array(array) if array.iter().all(|item| item.get_ref().is_table()) => {
@@ -236,21 +250,21 @@ impl<'a> Table<'a> {
             let name = entry.snake.as_deref().unwrap_or(entry.key);
             name == key || aliases.contains(&name)
         };
-        let mut found = None;
+        let mut found: Option<(usize, &str)> = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
             if !is_it(entry) {
                 continue;
             }
             entry.taken = true;
-            if found.is_none() {
-                found = Some(index);
-            } else {
-                let what =
-                    format!("`{}` is a second spelling of `{key}`, given already", entry.key);
-                reader.report(&entry.span, what, Some("remove one of the two".to_owned()));
+            match found {
+                None => found = Some((index, entry.key)),
+                Some((_, first)) => {
+                    let what = format!("`{}` is another spelling of `{first}` above", entry.key);
+                    reader.report(&entry.span, what, Some("use one spelling".to_owned()));
+                }
             }
         }
-        found
+        found.map(|(index, _)| index)
     }
 }
 

@@ -95,9 +95,7 @@ fn every_mistake_is_named_with_its_place_and_a_way_out() {
         ),
         (
             "name = \"a\"\nmaxLoad = \"1MB\"\nmax_load = \"1MB\"",
-            &[
-                "3:1: `max_load` is a second spelling of `max_load`, given already (remove one of the two)",
-            ],
+            &["3:1: `max_load` is another spelling of `maxLoad` above (use one spelling)"],
         ),
         ("name = \"a\"\n[habour]\n", &["2:2: unknown table `habour` (did you mean `harbour`?)"]),
         (
@@ -165,10 +163,10 @@ fn every_mistake_is_named_with_its_place_and_a_way_out() {
         ),
         ("name = \"a\"\ntrains = 3", &["2:1: `trains` cannot be used: no ferry takes trains"]),
         (
-            "name = \"a b\"\ndeeph = 3\n[[ferry]]",
+            "name = \"a b\"\ndetph = 3\n[[ferry]]",
             &[
                 "1:10: a name cannot contain ' ' (letters, digits, `.`, `_`, `-` and `:` are allowed)",
-                "2:1: unknown key `deeph` (did you mean `depth`?)",
+                "2:1: unknown key `detph` (did you mean `depth`?)",
                 "3:1: `name` is missing in [[ferry]] (it is a name)",
             ],
         ),

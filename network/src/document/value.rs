@@ -1,5 +1,7 @@
 //! What a key's value can be: flags, numbers, texts with a form, lists.
 
+use std::num::NonZeroU32;
+
 use toml::de::DeValue;
 
 use super::located::Located;
@@ -117,12 +119,12 @@ impl Value for bool {
     }
 }
 
-fn integer<T: TryFrom<i128>>(node: Node<'_>, reader: &mut Reader<'_>, expected: &str) -> Option<T> {
+fn integer<T: FromWide>(node: Node<'_>, reader: &mut Reader<'_>, expected: &str) -> Option<T> {
     let DeValue::Integer(number) = node.value else {
         return reader.unexpected(&node, expected);
     };
     let parsed = i128::from_str_radix(number.as_str(), number.radix()).ok();
-    match parsed.and_then(|wide| T::try_from(wide).ok()) {
+    match parsed.and_then(T::from_wide) {
         Some(value) => Some(value),
         None => {
             reader.report(
@@ -135,8 +137,18 @@ fn integer<T: TryFrom<i128>>(node: Node<'_>, reader: &mut Reader<'_>, expected: 
     }
 }
 
+trait FromWide: Sized {
+    fn from_wide(wide: i128) -> Option<Self>;
+}
+
 macro_rules! integers {
-    ($($type:ty => $expected:literal,)*) => { $(
+    ($($type:ty as $narrow:ty => $expected:literal,)*) => { $(
+        impl FromWide for $type {
+            fn from_wide(wide: i128) -> Option<Self> {
+                <$narrow>::try_from(wide).ok()?.try_into().ok()
+            }
+        }
+
         impl Value for $type {
             const EXPECTED: &'static str = $expected;
 
@@ -148,11 +160,12 @@ macro_rules! integers {
 }
 
 integers! {
-    u16 => "a whole number from 0 to 65535",
-    u32 => "a whole number from 0 to 4294967295",
-    u64 => "a whole number from 0",
-    i32 => "a whole number from -2147483648 to 2147483647",
-    i8 => "a whole number from -128 to 127",
+    NonZeroU32 as u32 => "a whole number from 1 to 4294967295",
+    u16 as u16 => "a whole number from 0 to 65535",
+    u32 as u32 => "a whole number from 0 to 4294967295",
+    u64 as u64 => "a whole number from 0",
+    i32 as i32 => "a whole number from -2147483648 to 2147483647",
+    i8 as i8 => "a whole number from -128 to 127",
 }
 
 impl Value for f64 {

@@ -83,9 +83,8 @@ impl Producer {
             closed: AtomicBool::new(false),
             session,
         };
-        let asked = connection
-            .ask(|command_id| Command::ProducerInfo(ProducerInfo { command_id, ..info }))
-            .await;
+        let asked =
+            connection.ask(|command_id| Command::from(ProducerInfo { command_id, ..info })).await;
         if let Err(error) = asked {
             let refusal = error.opening(what);
             if matches!(refusal, OpenError::Refused { .. }) {

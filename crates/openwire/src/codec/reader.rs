@@ -14,8 +14,9 @@ use crate::structure::{Cacheable, Structure, is_marshal_aware};
 use crate::text::{self, Text};
 use crate::throwable::{StackTraceElement, Throwable};
 
-/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size.
-const UNFOLD_FLOOR: usize = 256 << 10;
+/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size. What
+/// unfolds most are arrays of nulls, which take a bit each in the tight encoding.
+const UNFOLD_FLOOR: usize = 64 << 10;
 /// See [`UNFOLD_FLOOR`].
 const UNFOLD_FACTOR: usize = 64;
 

@@ -1,0 +1,11 @@
+//! `ferrymq up`: every broker of a topology on this machine, in one process, with its links and
+//! workloads, and a live view of them.
+
+mod columns;
+mod command;
+mod picture;
+mod plan;
+mod screen;
+mod workload;
+
+pub(super) use command::{UpArguments, run};
