@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrymq_network::document::units::ByteSize;
-use ferrymq_network::document::value::{Text, TextError};
+use ferrymq_network::document::text::{Text, TextError};
 
 /// Reads `30s`, `500ms`, `2m`; the error is for the user.
 pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
