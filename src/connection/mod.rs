@@ -6,6 +6,7 @@ mod open;
 mod parked;
 mod peer;
 mod produce;
+mod producer;
 mod refusal;
 mod serve;
 

@@ -13,7 +13,7 @@ use ferrymq_transport::outbox::Outbox;
 use tokio_util::sync::CancellationToken;
 
 use super::parked::Parked;
-use super::produce::{LastTarget, Producer};
+use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Subscription};

@@ -9,24 +9,11 @@ use ferrymq_openwire::ids::ProducerId;
 use ferrymq_openwire::message::Message;
 
 use super::peer::{Flow, Outcome, Peer};
+use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
-use crate::routing::Target;
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
-
-/// A producer of this connection.
-pub(super) struct Producer {
-    /// Whether it has a window of bytes and wants them back by `ProducerAck`s.
-    windowed: bool,
-}
-
-/// The last message's producer and destination: mostly those of the next, too.
-pub(super) struct LastTarget {
-    producer: ProducerId,
-    windowed: bool,
-    target: Target,
-}
 
 impl Peer {
     pub(super) fn add_producer(&mut self, info: &ProducerInfo) -> Result<Outcome, Refusal> {

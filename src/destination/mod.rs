@@ -6,6 +6,7 @@
 mod acknowledgement;
 mod admission;
 mod effects;
+mod entry;
 mod memory;
 mod queue;
 mod ready;

@@ -9,20 +9,10 @@ use ferrymq_openwire::text::Text;
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::admission::Admission;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
-use super::memory::{Charge, MemoryAccount};
+use super::entry::Entry;
+use super::memory::MemoryAccount;
 use super::ready::ReadyRing;
 use super::window::{Outcome, Window};
-
-/// A message that the queue holds.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) message: Arc<Message>,
-    /// Its place in the queue's order: the broker's sequence number.
-    sequence: i64,
-    redeliveries: i32,
-    /// Given back when the entry goes.
-    _charge: Charge,
-}
 
 /// What a consumer asks of a queue.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ferrymq_openwire::ids::MessageId;
 
 use super::acknowledgement::{AckError, AckKind, Acknowledgement};
-use super::queue::Entry;
+use super::entry::Entry;
 
 /// What a queue subscription holds, in the order in which it was dispatched.
 #[derive(Debug)]

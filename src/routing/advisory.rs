@@ -12,11 +12,11 @@ use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_openwire::text::Text;
 
 /// Topic names of advisories, as ActiveMQ's `AdvisorySupport` has them.
-pub(super) const CONSUMER_PREFIX: &str = "ActiveMQ.Advisory.Consumer.";
-pub(super) const TEMP_QUEUE: &str = "ActiveMQ.Advisory.TempQueue";
-pub(super) const TEMP_TOPIC: &str = "ActiveMQ.Advisory.TempTopic";
-pub(super) const QUEUE: &str = "ActiveMQ.Advisory.Queue";
-pub(super) const TOPIC: &str = "ActiveMQ.Advisory.Topic";
+const CONSUMER_PREFIX: &str = "ActiveMQ.Advisory.Consumer.";
+const TEMP_QUEUE: &str = "ActiveMQ.Advisory.TempQueue";
+const TEMP_TOPIC: &str = "ActiveMQ.Advisory.TempTopic";
+const QUEUE: &str = "ActiveMQ.Advisory.Queue";
+const TOPIC: &str = "ActiveMQ.Advisory.Topic";
 
 /// The topic that tells of consumers at `address`.
 pub(super) fn consumer_topic(address: &Destination) -> Destination {
@@ -85,4 +85,18 @@ impl AdvisoryWriter {
         })?;
         Ok(Arc::new(message))
     }
+}
+
+/// Whether the broker itself writes to this topic.
+pub(super) fn is_advisory(address: &Destination) -> bool {
+    !address.kind().is_queue() && name_is_advisory(address.name())
+}
+
+pub(super) fn name_is_advisory(name: &Text) -> bool {
+    name.as_bytes().starts_with(b"ActiveMQ.Advisory.")
+}
+
+/// Whether a subscription to this name wants to be told of what lives already.
+pub(super) fn wants_replay(name: &str) -> bool {
+    name.starts_with(CONSUMER_PREFIX) || [TEMP_QUEUE, TEMP_TOPIC, QUEUE, TOPIC].contains(&name)
 }

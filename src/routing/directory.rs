@@ -8,7 +8,7 @@ use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::destination::Destination;
 use parking_lot::RwLock;
 
-use super::publish::PublishError;
+use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::topic_handle::{TopicHandle, TopicSubscriber};
 use crate::destination::MemoryAccount;

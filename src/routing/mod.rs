@@ -4,12 +4,15 @@
 //! Nothing here knows how a peer is connected: a consumer is an outbox and an identifier.
 
 mod advisory;
+mod announce;
 mod broker;
 mod clients;
 mod counters;
 mod dead_letter;
 mod directory;
+mod lease;
 mod publish;
+mod publish_error;
 mod queue_handle;
 mod registry;
 mod subscribe;
@@ -17,9 +20,10 @@ mod temporary;
 mod topic_handle;
 
 pub use broker::{Broker, BrokerSettings};
-pub use clients::{ClientLease, OpenError};
+pub use clients::OpenError;
 pub use counters::DestinationCounters;
 pub use directory::{DestinationSnapshot, Target};
-pub use publish::PublishError;
+pub use lease::ClientLease;
+pub use publish_error::PublishError;
 pub use subscribe::{SubscribeError, Subscription};
 pub use temporary::TemporaryError;

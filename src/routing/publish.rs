@@ -5,38 +5,12 @@ use std::sync::atomic::Ordering;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
-use ferrymq_openwire::text::Text;
 
+use super::advisory::is_advisory;
 use super::broker::Broker;
 use super::directory::{Living, Target};
+use super::publish_error::PublishError;
 use crate::destination::MemoryAccount;
-
-/// Why a message is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// Nobody can send to such a name.
-    #[error("cannot send to {address}: {reason}")]
-    InvalidName {
-        /// The address.
-        address: Destination,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A temporary destination that is gone, or never was.
-    #[error("the destination {address} does not exist.")]
-    DoesNotExist {
-        /// The address.
-        address: Destination,
-    },
-    /// The broker keeps no more destinations.
-    #[error("cannot create {address}: the broker already has {most} destinations")]
-    TooManyDestinations {
-        /// The address.
-        address: Destination,
-        /// How many it keeps.
-        most: usize,
-    },
-}
 
 impl Broker {
     /// The living destination at `address`, brought to life if need be.
@@ -107,13 +81,4 @@ impl Broker {
             .find_map(|policy| policy.memory_limit);
         MemoryAccount::below(&self.memory, limit)
     }
-}
-
-/// Whether the broker itself writes to this topic.
-pub(super) fn is_advisory(address: &Destination) -> bool {
-    !address.kind().is_queue() && name_is_advisory(address.name())
-}
-
-pub(super) fn name_is_advisory(name: &Text) -> bool {
-    name.as_bytes().starts_with(b"ActiveMQ.Advisory.")
 }

@@ -8,11 +8,13 @@ use ferrymq_openwire::commands::{ConsumerInfo, MessageAck};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::outbox::Outbox;
 
+use super::advisory::name_is_advisory;
+use super::advisory::wants_replay;
 use super::broker::Broker;
 use super::directory::{Living, TopicPattern};
-use super::publish::{PublishError, name_is_advisory};
+use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
-use super::registry::{Registration, owns, wants_replay};
+use super::registry::{Registration, owns};
 use super::topic_handle::{TopicHandle, TopicSubscriber};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,

@@ -6,9 +6,9 @@ use ferrymq_openwire::commands::DestinationInfo;
 use ferrymq_openwire::destination::Destination;
 
 use super::broker::Broker;
-use super::clients::ClientLease;
 use super::directory::Living;
-use super::publish::PublishError;
+use super::lease::ClientLease;
+use super::publish_error::PublishError;
 use super::registry::owns;
 
 /// How many temporary destinations one connection may own.

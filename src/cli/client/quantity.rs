@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ferrymq_network::document::units::ByteSize;
 use ferrymq_network::document::text::{Text, TextError};
+use ferrymq_network::document::units::ByteSize;
 
 /// Reads `30s`, `500ms`, `2m`; the error is for the user.
 pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
