@@ -1,8 +1,10 @@
 //! Writes an outbox to a stream.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -72,6 +74,19 @@ impl StreamPump {
     }
 
     pub(crate) async fn run(mut self) -> Result<(), LinkError> {
+        let result = self.work().await;
+        if !self.finished {
+            // The peer is told, if that needs no waiting.
+            poll_fn(|cx| {
+                let _ = Pin::new(&mut self.writer).poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        result
+    }
+
+    async fn work(&mut self) -> Result<(), LinkError> {
         loop {
             match self.outbox.take_all(&mut self.taken) {
                 Phase::Aborted => return Ok(()),
