@@ -21,9 +21,6 @@ use crate::outbox::{Outbox, Phase};
 
 /// A write is about this large while there is enough to send.
 const CHUNK: usize = 256 * 1024;
-/// Capacity that an idle link may keep.
-const KEPT: usize = 2 * 1024;
-const KEPT_COMMANDS: usize = 16;
 /// How long a closing link waits for a peer that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -160,10 +157,7 @@ impl StreamPump {
                 keep_alive.sent_since = true;
             }
         }
-        let burst = self.taken.capacity() > KEPT_COMMANDS || self.buffer.capacity() > KEPT;
-        if burst {
-            self.spare.keep(true);
-        }
+        self.spare.keep(true);
         Ok(true)
     }
 
