@@ -285,6 +285,8 @@ structures! {
 
     /// The last part of a command split over datagrams.
     LastPartialCommand "LastPartialCommand" = 61 {
+        /// `commandId`.
+        command_id "commandId": int,
         /// `data`.
         data "data": bytes,
     }

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use ferrymq_openwire::codec::{decoder::Decoder, encoder::Encoder};
+//! use ferrymq_openwire::codec::{Decoder, Encoder};
 //! use ferrymq_openwire::command::Command;
 //! use ferrymq_openwire::commands::KeepAliveInfo;
 //! use ferrymq_openwire::format::WireFormat;
@@ -27,11 +27,13 @@
 //! | a message kept as its bytes | [`message::Message`] |
 //! | contents and properties of messages | [`body`], [`properties`] |
 //! | the first frames of a connection | [`negotiate`] |
+//! | the fields of a command by name | [`describe`] |
 
 pub mod body;
 pub mod codec;
 pub mod command;
 pub mod commands;
+pub mod describe;
 pub mod destination;
 pub mod error;
 pub mod format;

@@ -38,7 +38,7 @@ impl<'a> BitsIn<'a> {
         let byte = self
             .bytes
             .get(index)
-            .ok_or(DecodeError::Truncated { needed: index + 1, available: self.bytes.len() })?;
+            .ok_or(DecodeError::BooleansExhausted { available: self.bytes.len() })?;
         let bit = byte >> (self.position % 8) & 1;
         self.position += 1;
         Ok(bit != 0)

@@ -21,6 +21,9 @@ pub(crate) mod input;
 pub(crate) mod reader;
 pub(crate) mod writer;
 
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+
 /// How deeply structures may be nested in a frame.
 ///
 /// A message counts as one level below the frame even where it is the frame, so that a message
