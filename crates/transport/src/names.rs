@@ -2,18 +2,22 @@
 
 /// The name among `known` that the writer of `unknown` probably meant.
 ///
-/// A name that only lacks its prefix (`maxFrameSize` for `wireFormat.maxFrameSize`) is nearest.
+/// A name that only lacks its prefix (`maxFrameSize` for `wireFormat.maxFrameSize`), or has one
+/// too many, is nearest.
 /// Otherwise a third of the letters may be wrong. Letter case is not an error here.
 pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let wanted = unknown.to_lowercase();
     if wanted.is_empty() {
         return None;
     }
-    let prefixless = known.iter().find(|name| {
+    let is_rest = |rest: &str, name: &str| {
+        name.strip_suffix(rest).is_some_and(|prefix| prefix.ends_with('.'))
+    };
+    let other_prefix = known.iter().find(|name| {
         let name = name.to_lowercase();
-        name.strip_suffix(&wanted).is_some_and(|prefix| prefix.ends_with('.'))
+        is_rest(&wanted, &name) || is_rest(&name, &wanted)
     });
-    if let Some(name) = prefixless {
+    if let Some(name) = other_prefix {
         return Some(name);
     }
     let allowed = (wanted.chars().count() / 3).max(1);
@@ -76,6 +80,7 @@ mod tests {
             ("maxFrameSize", "wireFormat.maxFrameSize"),
             ("wireformat.maxframesize", "wireFormat.maxFrameSize"),
             ("initialReconnect", "initialReconnectDelay"),
+            ("nested.randomize", "randomize"),
         ] {
             assert_eq!(nearest(unknown, &KNOWN), Some(meant), "{unknown}");
         }

@@ -182,8 +182,10 @@ impl Outbox {
     /// commands stay pending until [`passed_on`](Self::passed_on).
     pub(crate) fn take_all(&self, taken: &mut VecDeque<Command>) -> Phase {
         let mut state = self.shared.state.lock();
-        mem::swap(&mut state.queue, taken);
-        state.in_hand += taken.len();
+        if state.phase != Phase::Aborted {
+            mem::swap(&mut state.queue, taken);
+            state.in_hand += taken.len();
+        }
         state.phase
     }
 

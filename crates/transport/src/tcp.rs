@@ -70,12 +70,15 @@ fn configure(socket: SockRef<'_>, settings: &SocketSettings) -> io::Result<()> {
 }
 
 fn stream(socket: TcpStream) -> io::Result<Stream> {
-    let peer = PeerAddress {
-        remote: format!("tcp://{}", socket.peer_addr()?),
-        local: format!("tcp://{}", socket.local_addr()?),
-    };
+    let peer =
+        PeerAddress { remote: shown(socket.peer_addr()?), local: shown(socket.local_addr()?) };
     let (reader, writer) = socket.into_split();
     Ok(Stream::new(reader, writer, peer))
+}
+
+/// An IPv4 peer of a socket for both protocols is shown as what it is.
+fn shown(address: SocketAddr) -> String {
+    format!("tcp://{}", SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 impl Binder for Tcp {

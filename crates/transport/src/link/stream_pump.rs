@@ -1,8 +1,10 @@
 //! Writes an outbox to a stream.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -19,9 +21,6 @@ use crate::outbox::{Outbox, Phase};
 
 /// A write is about this large while there is enough to send.
 const CHUNK: usize = 256 * 1024;
-/// Capacity that an idle link may keep.
-const KEPT: usize = 2 * 1024;
-const KEPT_COMMANDS: usize = 16;
 /// How long a closing link waits for a peer that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,6 +71,19 @@ impl StreamPump {
     }
 
     pub(crate) async fn run(mut self) -> Result<(), LinkError> {
+        let result = self.work().await;
+        if !self.finished {
+            // The peer is told, if that needs no waiting.
+            poll_fn(|cx| {
+                let _ = Pin::new(&mut self.writer).poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        result
+    }
+
+    async fn work(&mut self) -> Result<(), LinkError> {
         loop {
             match self.outbox.take_all(&mut self.taken) {
                 Phase::Aborted => return Ok(()),
@@ -145,10 +157,7 @@ impl StreamPump {
                 keep_alive.sent_since = true;
             }
         }
-        let burst = self.taken.capacity() > KEPT_COMMANDS || self.buffer.capacity() > KEPT;
-        if burst {
-            self.spare.keep(true);
-        }
+        self.spare.keep(true);
         Ok(true)
     }
 

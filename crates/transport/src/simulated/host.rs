@@ -65,8 +65,11 @@ impl SimulatedHost {
     async fn round_trip(&self, target: &str) {
         let there = self.fabric.direction(&self.name, target);
         let back = self.fabric.direction(target, &self.name);
-        let is_silent =
-            || there.lock().silent_since.is_some() || back.lock().silent_since.is_some();
+        // One lock after the other: within a host, both are the same.
+        let is_silent = || {
+            let silent = there.lock().silent_since.is_some();
+            silent || back.lock().silent_since.is_some()
+        };
         loop {
             let mut changed = std::pin::pin!(self.fabric.changed());
             changed.as_mut().enable();
@@ -74,7 +77,8 @@ impl SimulatedHost {
                 changed.await;
                 continue;
             }
-            let time = there.lock().conditions.latency + back.lock().conditions.latency;
+            let time = there.lock().conditions.latency;
+            let time = time + back.lock().conditions.latency;
             if !time.is_zero() {
                 sleep(time).await;
             }

@@ -31,8 +31,6 @@ mod lane;
 mod listener;
 mod network;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 pub use conditions::LinkConditions;
 pub use host::SimulatedHost;

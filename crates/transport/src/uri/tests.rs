@@ -98,7 +98,7 @@ fn mistakes_are_found_where_they_are() {
         ("localhost:61616", 0, UriProblem::NoScheme { rest: "localhost:61616".into() }),
         ("host.org:61616", 0, UriProblem::NoScheme { rest: "host.org:61616".into() }),
         ("localhost", 0, UriProblem::NoScheme { rest: "localhost".into() }),
-        ("//a:1", 0, UriProblem::NoScheme { rest: "//a:1".into() }),
+        ("//a:1", 0, UriProblem::NoScheme { rest: "a:1".into() }),
         ("tcp:a:1", 4, UriProblem::NoSlashes { scheme: "tcp".into(), nearest: None }),
         (
             "failovr:tcp://a:1",
