@@ -10,9 +10,7 @@ use ferrymq_network::bridge::effects::Event;
 use ferrymq_network::bridge::phase::{BridgeEnd, Phase};
 use ferrymq_network::config::Secret;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionError, ExceptionResponse, Response, ShutdownInfo,
-};
+use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, Response, ShutdownInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::throwable::Throwable;
 use support::make::{broker, broker_info, config, consumer, patterns};
@@ -151,7 +149,7 @@ fn an_advisory_confirms_the_bridge_as_well_as_a_response() {
 #[test]
 fn an_introduction_without_an_id_is_refused() {
     let mut world = World::new(config());
-    world.remote.out[0] = Command::BrokerInfo(Box::new(BrokerInfo::default()));
+    world.remote.out[0] = Command::BrokerInfo(Box::default());
     world.settle();
     assert_eq!(world.end(), Some(&BridgeEnd::RemoteUnnamed));
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_network::bridge::effects::Event;
@@ -11,7 +12,6 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
-use std::sync::Arc;
 use support::make::{config, consumer, fields, message, patterns};
 use support::world::World;
 
@@ -107,6 +107,29 @@ fn excluded_messages_of_a_wildcard_demand_stay_and_others_cross() {
     assert!(world.local.acked.contains(&4), "a topic's message is simply not for us");
     world.cut();
     assert_eq!(world.local.queues[&excluded].len(), 1, "not lost");
+}
+
+#[test]
+fn no_range_covers_a_message_that_stays() {
+    let mut world = world_with_consumer();
+    for number in 1..=3 {
+        let mut fields = fields(&queue(), number);
+        if number == 2 {
+            fields.broker_path = Some(vec![Some(BrokerId::new("ID:remote"))]);
+        }
+        world.local.publish(&queue(), Arc::new(Message::from_fields(&fields).unwrap()));
+    }
+    world.settle_unanswered();
+    world.remote.answer(0);
+    world.remote.answer(0);
+    let now = world.now;
+    for command in world.remote.out.drain(..) {
+        world.bridge.handle_remote(command, now);
+    }
+    world.carry_out();
+    world.settle();
+    assert_eq!(world.local.acked.iter().collect::<Vec<_>>(), [&1, &3]);
+    assert_eq!(world.local.unacked(), 1);
 }
 
 #[test]

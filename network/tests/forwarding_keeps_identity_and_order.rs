@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrymq_network::bridge::phase::BridgeEnd;
 use ferrymq_openwire::command::Command;
@@ -140,4 +141,50 @@ fn stopping_does_not_wait_forever() {
     world.settle_unanswered();
     assert_eq!(world.end(), Some(&BridgeEnd::Stopped));
     assert_eq!(world.local.queued(), 1, "unconfirmed, so it is kept");
+}
+
+fn world_with_two_outstanding() -> World {
+    let mut world = world_with_consumer();
+    for number in 1..=2 {
+        world.local.publish(&queue(), message(&queue(), number));
+    }
+    world.settle_unanswered();
+    world
+}
+
+/// Their acknowledgements stay with the bridge.
+fn confirm_all(world: &mut World) {
+    let now = world.now;
+    while !world.remote.unanswered.is_empty() {
+        world.remote.answer(0);
+    }
+    for command in world.remote.out.drain(..) {
+        world.bridge.handle_remote(command, now);
+    }
+}
+
+#[test]
+fn what_was_confirmed_is_acknowledged_although_the_link_breaks_in_the_same_moment() {
+    let mut world = world_with_two_outstanding();
+    confirm_all(&mut world);
+    world.cut();
+    assert_eq!(world.local.acked.len(), 2);
+    assert_eq!(world.local.queued(), 0);
+}
+
+#[test]
+fn what_was_confirmed_is_acknowledged_although_waiting_ends_in_the_same_moment() {
+    let mut world = world_with_two_outstanding();
+    let client = consumer("client", 1, &queue()).consumer_id.unwrap();
+    world.local.publish(&queue(), message(&queue(), 3));
+    world.settle_unanswered();
+    world.remote.remove_consumer(&client);
+    world.settle_unanswered();
+    let slow = world.remote.unanswered.pop().unwrap();
+    confirm_all(&mut world);
+    world.remote.unanswered.push(slow);
+    world.wait(Duration::from_secs(30));
+    world.settle_unanswered();
+    assert_eq!(world.local.acked.len(), 2);
+    assert_eq!(world.local.queued(), 1);
 }
