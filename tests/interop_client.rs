@@ -10,7 +10,7 @@ use ferrymq_client::{
 use ferrymq_openwire::properties::Value;
 use serde_json::json;
 use support::{
-    Jms, Native, PATIENCE, Subject, destination, nothing_comes, numbers, subjects, text,
+    Jms, Kind, Native, PATIENCE, Subject, destination, nothing_comes, numbers, subjects, text,
 };
 
 /// Text, redelivered flag and number of earlier deliveries of the next `count` messages.
@@ -88,10 +88,12 @@ async fn it_gets_replies_from_a_jms_server_and_answers_a_jms_client() {
     for kind in subjects() {
         let broker = Subject::named(kind, "single").start();
         let mut jms = Jms::start();
-        jms.connect("j", broker.url(), "auto");
+        jms.connect("server", broker.url(), "auto");
         jms.call(json!({
-            "op": "respond", "on": "j.s", "connection": "j", "from": "queue://jms.service"
+            "op": "respond", "on": "server.s", "connection": "server",
+            "from": "queue://jms.service"
         }));
+        jms.connect("j", broker.url(), "auto");
         let native = Native::connect(broker.url()).await;
         let requester =
             Requester::open(&native.connection, destination("queue://jms.service")).await.unwrap();
@@ -180,6 +182,9 @@ async fn a_refusal_keeps_its_class_and_its_words() {
         let words = refusal.to_string();
         assert!(words.contains("InvalidClientID") && words.contains("clerk"), "{words}");
 
+        if kind == Kind::ActiveMq {
+            continue; // It makes whoever consumes from a temporary queue its owner.
+        }
         let owner = Native::connect(broker.url()).await;
         let queue = owner.connection.temporary_queue().await.unwrap();
         let other = Native::connect(broker.url()).await;

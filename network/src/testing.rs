@@ -1,9 +1,6 @@
 //! What the unit tests of this crate share.
 
-use std::sync::Arc;
-
-use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
 
 use crate::config::NetworkConnectorConfig;
@@ -38,18 +35,4 @@ pub(crate) fn message_via(path: &[&str]) -> Message {
         ..MessageFields::default()
     })
     .unwrap()
-}
-
-/// Message `number` of a client, to `destination`.
-pub(crate) fn message(destination: &Destination, number: i64) -> Arc<Message> {
-    let producer = ProducerId::new(&session("client"), 1);
-    let fields = MessageFields {
-        destination: Some(destination.clone()),
-        message_id: Some(MessageId::new(producer.clone(), number)),
-        producer_id: Some(producer),
-        persistent: true,
-        priority: 4,
-        ..MessageFields::default()
-    };
-    Arc::new(Message::from_fields(&fields).unwrap())
 }

@@ -1,13 +1,17 @@
 //! The command line: what people type, and what they see.
 
 mod arguments;
+mod bench;
 mod broker;
 mod check;
+mod client;
 mod exit;
 mod files;
 mod logging;
 mod output;
 mod quantities;
+mod receive;
+mod send;
 mod shutdown;
 mod up;
 mod world;

@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::destination::Destination;
 
-use crate::consumer::state::Settling;
+use crate::receiving::state::Settling;
 
 /// When the messages of a session count as settled, and are not delivered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

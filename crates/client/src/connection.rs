@@ -10,15 +10,12 @@ use ferrymq_transport::link::Link;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::ack_mode::AckMode;
 use crate::address;
 use crate::core::ConnectionCore;
 use crate::driver::Driver;
-use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost, OpenError};
+use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost};
 use crate::machine::ConnectionMachine;
 use crate::options::ConnectOptions;
-use crate::session::Session;
-use crate::temporary::TemporaryDestination;
 use crate::uplink::Uplink;
 
 /// A connection to a broker, and all that lives in it. Clones are the same connection; it ends with
@@ -60,7 +57,7 @@ impl Connection {
         let core = Arc::new(ConnectionCore {
             client_id: options.client_id.clone().unwrap_or_else(|| id.to_string()),
             id,
-            uplink: Uplink::new(link.outbox),
+            uplink: Arc::new(Uplink::new(link.outbox)),
             clock: options.clock,
             request_timeout: options.request_timeout,
             machine: Mutex::new(ConnectionMachine::new()),
@@ -92,23 +89,6 @@ impl Connection {
         .await
         .map_err(|error| error.connecting(url.to_owned()))?;
         Ok(connection)
-    }
-
-    /// Opens a session. Sessions settle their messages independently of each other.
-    pub fn session(&self, mode: AckMode) -> Session {
-        Session::open(self.clone(), mode)
-    }
-
-    /// Creates a queue that only this connection may consume from and that ends with it. Anyone may
-    /// send to it.
-    pub async fn temporary_queue(&self) -> Result<TemporaryDestination, OpenError> {
-        TemporaryDestination::queue(self.clone()).await
-    }
-
-    /// Creates a topic that only this connection may consume from and that ends with it. Anyone may
-    /// send to it.
-    pub async fn temporary_topic(&self) -> Result<TemporaryDestination, OpenError> {
-        TemporaryDestination::topic(self.clone()).await
     }
 
     /// The connection's identifier.
@@ -164,7 +144,8 @@ impl Connection {
         let Some(driver) = self.shared.driver.lock().take() else {
             return Ok(());
         };
-        for consumer in core.machine.lock().consumers() {
+        let consumers = core.machine.lock().take_consumers();
+        for consumer in consumers {
             consumer.close();
         }
         let farewell = core

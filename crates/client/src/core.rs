@@ -11,14 +11,13 @@ use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
 
-use crate::consumer::core::ConsumerCore;
-use crate::consumer::held::Held;
-use crate::consumer::state::{Ended, Now};
-use crate::error::{AskError, ConnectionLost};
+use crate::error::{AskError, ConnectionLost, RequestFailure};
 use crate::machine::{ConnectionMachine, Control, Step};
-use crate::requests::{Answer, RequestFailure};
+use crate::receiving::core::ConsumerCore;
+use crate::receiving::held::Held;
+use crate::receiving::state::Ended;
+use crate::requests::Answer;
 use crate::uplink::Uplink;
 
 /// Shared by a connection's handles and its reader.
@@ -29,7 +28,7 @@ pub(crate) struct ConnectionCore {
     /// The name under which the broker knows the client.
     pub(crate) client_id: String,
     /// The way to the broker.
-    pub(crate) uplink: Uplink,
+    pub(crate) uplink: Arc<Uplink>,
     /// Time stamps and expiry follow it.
     pub(crate) clock: Clock,
     /// How long requests may go unanswered.
@@ -43,11 +42,6 @@ pub(crate) struct ConnectionCore {
 }
 
 impl ConnectionCore {
-    /// Both clocks, now.
-    pub(crate) fn now(&self) -> Now {
-        Now { instant: Instant::now(), epoch_millis: self.clock.now_millis() }
-    }
-
     /// Does what these commands of the broker ask for.
     pub(crate) fn handle(
         &self,
@@ -100,6 +94,12 @@ impl ConnectionCore {
         over.map_or(Ok(()), Err)
     }
 
+    /// The link broke: what was to be sent never will be, and everyone learns why.
+    pub(crate) fn break_off(&self, reason: ConnectionLost) {
+        self.uplink.abort();
+        self.lose(reason);
+    }
+
     /// The connection is over: everyone who waits on it learns why. The first reason stays.
     pub(crate) fn lose(&self, reason: ConnectionLost) {
         let (consumers, windows, lost) = {
@@ -107,22 +107,16 @@ impl ConnectionCore {
             let (consumers, windows) = machine.lose(reason.clone());
             (consumers, windows, machine.lost().cloned().unwrap_or(reason))
         };
+        self.uplink.lose(lost.clone());
         for consumer in consumers {
             consumer.end(Ended::Lost(lost.clone()));
         }
         for window in windows {
             window.open_for_good();
         }
-        self.uplink.abort();
         self.stop.notify_one();
         self.noted.notify_waiters();
         self.noted.notify_one();
-    }
-
-    /// Why nothing can be sent any more.
-    pub(crate) fn lost(&self) -> ConnectionLost {
-        let known = self.machine.lock().lost().cloned();
-        known.unwrap_or_else(|| ConnectionLost::new("the link is closed"))
     }
 
     /// Sends a command that asks for a response. It is given its number.
@@ -132,7 +126,7 @@ impl ConnectionCore {
     ) -> Result<Pending, ConnectionLost> {
         let id = self.uplink.number();
         let pending = self.expect(id)?;
-        if self.uplink.send(command(id)) { Ok(pending) } else { Err(self.lost()) }
+        if self.uplink.send(command(id)) { Ok(pending) } else { Err(self.uplink.lost()) }
     }
 
     /// Expects the response to a command that is about to be sent.
@@ -184,7 +178,7 @@ impl Pending {
         match answer {
             Ok(answer) => answer.map_err(AskError::Failed),
             // The table dropped the request without an answer; it never does while it lives.
-            Err(_) => Err(AskError::Failed(RequestFailure::Lost(self.core.lost()))),
+            Err(_) => Err(AskError::Failed(RequestFailure::Lost(self.core.uplink.lost()))),
         }
     }
 }

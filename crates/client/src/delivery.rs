@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::ack_mode::AckMode;
-use crate::consumer::core::ConsumerCore;
-use crate::consumer::state::Handed;
 use crate::error::AckError;
 use crate::received::ReceivedMessage;
+use crate::receiving::core::ConsumerCore;
+use crate::receiving::state::Handed;
 use crate::session::SessionCore;
 
 /// A message that was received, and its acknowledgement. What it holds is that of

@@ -45,11 +45,11 @@ async fn read(core: Arc<ConnectionCore>, mut receiver: Receiver) {
         }
     };
     tracing::debug!(connection = %core.id, reason = %lost.reason, "connection over");
-    core.lose(lost);
+    core.break_off(lost);
 }
 
 async fn write(core: Arc<ConnectionCore>, pump: Pump) {
     if let Err(error) = pump.run().await {
-        core.lose(ConnectionLost::new(error.to_string()));
+        core.break_off(ConnectionLost::new(error.to_string()));
     }
 }

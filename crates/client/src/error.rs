@@ -8,8 +8,6 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::throwable::Throwable;
 use thiserror::Error;
 
-use crate::requests::RequestFailure;
-
 /// A broker's refusal: the Java class that names its kind, and its text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct BrokerException {
@@ -294,6 +292,15 @@ pub enum ReplyError {
         /// Why it ended.
         lost: ConnectionLost,
     },
+}
+
+/// Why a request was not answered with success.
+#[derive(Debug, Clone)]
+pub(crate) enum RequestFailure {
+    /// The broker answered with an exception.
+    Refused(BrokerException),
+    /// The connection ended before an answer came.
+    Lost(ConnectionLost),
 }
 
 /// How the answer to a request failed; callers add what they asked for.

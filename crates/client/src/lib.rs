@@ -5,7 +5,7 @@
 //! broker sees is what a JMS client would send.
 //!
 //! Inside, what a connection knows ([`machine`]) and what a consumer holds and owes
-//! ([`consumer::state`]) are machines without I/O. Two short tasks per connection move commands
+//! ([`receiving::state`]) are machines without I/O. Two short tasks per connection move commands
 //! between them and the link; producers and consumers have none.
 //!
 //! It does not fail over to other brokers yet; everything is sent through [`uplink`], which knows
@@ -25,8 +25,10 @@ pub mod message;
 pub mod options;
 pub mod producer;
 pub mod received;
+pub mod receiving;
 pub mod requester;
 mod requests;
+mod send_window;
 pub mod session;
 pub mod temporary;
 mod uplink;
@@ -35,7 +37,6 @@ pub use ack_mode::AckMode;
 pub use connection::Connection;
 pub use consumer::handle::Consumer;
 pub use consumer::options::ConsumerOptions;
-pub use consumer::redelivery::RedeliveryPolicy;
 pub use delivery::Delivery;
 pub use ids::IdSource;
 pub use message::OutgoingMessage;
@@ -43,6 +44,7 @@ pub use options::ConnectOptions;
 pub use producer::handle::{Producer, Receipt};
 pub use producer::options::ProducerOptions;
 pub use received::ReceivedMessage;
+pub use receiving::redelivery::RedeliveryPolicy;
 pub use requester::Requester;
 pub use session::Session;
 pub use temporary::TemporaryDestination;

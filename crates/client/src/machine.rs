@@ -11,11 +11,11 @@ use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch};
 use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use tokio::sync::oneshot;
 
-use crate::consumer::core::ConsumerCore;
-use crate::consumer::held::Held;
-use crate::error::{BrokerException, ConnectionLost};
-use crate::producer::window::SendWindow;
-use crate::requests::{Answer, RequestFailure, RequestTable};
+use crate::error::{BrokerException, ConnectionLost, RequestFailure};
+use crate::receiving::core::ConsumerCore;
+use crate::receiving::held::Held;
+use crate::requests::{Answer, RequestTable};
+use crate::send_window::SendWindow;
 
 /// How many asynchronous failures are kept for whoever asks; the oldest go first.
 const MAX_ERRORS: usize = 64;
@@ -234,9 +234,9 @@ impl ConnectionMachine {
         self.windows.remove(&key_of(id));
     }
 
-    /// The live consumers, in the order of their numbers.
-    pub(crate) fn consumers(&self) -> Vec<Arc<ConsumerCore>> {
-        self.consumers.values().cloned().collect()
+    /// Parts with the live consumers, in the order of their numbers: they get no more dispatches.
+    pub(crate) fn take_consumers(&mut self) -> Vec<Arc<ConsumerCore>> {
+        std::mem::take(&mut self.consumers).into_values().collect()
     }
 
     /// The connection is over: nobody will be answered. The first reason stays. Returns whom to

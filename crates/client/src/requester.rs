@@ -10,15 +10,15 @@ use tokio::sync::oneshot;
 
 use crate::ack_mode::AckMode;
 use crate::connection::Connection;
-use crate::consumer::core::Sink;
 use crate::consumer::handle::Consumer;
 use crate::consumer::options::ConsumerOptions;
-use crate::consumer::state::{Ended, Handed};
 use crate::error::{ConnectionLost, OpenError, ReplyError};
 use crate::message::OutgoingMessage;
 use crate::producer::handle::Producer;
 use crate::producer::options::ProducerOptions;
 use crate::received::ReceivedMessage;
+use crate::receiving::core::Sink;
+use crate::receiving::state::{Ended, Handed};
 use crate::temporary::TemporaryDestination;
 
 /// Sends requests to one destination and pairs the replies with them by correlation id. Tasks may

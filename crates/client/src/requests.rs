@@ -5,19 +5,10 @@ use std::collections::BTreeMap;
 use ferrymq_openwire::command::Command;
 use tokio::sync::oneshot;
 
-use crate::error::{BrokerException, ConnectionLost};
+use crate::error::{ConnectionLost, RequestFailure};
 
 /// What came of a command that asked for a response.
 pub(crate) type Answer = Result<Command, RequestFailure>;
-
-/// Why a request was not answered with success.
-#[derive(Debug, Clone)]
-pub(crate) enum RequestFailure {
-    /// The broker answered with an exception.
-    Refused(BrokerException),
-    /// The connection ended before an answer came.
-    Lost(ConnectionLost),
-}
 
 /// The commands in flight that asked for a response, by command id.
 ///

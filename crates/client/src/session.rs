@@ -10,12 +10,8 @@ use parking_lot::Mutex;
 
 use crate::ack_mode::AckMode;
 use crate::connection::Connection;
-use crate::consumer::core::{ConsumerCore, Sink};
-use crate::consumer::handle::Consumer;
-use crate::consumer::options::ConsumerOptions;
-use crate::error::{AckError, OpenError};
-use crate::producer::handle::Producer;
-use crate::producer::options::ProducerOptions;
+use crate::error::AckError;
+use crate::receiving::core::ConsumerCore;
 
 /// A session of a connection: its consumers share an [`AckMode`], and are acknowledged and
 /// recovered together. Clones are the same session; it ends with the last of them and of its
@@ -47,8 +43,15 @@ struct Parts {
     next_producer: i64,
 }
 
+impl Connection {
+    /// Opens a session. Sessions settle their messages independently of each other.
+    pub fn session(&self, mode: AckMode) -> Session {
+        Session::open(self.clone(), mode)
+    }
+}
+
 impl Session {
-    pub(crate) fn open(connection: Connection, mode: AckMode) -> Self {
+    fn open(connection: Connection, mode: AckMode) -> Self {
         let core = connection.core();
         let id = SessionId::new(&core.id, core.machine.lock().number_session());
         // Never answered; on a closed link whatever is asked of the session fails instead.
@@ -60,30 +63,6 @@ impl Session {
         let parts = Parts { consumers: BTreeMap::new(), next_consumer: 1, next_producer: 1 };
         let core = Arc::new(SessionCore { id, mode, parts: Mutex::new(parts) });
         Self { shared: Arc::new(Shared { connection, core }) }
-    }
-
-    /// Opens a producer: of one destination, or of any if none is given.
-    pub async fn producer(
-        &self,
-        options: impl Into<ProducerOptions>,
-    ) -> Result<Producer, OpenError> {
-        Producer::open(self.clone(), options.into()).await
-    }
-
-    /// Opens a consumer. Messages flow as soon as the broker knows it.
-    pub async fn consumer(
-        &self,
-        options: impl Into<ConsumerOptions>,
-    ) -> Result<Consumer, OpenError> {
-        self.consumer_into(options.into(), None).await
-    }
-
-    pub(crate) async fn consumer_into(
-        &self,
-        options: ConsumerOptions,
-        sink: Option<Arc<dyn Sink>>,
-    ) -> Result<Consumer, OpenError> {
-        Consumer::open(self.clone(), options, sink).await
     }
 
     /// Settles everything that the session's consumers received: the acknowledgement of

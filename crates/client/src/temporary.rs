@@ -20,15 +20,21 @@ pub struct TemporaryDestination {
     connection: Connection,
 }
 
+impl Connection {
+    /// Creates a queue that only this connection may consume from and that ends with it. Anyone may
+    /// send to it.
+    pub async fn temporary_queue(&self) -> Result<TemporaryDestination, OpenError> {
+        TemporaryDestination::create(self.clone(), DestinationKind::TempQueue).await
+    }
+
+    /// Creates a topic that only this connection may consume from and that ends with it. Anyone may
+    /// send to it.
+    pub async fn temporary_topic(&self) -> Result<TemporaryDestination, OpenError> {
+        TemporaryDestination::create(self.clone(), DestinationKind::TempTopic).await
+    }
+}
+
 impl TemporaryDestination {
-    pub(crate) async fn queue(connection: Connection) -> Result<Self, OpenError> {
-        Self::create(connection, DestinationKind::TempQueue).await
-    }
-
-    pub(crate) async fn topic(connection: Connection) -> Result<Self, OpenError> {
-        Self::create(connection, DestinationKind::TempTopic).await
-    }
-
     async fn create(connection: Connection, kind: DestinationKind) -> Result<Self, OpenError> {
         let number = connection.core().machine.lock().number_temporary();
         // Brokers tell the owner by the part before the last colon.

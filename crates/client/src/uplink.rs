@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use ferrymq_openwire::command::Command;
 use ferrymq_transport::outbox::Outbox;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::ConnectionLost;
 
 /// Hands commands to the current link, and numbers them.
 ///
@@ -15,12 +17,18 @@ pub(crate) struct Uplink {
     outbox: RwLock<Outbox>,
     /// The number of the next command; they start at 1 and may wrap.
     next_command: AtomicI32,
+    /// Why nothing can be sent any more.
+    lost: Mutex<Option<ConnectionLost>>,
 }
 
 impl Uplink {
     /// Sends over this link.
     pub(crate) fn new(outbox: Outbox) -> Self {
-        Self { outbox: RwLock::new(outbox), next_command: AtomicI32::new(1) }
+        Self {
+            outbox: RwLock::new(outbox),
+            next_command: AtomicI32::new(1),
+            lost: Mutex::new(None),
+        }
     }
 
     /// A number for a command.
@@ -64,5 +72,16 @@ impl Uplink {
     /// Takes nothing more, and drops what waits.
     pub(crate) fn abort(&self) {
         self.outbox.read().abort();
+    }
+
+    /// Nothing can be sent any more, for this reason; the first one stays.
+    pub(crate) fn lose(&self, reason: ConnectionLost) {
+        self.lost.lock().get_or_insert(reason);
+    }
+
+    /// Why nothing can be sent any more.
+    pub(crate) fn lost(&self) -> ConnectionLost {
+        let known = self.lost.lock().clone();
+        known.unwrap_or_else(|| ConnectionLost::new("the link is closed"))
     }
 }

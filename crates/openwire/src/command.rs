@@ -11,8 +11,8 @@ use crate::ids::*;
 use crate::message::{Message, MessageKind};
 use crate::structure::{Cacheable, Head, Structure};
 
-/// Declares [`Command`]: a variant for each structure that may stand in a frame. The `boxed` ones
-/// are rare and large, so that they do not make every command large.
+/// Declares [`Command`]: a variant for each structure that may stand in a frame. The large ones are
+/// `boxed`, so that they do not make every command large.
 macro_rules! command {
     (boxed { $($boxed:ident),* $(,)? } inline { $($inline:ident),* $(,)? }) => {
         /// One OpenWire unit, decoded: a command of a connection, or (inside other structures) an
@@ -121,19 +121,22 @@ macro_rules! command {
 command! {
     boxed {
         BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
+        JournalQueueAck, JournalTopicAck, MessageAck, MessageDispatchNotification, MessagePull,
+        ProducerInfo, SubscriptionInfo, TransactionInfo,
     }
     inline {
         ConnectionError, ConsumerControl, ControlCommand, DataArrayResponse, DataResponse,
         DestinationInfo, DiscoveryEvent, ExceptionResponse, FlushCommand, IntegerResponse,
-        JournalQueueAck, JournalTopicAck, JournalTrace, JournalTransaction, KeepAliveInfo,
-        LastPartialCommand, MessageAck, MessageDispatch, MessageDispatchNotification, MessagePull,
-        NetworkBridgeFilter, PartialCommand, ProducerAck, ProducerInfo, RemoveInfo,
-        RemoveSubscriptionInfo, ReplayCommand, Response, SessionInfo, ShutdownInfo,
-        SubscriptionInfo, TransactionInfo, WireFormatInfo,
+        JournalTrace, JournalTransaction, KeepAliveInfo, LastPartialCommand, MessageDispatch,
+        NetworkBridgeFilter, PartialCommand, ProducerAck, RemoveInfo, RemoveSubscriptionInfo,
+        ReplayCommand, Response, SessionInfo, ShutdownInfo, WireFormatInfo,
         BrokerId, ConnectionId, SessionId, ConsumerId, ProducerId, MessageId,
         LocalTransactionId, XaTransactionId,
     }
 }
+
+// Connections hold commands by the hundred, in queues that are moved whole.
+const _: () = assert!(size_of::<Command>() <= 96);
 
 impl Command {
     /// The type byte of this command's frame.

@@ -31,6 +31,20 @@ pub enum DecodeError {
         /// Bytes that the frame has.
         available: usize,
     },
+    /// The boolean stream of a tight frame is shorter than its fields need.
+    #[error("a frame needs more booleans than the {available} bytes of them that it has")]
+    BooleansExhausted {
+        /// Bytes of the boolean stream.
+        available: usize,
+    },
+    /// A list claims more elements than the frame can hold.
+    #[error("a list claims {count} elements where at most {available} can be")]
+    TooManyElements {
+        /// What the list claims.
+        count: usize,
+        /// Flags, of which each element has at least one, that are left.
+        available: usize,
+    },
     /// Bytes follow the last field.
     #[error("{bytes} bytes follow the last field of a frame of type {type_id}")]
     Trailing {

@@ -7,7 +7,7 @@ use ferrymq_openwire::message::Message;
 
 /// The news of one advisory.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum News {
+pub(super) enum News {
     /// A consumer lives.
     Consumer(Box<ConsumerInfo>),
     /// A consumer is gone.
@@ -20,7 +20,7 @@ pub(crate) enum News {
 
 impl News {
     /// Reads an advisory.
-    pub(crate) fn of(advisory: &Message) -> Self {
+    pub(super) fn of(advisory: &Message) -> Self {
         match advisory.data_structure() {
             Some(Command::ConsumerInfo(info)) => Self::Consumer(info),
             Some(Command::RemoveInfo(info)) => match info.object_id.map(|id| *id) {

@@ -1,5 +1,6 @@
 //! Forwards, and acknowledges here what the remote broker confirms.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::effects::Event;
 use super::outgoing::Outgoing;
 use super::recent::RecentIds;
 use super::refusal::{Refusal, shown};
-use super::window::{Entry, Window, WindowState};
+use super::window::{Dispatched, Window, WindowState};
 use crate::demand::table::DemandNumber;
 use crate::rules::forward::{crosses, forward};
 use crate::rules::permit::Permits;
@@ -57,6 +58,8 @@ pub struct ForwardCounts {
 pub(super) struct Forwarder {
     terms: ForwardTerms,
     windows: HashMap<DemandNumber, Window>,
+    /// How many windows each temporary destination has.
+    temporary: HashMap<Destination, usize>,
     /// Forwarded messages by the number of the command that carries them.
     pending: HashMap<i32, Forwarded>,
     retries: VecDeque<Retry>,
@@ -91,6 +94,7 @@ impl Forwarder {
         Self {
             terms,
             windows: HashMap::new(),
+            temporary: HashMap::new(),
             pending: HashMap::new(),
             retries: VecDeque::new(),
             touched: Vec::new(),
@@ -110,9 +114,9 @@ impl Forwarder {
         self.pending.len() + self.retries.len()
     }
 
-    /// Whether a subscription to a destination lives, be it on its way out.
-    pub(super) fn serves(&self, destination: &Destination) -> bool {
-        self.windows.values().any(|window| window.destination == *destination)
+    /// Whether a subscription to a temporary destination lives, be it on its way out.
+    pub(super) fn serves(&self, temporary: &Destination) -> bool {
+        self.temporary.contains_key(temporary)
     }
 
     /// Whether every subscription has ended.
@@ -129,13 +133,16 @@ impl Forwarder {
     pub(super) fn open(&mut self, info: &ConsumerInfo) {
         let number = info.consumer_id.as_ref().map(|consumer| consumer.value);
         if let (Some(number), Some(window)) = (number, Window::new(info)) {
+            if window.destination.kind().is_temporary() {
+                *self.temporary.entry(window.destination.clone()).or_default() += 1;
+            }
             self.windows.insert(number, window);
         }
     }
 
     /// The local broker refused a subscription.
     pub(super) fn discard(&mut self, number: DemandNumber) -> Option<Destination> {
-        self.windows.remove(&number).map(|window| window.destination)
+        self.close(number).map(|window| window.destination)
     }
 
     /// Ends a subscription: a queue's after its outstanding messages are confirmed, a topic's at
@@ -167,7 +174,7 @@ impl Forwarder {
     /// The local broker answered a request; true if it was the end of a superseded subscription.
     pub(super) fn ended(&mut self, command: i32) -> bool {
         let Some(number) = self.superseded.remove(&command) else { return false };
-        self.windows.remove(&number);
+        self.close(number);
         true
     }
 
@@ -361,9 +368,20 @@ impl Forwarder {
     }
 
     fn remove(&mut self, number: DemandNumber, local: &mut Outgoing) {
-        if let Some(window) = self.windows.remove(&number) {
+        if let Some(window) = self.close(number) {
             local.request(window.removal());
         }
+    }
+
+    fn close(&mut self, number: DemandNumber) -> Option<Window> {
+        let window = self.windows.remove(&number)?;
+        if let Entry::Occupied(mut count) = self.temporary.entry(window.destination.clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(window)
     }
 }
 
@@ -371,7 +389,7 @@ impl Forwarder {
 #[derive(Debug)]
 pub(super) struct RemoteFailing(pub(super) String);
 
-fn send(terms: &ForwardTerms, entry: &Entry, confirmed: bool, remote: &mut Outgoing) -> i32 {
+fn send(terms: &ForwardTerms, entry: &Dispatched, confirmed: bool, remote: &mut Outgoing) -> i32 {
     let id = remote.next_id();
     let mut copy = entry.message.forwarded(&terms.producer, &terms.own);
     copy.command_id = id;

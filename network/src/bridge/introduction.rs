@@ -39,7 +39,7 @@ pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgo
     out.push(Command::BrokerInfo(Box::new(ourselves)));
     out.push(connection(ids, &config.remote_credentials));
     out.push(session(ids));
-    let producer = Command::ProducerInfo(ProducerInfo {
+    let producer = Command::from(ProducerInfo {
         producer_id: Some(ids.producer()),
         ..ProducerInfo::default()
     });

@@ -1,31 +1,25 @@
 //! A bridge as a plain machine: commands and time in, commands and events out.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{
-    BrokerInfo, ConsumerInfo, DestinationInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
-};
-use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
-use super::advised::{AdvisoryAcks, News};
+use super::advised::News;
 use super::effects::{Effects, Event};
-use super::forwarder::{ForwardCounts, ForwardTerms, Forwarder, RemoteFailing};
+use super::forwarder::{ForwardCounts, RemoteFailing};
 use super::introduction;
 use super::outgoing::Outgoing;
 use super::phase::{BridgeEnd, Phase};
 use super::refusal::shown;
 use super::settings::{BridgeSettings, EndIds};
 use super::window::NOTHING_DELIVERED;
-use crate::broker_path::{self, WirePath};
-use crate::composite;
-use crate::demand::table::{DemandChange, DemandNumber, DemandTable};
+use super::work::Work;
+use crate::demand::table::DemandChange;
 use crate::local_broker::BrokerIdentity;
-use crate::rules::demand::DemandRule;
 
 /// How long each step of the opening may take.
 pub const OPENING_LIMIT: Duration = Duration::from_secs(30);
@@ -52,23 +46,6 @@ pub struct Bridge {
     awaited: Option<i32>,
     /// Exists from the moment that the remote broker is known.
     work: Option<Box<Work>>,
-}
-
-/// What a bridge does once it knows between whom.
-#[derive(Debug)]
-struct Work {
-    local_ids: EndIds,
-    remote_ids: EndIds,
-    remote: BrokerIdentity,
-    rule: DemandRule,
-    demand: DemandTable,
-    forwarder: Forwarder,
-    advisory_acks: AdvisoryAcks,
-    /// Demand subscriptions that the local broker has not confirmed, by request.
-    subscribing: HashMap<i32, DemandNumber>,
-    /// Temporary destinations to remove here once no subscription to them is left.
-    leaving: Vec<DestinationInfo>,
-    changes: Vec<DemandChange>,
 }
 
 /// Where a bridge's numbers stand.
@@ -232,7 +209,7 @@ impl Bridge {
         if id == self.settings.local.id {
             return self.end(BridgeEnd::Loopback);
         }
-        let text = |text: Option<ferrymq_openwire::text::Text>| {
+        let text = |text: Option<Text>| {
             text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
         };
         let name = Some(text(info.broker_name)).filter(|name| !name.is_empty());
@@ -329,7 +306,7 @@ impl Bridge {
         self.confirm(now);
         let Some(work) = &mut self.work else { return };
         if let Some(ack) = work.advisory_acks.count(advisory) {
-            self.remote.push(Command::MessageAck(ack));
+            self.remote.push(Command::from(ack));
         }
         let Some(message) = &advisory.message else { return };
         match News::of(message) {
@@ -383,137 +360,6 @@ impl Bridge {
         self.phase = Phase::Over { end: end.clone() };
         self.events.push(Event::Over(end));
     }
-}
-
-impl Work {
-    fn new(settings: &BridgeSettings, remote: BrokerIdentity) -> Self {
-        let local_ids = settings.local_ids(&remote);
-        let remote_ids = settings.remote_ids(&remote);
-        let policy = settings.demand_policy(&remote);
-        let config = &settings.config;
-        Self {
-            rule: DemandRule {
-                own: settings.local.id.clone(),
-                consumer_ttl: config.consumer_ttl,
-                permits: settings.permits.clone(),
-            },
-            forwarder: Forwarder::new(ForwardTerms {
-                producer: remote_ids.producer(),
-                own: settings.local.id.clone(),
-                permits: settings.permits.clone(),
-                filter: policy.filter(),
-                always_sync_send: config.always_sync_send,
-            }),
-            demand: DemandTable::new(policy),
-            advisory_acks: AdvisoryAcks::new(
-                remote_ids.advisory_consumer(),
-                config.advisory_prefetch(),
-            ),
-            local_ids,
-            remote_ids,
-            remote,
-            subscribing: HashMap::new(),
-            leaving: Vec::new(),
-            changes: Vec::new(),
-        }
-    }
-
-    fn consumer_came(&mut self, info: &ConsumerInfo, local: &mut Outgoing) {
-        let Some(address) = &info.destination else { return };
-        for destination in composite::members(address) {
-            if !self.rule.consumer(info, &destination).may_cross() {
-                continue;
-            }
-            if destination.kind().is_temporary() {
-                // Its own advisory may come later; a subscription needs it now.
-                let path = info.broker_path.as_ref();
-                self.make_known(&destination, path, local);
-            }
-            self.demand.add(info, &destination, &mut self.changes);
-        }
-    }
-
-    /// A temporary destination of the remote broker came or went.
-    fn temporary(
-        &mut self,
-        info: DestinationInfo,
-        settings: &BridgeSettings,
-        local: &mut Outgoing,
-    ) {
-        const REMOVED: i8 = 1;
-        let Some(destination) = info.destination.clone() else { return };
-        if !destination.kind().is_temporary()
-            || !self.rule.temporary(&info, &destination).may_cross()
-        {
-            return;
-        }
-        let owner = owner_of(&destination);
-        let selective = !settings.config.dynamically_included.is_empty();
-        if info.operation_type == REMOVED {
-            self.demand.remove(&owner, &mut self.changes);
-            self.leaving.push(DestinationInfo {
-                connection_id: Some(self.local_ids.connection.clone()),
-                broker_path: Some(self.with_remote(info.broker_path.as_ref())),
-                // As ActiveMQ: do not wait for subscriptions.
-                timeout: 1,
-                ..info
-            });
-            return;
-        }
-        self.make_known(&destination, info.broker_path.as_ref(), local);
-        if selective {
-            // Advisories of its consumer are on a topic that no inclusion names.
-            let wish = ConsumerInfo {
-                consumer_id: Some(owner),
-                broker_path: info.broker_path,
-                ..ConsumerInfo::default()
-            };
-            self.demand.add(&wish, &destination, &mut self.changes);
-        }
-    }
-
-    fn make_known(
-        &mut self,
-        destination: &Destination,
-        path: Option<&WirePath>,
-        local: &mut Outgoing,
-    ) {
-        self.leaving.retain(|leaving| leaving.destination.as_ref() != Some(destination));
-        local.request(Command::DestinationInfo(DestinationInfo {
-            connection_id: Some(self.local_ids.connection.clone()),
-            destination: Some(destination.clone()),
-            broker_path: Some(self.with_remote(path)),
-            ..DestinationInfo::default()
-        }));
-    }
-
-    fn with_remote(&self, path: Option<&WirePath>) -> WirePath {
-        broker_path::extended(broker_path::brokers(path), &self.remote.id)
-    }
-
-    /// Removes temporary destinations that nothing here subscribes to any more: in this order, or
-    /// the local broker would refuse.
-    fn remove_left_destinations(&mut self, local: &mut Outgoing) {
-        for info in std::mem::take(&mut self.leaving) {
-            let served = info.destination.as_ref().is_some_and(|left| self.forwarder.serves(left));
-            if served {
-                self.leaving.push(info);
-            } else {
-                local.request(Command::DestinationInfo(info));
-            }
-        }
-    }
-
-    fn forget_topics_that_crossed(&mut self) {
-        if !self.demand.topics_overlap() {
-            self.forwarder.topics_no_longer_overlap();
-        }
-    }
-}
-
-/// Stands for a temporary destination's one consumer, which its name tells.
-fn owner_of(destination: &Destination) -> ConsumerId {
-    ConsumerId { connection_id: Some(destination.name().clone()), session_id: -1, value: -1 }
 }
 
 fn farewell(ids: &EndIds, out: &mut Outgoing) {

@@ -3,7 +3,7 @@
 //! [`machine::Bridge`] decides, without I/O; [`driver`] moves commands between its two links.
 //! Nothing here redials: a bridge ends once, with a reason.
 
-pub(crate) mod advised;
+mod advised;
 pub mod driver;
 pub mod effects;
 mod forwarder;
@@ -15,3 +15,4 @@ mod recent;
 mod refusal;
 pub mod settings;
 mod window;
+mod work;

@@ -24,9 +24,9 @@ pub(super) struct Window {
     ranges: bool,
     next: u64,
     /// Forwarded and unconfirmed, in the order of their dispatch.
-    outstanding: VecDeque<Entry>,
+    outstanding: VecDeque<Dispatched>,
     /// To be acknowledged with the next flush.
-    settled: Vec<Entry>,
+    settled: Vec<Dispatched>,
 }
 
 /// What a window does with what is dispatched to it.
@@ -47,7 +47,7 @@ pub(super) enum WindowState {
 
 /// One dispatched message.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct Dispatched {
     /// Its number in the order of dispatch.
     pub(super) number: u64,
     pub(super) message: Arc<Message>,
@@ -80,19 +80,19 @@ impl Window {
     }
 
     /// Numbers a dispatched message.
-    pub(super) fn enter(&mut self, message: Arc<Message>, destination: Destination) -> Entry {
+    pub(super) fn enter(&mut self, message: Arc<Message>, destination: Destination) -> Dispatched {
         let number = self.next;
         self.next += 1;
-        Entry { number, message, destination, refusals: 0 }
+        Dispatched { number, message, destination, refusals: 0 }
     }
 
     /// The message now waits for the remote broker's word.
-    pub(super) fn wait(&mut self, entry: Entry) {
+    pub(super) fn wait(&mut self, entry: Dispatched) {
         self.outstanding.push_back(entry);
     }
 
     /// The message may be acknowledged.
-    pub(super) fn settle(&mut self, entry: Entry) {
+    pub(super) fn settle(&mut self, entry: Dispatched) {
         self.settled.push(entry);
     }
 
@@ -103,7 +103,7 @@ impl Window {
     }
 
     /// Takes a waiting message out.
-    pub(super) fn take(&mut self, number: u64) -> Option<Entry> {
+    pub(super) fn take(&mut self, number: u64) -> Option<Dispatched> {
         if self.outstanding.front().is_some_and(|first| first.number == number) {
             return self.outstanding.pop_front();
         }
@@ -112,7 +112,7 @@ impl Window {
     }
 
     /// A waiting message.
-    pub(super) fn waiting(&mut self, number: u64) -> Option<&mut Entry> {
+    pub(super) fn waiting(&mut self, number: u64) -> Option<&mut Dispatched> {
         let at = self.outstanding.binary_search_by_key(&number, |entry| entry.number).ok()?;
         self.outstanding.get_mut(at)
     }
@@ -132,24 +132,22 @@ impl Window {
         let (before, after) = settled.split_at(prefix);
         match (before.first(), before.last()) {
             (Some(first), Some(last)) if self.ranges && prefix > 1 => {
-                out.push(Command::MessageAck(MessageAck {
+                out.push(Command::from(MessageAck {
                     first_message_id: first.message.message_id(),
                     message_count: i32::try_from(prefix).unwrap_or(i32::MAX),
                     ..self.ack(STANDARD, last)
                 }));
             }
-            _ => out.extend(
-                before.iter().map(|entry| Command::MessageAck(self.ack(INDIVIDUAL, entry))),
-            ),
+            _ => out.extend(before.iter().map(|entry| Command::from(self.ack(INDIVIDUAL, entry)))),
         }
-        out.extend(after.iter().map(|entry| Command::MessageAck(self.ack(INDIVIDUAL, entry))));
+        out.extend(after.iter().map(|entry| Command::from(self.ack(INDIVIDUAL, entry))));
         settled.clear();
         self.settled = settled;
     }
 
     /// Sends one message to the local broker's dead letters.
-    pub(super) fn poison(&self, entry: &Entry, cause: String) -> Command {
-        Command::MessageAck(MessageAck {
+    pub(super) fn poison(&self, entry: &Dispatched, cause: String) -> Command {
+        Command::from(MessageAck {
             first_message_id: entry.message.message_id(),
             poison_cause: Some(Throwable::new("javax.jms.JMSException", cause)),
             ..self.ack(POISON, entry)
@@ -165,7 +163,7 @@ impl Window {
         })
     }
 
-    fn ack(&self, ack_type: i8, entry: &Entry) -> MessageAck {
+    fn ack(&self, ack_type: i8, entry: &Dispatched) -> MessageAck {
         MessageAck {
             destination: Some(entry.destination.clone()),
             consumer_id: Some(self.consumer.clone()),

@@ -48,6 +48,8 @@ pub struct DemandTable {
     /// its rank there.
     consumers: HashMap<ConsumerId, Vec<(Group, Rank)>>,
     standing: Vec<DestinationPattern>,
+    /// The groups of each temporary destination, which ends with all its consumers at once.
+    temporary: HashMap<Destination, Vec<Group>>,
     wildcard_topics: usize,
     next: DemandNumber,
     arrivals: u64,
@@ -80,6 +82,7 @@ impl DemandTable {
             groups: HashMap::new(),
             consumers: HashMap::new(),
             standing: Vec::new(),
+            temporary: HashMap::new(),
             wildcard_topics: 0,
             next: 1,
             arrivals: 0,
@@ -138,7 +141,7 @@ impl DemandTable {
         }
         let group = self.group(info, destination, &consumer);
         let known = self.consumers.entry(consumer.clone()).or_default();
-        if known.iter().any(|(member_of, _)| *member_of == group) {
+        if known.iter().any(|(member_of, _)| member_of.destination == *destination) {
             return;
         }
         let wish = Wish::of(info);
@@ -174,20 +177,35 @@ impl DemandTable {
         }
     }
 
+    /// A temporary destination is gone, and with it whoever consumed from it: a broker need not say
+    /// so of each.
+    pub fn remove_temporary(&mut self, destination: &Destination, changes: &mut Vec<DemandChange>) {
+        for group in self.temporary.get(destination).cloned().unwrap_or_default() {
+            changes.extend(self.forget_group(&group).map(DemandChange::Unsubscribe));
+        }
+    }
+
     /// The local broker refused a demand's subscription: it and its consumers are forgotten.
     pub fn forget(&mut self, number: DemandNumber) {
         let group = self.groups.iter().find(|(_, at)| **at == number).map(|(group, _)| group);
-        let Some(group) = group.cloned() else { return };
-        let Some(demand) = self.take(&group, number) else { return };
+        if let Some(group) = group.cloned() {
+            self.forget_group(&group);
+        }
+    }
+
+    fn forget_group(&mut self, group: &Group) -> Option<DemandNumber> {
+        let number = self.groups.get(group).copied()?;
+        let demand = self.take(group, number)?;
         self.standing.retain(|pattern| *pattern.address() != group.destination);
         for consumer in demand.members.values().filter_map(|wish| wish.consumers.last()) {
             if let Some(member_of) = self.consumers.get_mut(consumer) {
-                member_of.retain(|(other, _)| *other != group);
+                member_of.retain(|(other, _)| other != group);
                 if member_of.is_empty() {
                     self.consumers.remove(consumer);
                 }
             }
         }
+        Some(number)
     }
 
     fn group(&self, info: &ConsumerInfo, to: &Destination, consumer: &ConsumerId) -> Group {
@@ -215,12 +233,21 @@ impl DemandTable {
         self.wildcard_topics += usize::from(is_wildcard_topic(&group.destination));
         changes.push(DemandChange::Subscribe(Box::new(info.clone())));
         self.demands.insert(number, Demand { info, members });
+        if group.destination.kind().is_temporary() {
+            self.temporary.entry(group.destination.clone()).or_default().push(group.clone());
+        }
         self.groups.insert(group, number);
     }
 
     fn take(&mut self, group: &Group, number: DemandNumber) -> Option<Demand> {
         self.groups.remove(group);
         let demand = self.demands.remove(&number)?;
+        if let Some(groups) = self.temporary.get_mut(&group.destination) {
+            groups.retain(|other| other != group);
+            if groups.is_empty() {
+                self.temporary.remove(&group.destination);
+            }
+        }
         self.wildcard_topics -= usize::from(is_wildcard_topic(&group.destination));
         Some(demand)
     }

@@ -9,15 +9,34 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use tokio::time::Instant;
 
-use super::core::{ConsumerCore, Sink};
 use super::options::ConsumerOptions;
-use super::state::{ConsumerState, Ended, Handed, Taken, Terms};
 use crate::delivery::Delivery;
 use crate::error::{OpenError, ReceiveError};
+use crate::receiving::core::{ConsumerCore, Sink};
+use crate::receiving::state::{ConsumerState, Ended, Handed, Taken, Terms};
 use crate::session::Session;
 
 const QUEUE_PREFETCH: u32 = 1000;
 const TOPIC_PREFETCH: u32 = 32767;
+
+impl Session {
+    /// Opens a consumer. Messages flow as soon as the broker knows it.
+    pub async fn consumer(
+        &self,
+        options: impl Into<ConsumerOptions>,
+    ) -> Result<Consumer, OpenError> {
+        self.consumer_into(options.into(), None).await
+    }
+
+    /// Opens a consumer whose messages go elsewhere than to its owner.
+    pub(crate) async fn consumer_into(
+        &self,
+        options: ConsumerOptions,
+        sink: Option<Arc<dyn Sink>>,
+    ) -> Result<Consumer, OpenError> {
+        Consumer::open(self.clone(), options, sink).await
+    }
+}
 
 /// A consumer: receives what the broker dispatches to it, up to its prefetch ahead.
 ///
@@ -29,7 +48,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) async fn open(
+    async fn open(
         session: Session,
         options: ConsumerOptions,
         sink: Option<Arc<dyn Sink>>,
@@ -70,7 +89,14 @@ impl Consumer {
             drop_expired: options.drop_expired,
         };
         let state = ConsumerState::new(terms, prefetch as usize);
-        let core = ConsumerCore::new(id, destination, Arc::clone(connection), state, sink);
+        let core = ConsumerCore::new(
+            id,
+            destination,
+            state,
+            sink,
+            Arc::clone(&connection.uplink),
+            connection.clock.clone(),
+        );
         // Known before the broker learns of it: the first dispatch may overtake the response.
         let consumer = Self { core: Arc::new(core), session: session.clone() };
         connection.machine.lock().add_consumer(Arc::clone(&consumer.core));
@@ -205,6 +231,7 @@ impl Consumer {
     /// Ends the consumer. What it holds and has not settled goes back to the broker; receivers who
     /// wait get `None`.
     pub fn close(&self) {
+        self.session.connection().core().machine.lock().remove_consumer(self.core.id());
         self.core.close();
         self.session.core().remove(&self.core);
     }

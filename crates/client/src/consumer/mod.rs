@@ -1,10 +1,4 @@
-//! Receiving: the consumer, what it holds, and when it settles.
+//! Receiving, as an application sees it: the consumer and its options.
 
-pub(crate) mod core;
 pub mod handle;
-pub(crate) mod held;
 pub mod options;
-pub mod redelivery;
-pub(crate) mod state;
-#[cfg(test)]
-mod tests;

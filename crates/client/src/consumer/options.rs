@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::destination::Destination;
 
-use super::redelivery::RedeliveryPolicy;
+use crate::receiving::redelivery::RedeliveryPolicy;
 
 /// How to consume from a destination. The rest is as in JMS clients unless said otherwise.
 #[derive(Debug, Clone)]

@@ -12,11 +12,10 @@ use ferrymq_openwire::message::{Message, MessageFields};
 use parking_lot::Mutex;
 
 use super::options::ProducerOptions;
-use super::window::SendWindow;
 use crate::core::Pending;
-use crate::error::{AskError, OpenError, SendError};
+use crate::error::{AskError, OpenError, RequestFailure, SendError};
 use crate::message::OutgoingMessage;
-use crate::requests::RequestFailure;
+use crate::send_window::SendWindow;
 use crate::session::Session;
 
 /// While so many commands wait to be written, producers wait too: what a slow broker does not take
@@ -53,11 +52,18 @@ pub struct Receipt {
     timeout: Option<Duration>,
 }
 
+impl Session {
+    /// Opens a producer: of one destination, or of any if none is given.
+    pub async fn producer(
+        &self,
+        options: impl Into<ProducerOptions>,
+    ) -> Result<Producer, OpenError> {
+        Producer::open(self.clone(), options.into()).await
+    }
+}
+
 impl Producer {
-    pub(crate) async fn open(
-        session: Session,
-        options: ProducerOptions,
-    ) -> Result<Self, OpenError> {
+    async fn open(session: Session, options: ProducerOptions) -> Result<Self, OpenError> {
         let connection = Arc::clone(session.connection().core());
         let id = ProducerId::new(&session.core().id, session.core().number_producer());
         let window = options.window.map(|size| Arc::new(SendWindow::new(size as usize)));
@@ -83,9 +89,8 @@ impl Producer {
             closed: AtomicBool::new(false),
             session,
         };
-        let asked = connection
-            .ask(|command_id| Command::ProducerInfo(ProducerInfo { command_id, ..info }))
-            .await;
+        let asked =
+            connection.ask(|command_id| Command::from(ProducerInfo { command_id, ..info })).await;
         if let Err(error) = asked {
             let refusal = error.opening(what);
             if matches!(refusal, OpenError::Refused { .. }) {
@@ -158,7 +163,7 @@ impl Producer {
         encoded.response_required = true;
         *sequence += 1;
         if !connection.uplink.send(Command::Message(Arc::new(encoded))) {
-            return Err(lost(connection.lost()));
+            return Err(lost(connection.uplink.lost()));
         }
         drop(sequence);
         let destination = destination.clone();
@@ -186,7 +191,7 @@ impl Producer {
             return Ok(());
         }
         drop(sequence);
-        Err(SendError::Lost { destination: destination.clone(), lost: connection.lost() })
+        Err(SendError::Lost { destination: destination.clone(), lost: connection.uplink.lost() })
     }
 
     async fn wait_for_link(&self) {

@@ -1,5 +1,4 @@
-//! Sending: the producer and its window.
+//! Sending, as an application sees it: the producer and its options.
 
 pub mod handle;
 pub mod options;
-pub(crate) mod window;

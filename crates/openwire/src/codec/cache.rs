@@ -9,11 +9,14 @@ use std::sync::Arc;
 use crate::command::Command;
 use crate::error::DecodeError;
 
-/// Slots where the peers agreed on none in particular (README §2.2: a merged CacheSize of 0).
+/// Slots where the peers agreed on none in particular (ActiveMQ's meaning of a merged CacheSize of 0).
 pub(crate) const DEFAULT_SLOTS: u16 = 16_383;
 
 /// Bytes that the objects in a receiver's cache may have occupied on the wire, in all.
 const MAX_CACHED_BYTES: usize = 16 << 20;
+
+/// Larger objects are sent in full each time: the cache is for identifiers and names.
+const MAX_KEY_BYTES: usize = 4 << 10;
 
 /// A structure that a peer sent, and what it took to decode it.
 pub(crate) struct Cached {
@@ -25,12 +28,10 @@ pub(crate) struct Cached {
     pub(crate) cost: usize,
 }
 
-/// Larger objects are sent in full each time: the cache is for identifiers and names.
-const MAX_KEY_BYTES: usize = 4 << 10;
-
 /// What the peer has sent.
 pub(crate) struct ReceiveCache {
-    slots: Vec<Option<Cached>>,
+    /// By index; a map, since a peer may begin at any.
+    slots: HashMap<i16, Cached>,
     size: u16,
     /// Sum of the sizes of what is held.
     held: usize,
@@ -38,21 +39,17 @@ pub(crate) struct ReceiveCache {
 
 impl ReceiveCache {
     pub(crate) fn new(size: u16) -> Self {
-        Self { slots: Vec::new(), size: if size == 0 { DEFAULT_SLOTS } else { size }, held: 0 }
+        Self { slots: HashMap::new(), size: if size == 0 { DEFAULT_SLOTS } else { size }, held: 0 }
     }
 
     pub(crate) fn store(&mut self, index: i16, cached: Cached) -> Result<(), DecodeError> {
         if index == -1 {
             return Ok(()); // "not kept": the sender's cache was full
         }
-        let slot = self.slot(index)?;
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, || None);
-        }
-        if let Some(place) = self.slots.get_mut(slot) {
-            let freed = place.as_ref().map_or(0, |old| old.size);
-            self.held = self.held - freed + cached.size;
-            *place = Some(cached);
+        self.check(index)?;
+        self.held += cached.size;
+        if let Some(old) = self.slots.insert(index, cached) {
+            self.held -= old.size;
         }
         if self.held > MAX_CACHED_BYTES {
             return Err(DecodeError::CacheTooLarge { max: MAX_CACHED_BYTES });
@@ -62,15 +59,15 @@ impl ReceiveCache {
 
     /// What was stored at an index; `None` if nothing ever was.
     pub(crate) fn get(&self, index: i16) -> Result<Option<&Cached>, DecodeError> {
-        let slot = self.slot(index)?;
-        Ok(self.slots.get(slot).and_then(Option::as_ref))
+        self.check(index)?;
+        Ok(self.slots.get(&index))
     }
 
-    fn slot(&self, index: i16) -> Result<usize, DecodeError> {
-        usize::try_from(index)
-            .ok()
-            .filter(|&slot| slot < usize::from(self.size))
-            .ok_or(DecodeError::CacheIndex { index, size: self.size })
+    fn check(&self, index: i16) -> Result<(), DecodeError> {
+        match u16::try_from(index) {
+            Ok(slot) if slot < self.size => Ok(()),
+            _ => Err(DecodeError::CacheIndex { index, size: self.size }),
+        }
     }
 }
 

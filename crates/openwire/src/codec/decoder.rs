@@ -60,7 +60,9 @@ impl Decoder {
                 ([0], _) | ([0, ..], None) => (None, 1),
                 _ => match self.frame(frame, size.is_some()) {
                     Ok((command, used)) => (Some(command), used),
-                    Err(DecodeError::Truncated { needed, .. }) if size.is_none() => {
+                    Err(DecodeError::Truncated { needed, .. })
+                        if size.is_none() && needed > buffer.len() =>
+                    {
                         self.awaited = needed;
                         continue;
                     }

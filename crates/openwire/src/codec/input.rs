@@ -39,6 +39,11 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Checks that so many bytes are left.
+    pub(crate) fn look(&self, count: usize) -> Result<(), DecodeError> {
+        if count <= self.rest.len() { Ok(()) } else { Err(self.truncated(count)) }
+    }
+
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         match self.rest.split_first_chunk::<N>() {

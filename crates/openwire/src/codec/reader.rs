@@ -14,8 +14,9 @@ use crate::structure::{Cacheable, Structure, is_marshal_aware};
 use crate::text::{self, Text};
 use crate::throwable::{StackTraceElement, Throwable};
 
-/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size.
-const UNFOLD_FLOOR: usize = 256 << 10;
+/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size. What
+/// unfolds most are arrays of nulls, which take a bit each in the tight encoding.
+const UNFOLD_FLOOR: usize = 64 << 10;
 /// See [`UNFOLD_FLOOR`].
 const UNFOLD_FACTOR: usize = 64;
 
@@ -293,7 +294,14 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let response_required = self.boolean()?;
         let body = self.input.rest();
         let mut scan = FrameReader::<Scan>::new(body, self.form, None, self.depth);
-        let layout = MessageFields::scan(kind, &mut scan)?;
+        let layout = MessageFields::scan(kind, &mut scan).map_err(|error| match error {
+            // The body's positions are not those of the frame.
+            DecodeError::Truncated { needed, available } => DecodeError::Truncated {
+                needed: self.position().saturating_add(needed),
+                available: self.position().saturating_add(available),
+            },
+            error => error,
+        })?;
         let body = self.input.take(scan.position())?;
         let body = if M::KEEP { body } else { &[] };
         self.charge(body.len())?;
@@ -305,12 +313,13 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let count = self.input.i16()?;
         let count = usize::try_from(count)
             .map_err(|_| DecodeError::NegativeLength { length: count.into() })?;
-        let available = if M::TIGHT { self.bits.remaining() } else { self.input.remaining() };
-        if count > available {
-            return Err(DecodeError::Truncated {
-                needed: self.position().saturating_add(count),
-                available: self.position().saturating_add(available),
-            });
+        // Loosely each element has a byte to come; without a size prefix those bytes may not have
+        // arrived yet.
+        if !M::TIGHT {
+            self.input.look(count)?;
+        } else if count > self.bits.remaining() {
+            let available = self.bits.remaining();
+            return Err(DecodeError::TooManyElements { count, available });
         }
         Ok(count)
     }

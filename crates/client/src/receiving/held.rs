@@ -64,7 +64,7 @@ fn ack(
 /// Acknowledges exactly one message, naming it as the run's last only.
 pub(crate) fn individual(consumer: &ConsumerId, held: &Held) -> Command {
     let ack = ack(AckKind::Individual, consumer, &held.destination, None, &held.message, 1);
-    Command::MessageAck(ack)
+    Command::from(ack)
 }
 
 /// Gives one message up, saying why.
@@ -72,7 +72,7 @@ pub(crate) fn poison(consumer: &ConsumerId, held: &Held, cause: String) -> Comma
     let mut ack =
         ack(AckKind::Poison, consumer, &held.destination, Some(&held.message), &held.message, 1);
     ack.poison_cause = Some(Throwable::new("java.lang.Throwable", cause));
-    Command::MessageAck(ack)
+    Command::from(ack)
 }
 
 /// A run of messages that are settled together, while it grows.
@@ -95,7 +95,7 @@ impl Run {
 
     /// The acknowledgement of the run.
     pub(crate) fn close(self, kind: AckKind, consumer: &ConsumerId) -> Command {
-        Command::MessageAck(ack(
+        Command::from(ack(
             kind,
             consumer,
             &self.destination,

@@ -6,13 +6,15 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::RemoveInfo;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::held::Held;
-use super::state::{ConsumerState, Ended, Handed, Taken};
-use crate::core::ConnectionCore;
+use super::state::{ConsumerState, Ended, Handed, Now, Taken};
 use crate::error::{AckError, ConnectionLost};
+use crate::uplink::Uplink;
 
 /// Takes messages as they come, instead of a consumer's owner. It runs on the connection's reader:
 /// it must be quick and must not wait.
@@ -28,7 +30,8 @@ pub(crate) struct ConsumerCore {
     id: ConsumerId,
     /// What it consumes from, as asked; a pattern stays a pattern.
     destination: Destination,
-    connection: Arc<ConnectionCore>,
+    uplink: Arc<Uplink>,
+    clock: Clock,
     guarded: Mutex<Guarded>,
     /// Rings when there is something to take, or nothing ever again.
     arrived: Notify,
@@ -46,14 +49,16 @@ impl ConsumerCore {
     pub(crate) fn new(
         id: ConsumerId,
         destination: Destination,
-        connection: Arc<ConnectionCore>,
         state: ConsumerState,
         sink: Option<Arc<dyn Sink>>,
+        uplink: Arc<Uplink>,
+        clock: Clock,
     ) -> Self {
         Self {
             id,
             destination,
-            connection,
+            uplink,
+            clock,
             guarded: Mutex::new(Guarded { state, acks: Vec::new() }),
             arrived: Notify::new(),
             sink,
@@ -99,7 +104,7 @@ impl ConsumerCore {
 
     /// Hands out up to `max` messages.
     pub(crate) fn take(&self, max: usize, handed: &mut Vec<Handed>) -> Taken {
-        let now = self.connection.now();
+        let now = self.now();
         let (taken, _) = self.step(|state, acks| state.take(max, now, handed, acks));
         if let Taken::Some { more: true } = taken {
             // The bell rings once for many; another who waits must not miss the rest.
@@ -120,7 +125,7 @@ impl ConsumerCore {
 
     /// Takes back everything that is unsettled.
     pub(crate) fn recover(&self) -> Result<(), AckError> {
-        let now = self.connection.now().instant;
+        let now = Instant::now();
         let settled = self.settle(|state, acks| state.recover(now, acks));
         self.arrived.notify_one();
         settled
@@ -137,18 +142,17 @@ impl ConsumerCore {
     }
 
     /// Ends it in order: what is settled is told, then that it goes, and what it saw last. Does
-    /// nothing if it has ended.
+    /// nothing if it has ended. Its connection must have stopped to hand it dispatches.
     pub(crate) fn close(&self) {
-        self.connection.machine.lock().remove_consumer(&self.id);
         let mut guarded = self.guarded.lock();
         let Guarded { state, acks } = &mut *guarded;
         let Some(last_delivered) = state.close(acks) else {
             return;
         };
         // Under the lock, so that no acknowledgement follows the removal.
-        self.connection.uplink.send_acks(acks);
-        self.connection.uplink.send(Command::RemoveInfo(RemoveInfo {
-            command_id: self.connection.uplink.number(),
+        self.uplink.send_acks(acks);
+        self.uplink.send(Command::RemoveInfo(RemoveInfo {
+            command_id: self.uplink.number(),
             response_required: false,
             object_id: Some(Box::new(Command::ConsumerId(self.id.clone()))),
             last_delivered_sequence_id: last_delivered,
@@ -161,6 +165,10 @@ impl ConsumerCore {
     pub(crate) fn end(&self, why: Ended) {
         self.guarded.lock().state.end(why.clone());
         self.ring_for_good(&why);
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: Instant::now(), epoch_millis: self.clock.now_millis() }
     }
 
     fn ring_for_good(&self, why: &Ended) {
@@ -177,7 +185,7 @@ impl ConsumerCore {
     ) -> Result<(), AckError> {
         match self.step(step) {
             ((), true) => Ok(()),
-            ((), false) => Err(AckError { lost: self.connection.lost() }),
+            ((), false) => Err(AckError { lost: self.uplink.lost() }),
         }
     }
 
@@ -187,7 +195,7 @@ impl ConsumerCore {
         let mut guarded = self.guarded.lock();
         let Guarded { state, acks } = &mut *guarded;
         let result = step(state, acks);
-        let sent = acks.is_empty() || self.connection.uplink.send_acks(acks);
+        let sent = acks.is_empty() || self.uplink.send_acks(acks);
         (result, sent)
     }
 }
