@@ -239,9 +239,20 @@ impl Picture {
         changes
     }
 
-    /// One line of counters.
+    /// One line of counters: of each link and workload, or of all together where they are many.
     pub(super) fn counters(&self) -> String {
+        const SHOWN: usize = 12;
         let waiting: usize = self.brokers.iter().map(|row| row.waiting).sum();
+        if self.links.len() + self.workloads.len() > SHOWN {
+            let forwarded: u64 = self.links.iter().map(|row| row.forwarded).sum();
+            let handled: u64 = self.workloads.iter().map(|row| row.messages).sum();
+            return format!(
+                "waiting {waiting}, forwarded {forwarded} over {} links, sent and received \
+                 {handled} by {} clients",
+                self.links.len(),
+                self.workloads.len()
+            );
+        }
         let mut parts = vec![format!("waiting {waiting}")];
         parts.extend(self.links.iter().map(|row| format!("{} {}", row.title, row.forwarded)));
         parts.extend(self.workloads.iter().map(|row| format!("{} {}", row.title, row.messages)));
