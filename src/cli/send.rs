@@ -236,9 +236,8 @@ impl Bodies {
         if let Some(body) = &arguments.body {
             return Ok(Self::Whole(Some(body.clone().into())));
         }
-        let unreadable = |path: &Path, error: io::Error| {
-            format!("cannot read {}: {error}", path.display())
-        };
+        let unreadable =
+            |path: &Path, error: io::Error| format!("cannot read {}: {error}", path.display());
         match (&arguments.file, arguments.lines) {
             (Some(path), false) => {
                 let body = std::fs::read(path).map_err(|error| unreadable(path, error))?;
