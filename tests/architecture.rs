@@ -24,31 +24,136 @@ const LINES: usize = 600;
 const EMPTY_WORDS: &[&str] =
     &["manager", "helper", "helpers", "util", "utils", "base", "context", "impl"];
 
-/// Where a crate lives, which crates of ours it may use, and its floors from the top down: a module
-/// may name only modules on lower lines.
+/// A crate: where it lives, which crates of ours it may use, and its floors from the top down.
 struct House {
     folder: &'static str,
     stands_on: &'static [&'static str],
-    floors: &'static [&'static [&'static str]],
+    /// Modules that stand on one floor are separated by blanks. A module may name only modules on
+    /// lower floors.
+    floors: &'static [&'static str],
+    /// Modules that are one recursive definition, and may name each other on their floor.
+    knot: &'static str,
 }
 
 const HOUSES: &[House] = &[
-    House { folder: "crates/openwire", stands_on: &[], floors: &[] },
-    House { folder: "crates/transport", stands_on: &["openwire"], floors: &[] },
-    House { folder: "crates/client", stands_on: &["openwire", "transport"], floors: &[] },
-    House { folder: "network", stands_on: &["openwire", "transport"], floors: &[] },
-    House { folder: "", stands_on: &["openwire", "transport", "client", "network"], floors: &[] },
+    House {
+        folder: "crates/openwire",
+        stands_on: &[],
+        floors: &[
+            "describe negotiate body",
+            // A command holds messages, a message may hold a command, and how they are encoded
+            // follows from what they are.
+            "command commands message codec structure destination ids properties",
+            "error throwable",
+            "format text",
+        ],
+        knot: "command commands message codec structure destination ids properties",
+    },
+    House {
+        folder: "crates/transport",
+        stands_on: &["openwire"],
+        floors: &[
+            "handshake simulated tcp",
+            "dial",
+            "settings uri",
+            "endpoint pipe",
+            "link options",
+            "backoff clock names outbox",
+        ],
+        knot: "",
+    },
+    House {
+        folder: "crates/client",
+        stands_on: &["openwire", "transport"],
+        floors: &[
+            "requester",
+            "consumer",
+            "delivery producer",
+            "session temporary",
+            "connection",
+            "driver",
+            "core",
+            "ack_mode machine",
+            "receiving",
+            "address options requests uplink",
+            "error ids message received send_window",
+        ],
+        knot: "",
+    },
+    House {
+        folder: "network",
+        stands_on: &["openwire", "transport"],
+        floors: &[
+            "connector topology",
+            "bridge document",
+            "config local_broker",
+            "demand rules",
+            "broker_path composite destination_pattern discovery",
+        ],
+        knot: "",
+    },
+    House {
+        folder: "",
+        stands_on: &["openwire", "transport", "client", "network"],
+        floors: &["cli", "node", "connection", "routing", "config destination"],
+        knot: "",
+    },
 ];
 
-/// What the lower floors of the broker may name of other crates. Floors that are not listed here
-/// may use all that the broker stands on.
-const RESTRICTED: &[(&str, &[&str])] =
-    &[("destination", &["ferrymq_openwire", "ferrymq_network::rules", "ferrymq_transport::clock"])];
+/// What floors of the broker may name of other crates, beside OpenWire itself: only `node` and
+/// `cli` know bridges and topologies, and nothing below `connection` knows links.
+const RESTRICTED: &[(&str, &[&str])] = &[
+    (
+        "connection",
+        &[
+            "ferrymq_network::rules",
+            "ferrymq_transport::dial",
+            "ferrymq_transport::endpoint",
+            "ferrymq_transport::handshake",
+            "ferrymq_transport::link",
+            "ferrymq_transport::outbox",
+            "ferrymq_transport::pipe",
+            "ferrymq_transport::settings",
+        ],
+    ),
+    (
+        "routing",
+        &[
+            "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::destination_pattern",
+            "ferrymq_network::rules",
+            "ferrymq_transport::clock",
+            "ferrymq_transport::outbox",
+        ],
+    ),
+    ("destination", &["ferrymq_network::rules"]),
+    (
+        "config",
+        &[
+            "ferrymq_network::config",
+            "ferrymq_network::destination_pattern",
+            "ferrymq_network::document",
+            "ferrymq_network::section",
+            "ferrymq_transport::endpoint",
+        ],
+    ),
+];
 
 fn fail_with(rule: &str, mut offences: Vec<String>) {
     offences.sort();
     offences.dedup();
     assert!(offences.is_empty(), "{rule}:\n  {}", offences.join("\n  "));
+}
+
+impl House {
+    /// Whether two modules belong to one recursive definition.
+    fn ties(&self, one: &str, other: &str) -> bool {
+        stands_on_floor(self.knot, one) && stands_on_floor(self.knot, other)
+    }
+}
+
+fn stands_on_floor(floor: &str, module: &str) -> bool {
+    floor.split(' ').any(|name| name == module)
 }
 
 fn source_folder(house: &House) -> String {
@@ -79,7 +184,8 @@ fn modules_name_only_modules_on_lower_floors() {
     let mut offences = Vec::new();
     for house in HOUSES {
         let source = Crate::read(&source_folder(house));
-        let level = |module: &str| house.floors.iter().position(|line| line.contains(&module));
+        let level =
+            |module: &str| house.floors.iter().position(|floor| stands_on_floor(floor, module));
         for (path, module) in &source.modules {
             let Some(own) = path.first() else { continue };
             let Some(own_level) = level(own) else {
@@ -89,7 +195,7 @@ fn modules_name_only_modules_on_lower_floors() {
             for named in &module.named {
                 let Some(other) = source.home(named).first() else { continue };
                 let below = level(other).is_some_and(|other_level| other_level > own_level);
-                if other != own && !below {
+                if other != own && !below && !house.ties(own, other) {
                     offences.push(format!("{} names {}", module.file, named.join("::")));
                 }
             }
@@ -114,7 +220,7 @@ fn low_floors_of_the_broker_know_little_of_other_crates() {
                     .strip_prefix(*prefix)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
             };
-            if !allowed.iter().any(inside) {
+            if !named.starts_with("ferrymq_openwire") && !allowed.iter().any(inside) {
                 offences.push(format!("{} names {named}", module.file));
             }
         }
@@ -134,6 +240,9 @@ fn modules_do_not_name_each_other_in_a_circle() {
                 let home = source.home(named);
                 let shared = path.iter().zip(home).take_while(|(a, b)| a == b).count();
                 if let (Some(from), Some(to)) = (path.get(shared), home.get(shared)) {
+                    if shared == 0 && house.ties(from, to) {
+                        continue;
+                    }
                     let members = folders.entry(path[..shared].to_vec()).or_default();
                     members.entry(from.clone()).or_default().insert(to.clone());
                 }
@@ -187,7 +296,8 @@ fn nothing_is_imported_through_the_face_of_the_own_folder() {
             for named in &module.named {
                 let home = source.home(named);
                 let is_own_folder = home.len() < path.len() && path.starts_with(home);
-                let is_item = named.len() > home.len();
+                let is_item =
+                    named.get(home.len()).is_some_and(|item| !source.macros.contains(item));
                 if is_own_folder && is_item && source.modules.get(home).is_some_and(is_face) {
                     offences.push(format!("{} names {}", module.file, named.join("::")));
                 }

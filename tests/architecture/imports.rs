@@ -13,6 +13,8 @@ pub type ModulePath = Vec<String>;
 pub struct Crate {
     /// Tests are left out: they may look at everything.
     pub modules: BTreeMap<ModulePath, Module>,
+    /// Macros live at the crate's root, wherever they are written.
+    pub macros: BTreeSet<String>,
 }
 
 pub struct Module {
@@ -26,9 +28,10 @@ pub struct Module {
 impl Crate {
     pub fn read(folder: &str) -> Self {
         let mut modules = BTreeMap::new();
+        let mut macros = BTreeSet::new();
         for file in rust_files(folder) {
             let path = module_path(Path::new(folder), &file);
-            if path.iter().any(|part| part == "tests") || path == ["main"] {
+            if path.iter().any(|part| part == "tests" || part == "testing") || path == ["main"] {
                 continue;
             }
             let plain = code::without_comments(&file.text);
@@ -39,9 +42,11 @@ impl Crate {
                 foreign: BTreeSet::new(),
             };
             module.read(&tokens, &path);
+            let defines = |window: &&[String]| window[0] == "macro_rules" && window[1] == "!";
+            macros.extend(tokens.windows(3).filter(defines).map(|window| window[2].clone()));
             modules.insert(path, module);
         }
-        Self { modules }
+        Self { modules, macros }
     }
 
     /// The module that holds what `named` names: its longest prefix that is a module.
@@ -55,9 +60,10 @@ impl Crate {
 impl Module {
     fn read(&mut self, tokens: &[String], own: &[String]) {
         for at in 0..tokens.len() {
+            let is_macro_call = tokens.get(at + 3).is_some_and(|token| token == "!");
             let starts_path = tokens.get(at + 1).is_some_and(|token| token == "::");
             let continues_path = at > 0 && tokens[at - 1] == "::";
-            if !starts_path || continues_path {
+            if !starts_path || continues_path || is_macro_call {
                 continue;
             }
             let first = tokens[at].as_str();

@@ -9,7 +9,7 @@
 //!   \ absent where both peers agreed on no size prefix
 //! ```
 //!
-//! The size counts what follows it. Everything is big-endian. The [`reader`] and the [`writer`]
+//! The size counts what follows it. Everything is big-endian. The reader and the writer
 //! know how a *kind* of field is encoded in either way; which fields a structure has is said once,
 //! in its list. What the module does not do: I/O, and judging whether a command makes sense.
 
