@@ -2,7 +2,8 @@
 
 use ferrymq_openwire::command::Command;
 
-use crate::link::{LinkError, Receiver};
+use crate::link::error::LinkError;
+use crate::link::receiver::Receiver;
 use crate::outbox::{Outbox, Phase};
 
 /// Takes what the other end of a pipe pushes.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use ferrymq_openwire::command::Command;
 
-use crate::link::{Inbox, LinkError, StreamReceiver};
+use crate::link::error::LinkError;
+use crate::link::inbox::Inbox;
+use crate::link::stream_receiver::StreamReceiver;
 
 /// The commands that a peer sends.
 pub struct Receiver {

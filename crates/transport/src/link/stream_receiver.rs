@@ -15,8 +15,9 @@ use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::link::error::LinkError;
+use crate::link::receiver::Receiver;
 use crate::link::spare::{Spare, timer_at};
-use crate::link::{LinkError, Receiver};
 use crate::outbox::{Outbox, Phase};
 
 /// What a read may bring while the peer is busy.
