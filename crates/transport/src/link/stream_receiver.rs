@@ -15,8 +15,8 @@ use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::link::batch::LARGEST_BATCH;
 use crate::link::error::LinkError;
-use crate::link::receiver::Receiver;
 use crate::link::spare::{Spare, timer_at};
 use crate::outbox::{Outbox, Phase};
 
@@ -104,7 +104,7 @@ impl StreamReceiver {
         }
         let before = batch.len();
         loop {
-            let decoded = self.decode(batch, before + Receiver::LARGEST_BATCH);
+            let decoded = self.decode(batch, before + LARGEST_BATCH);
             match decoded {
                 Ok(()) if batch.len() > before => return Ok(()),
                 Ok(()) => {}
