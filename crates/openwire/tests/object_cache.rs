@@ -149,7 +149,7 @@ fn wrong_numbers_are_refused() {
     // A producer info that makes number 3 a destination: a queue without a name.
     let mut decoder = Decoder::new(cached(false, 200));
     let mut frame = BytesMut::from(
-        &b"\0\0\0\x15\x06\0\0\0\x01\0\x01\0\x02\0\x01\0\x03\x01\x64\0\0\0\0\0\0\0"[..],
+        &b"\0\0\0\x16\x06\0\0\0\x01\0\x01\0\x02\0\x01\0\x03\x01\x64\0\0\0\0\0\0\0"[..],
     );
     decoder.decode(&mut frame).unwrap();
     let wrong = Err(DecodeError::CacheReference { index: 3, expected: "SessionId" });
