@@ -4,11 +4,14 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::bench::{self, BenchArguments};
 use super::broker::{self, BrokerArguments};
 use super::check::{self, CheckArguments};
 use super::exit::ExitCode;
 use super::logging::{self, LogArguments};
 use super::output::{complain, say};
+use super::receive::{self, ReceiveArguments};
+use super::send::{self, SendArguments};
 use super::up::{self, UpArguments};
 
 /// A federated message broker network that speaks OpenWire.
@@ -29,6 +32,12 @@ enum Command {
     Up(UpArguments),
     /// Check broker configurations and topologies without running them.
     Check(CheckArguments),
+    /// Send messages to a destination of any OpenWire broker.
+    Send(Box<SendArguments>),
+    /// Print the messages of a destination as they come.
+    Receive(ReceiveArguments),
+    /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
+    Bench(BenchArguments),
 }
 
 const EXAMPLES: &str = "\
@@ -76,6 +85,8 @@ impl Command {
         match self {
             Self::Broker(_) => "info",
             Self::Up(_) | Self::Check(_) => "warn",
+            // What these have to say, they say themselves.
+            Self::Send(_) | Self::Receive(_) | Self::Bench(_) => "error",
         }
     }
 
@@ -84,6 +95,9 @@ impl Command {
             Self::Broker(arguments) => broker::run(arguments).await,
             Self::Up(arguments) => up::run(arguments).await,
             Self::Check(arguments) => check::run(&arguments),
+            Self::Send(arguments) => send::run(*arguments).await,
+            Self::Receive(arguments) => receive::run(arguments).await,
+            Self::Bench(arguments) => bench::run(arguments).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: what people type, and what they see.
 
 mod arguments;
+mod bench;
 mod broker;
 mod check;
 mod client;

@@ -17,7 +17,7 @@ impl Broker {
     /// persistent messages are kept; the others end here.
     pub(super) fn bury(&self, message: &Message, cause: &str) {
         let from = message.destination();
-        let own = from.as_ref().is_some_and(|from| from.name() == &DEAD_LETTERS);
+        let own = from.as_ref().is_some_and(|from| *from.name() == DEAD_LETTERS);
         if !message.persistent() || own {
             return;
         }

@@ -6,8 +6,8 @@ use ferrymq_transport::uri::{Composite, Uri};
 
 use crate::error::AddressError;
 
-/// Options that ActiveMQ's failover transport has. They say how to reconnect, which this client
-/// does not do yet: they are accepted, so that one URL serves all clients.
+/// Options that ActiveMQ's failover transport has. All but `randomize`, which says nothing about a
+/// list of one, are about reconnecting, which this client does not do yet.
 const FAILOVER_OPTIONS: &[&str] = &[
     "backOffMultiplier",
     "backup",
@@ -48,14 +48,15 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, AddressError> {
 }
 
 fn only_member(url: &str, composite: Composite) -> Result<Endpoint, AddressError> {
-    for (option, _) in composite.options.iter() {
-        if !FAILOVER_OPTIONS.contains(&option) {
-            return Err(AddressError::UnknownOption {
-                url: url.to_owned(),
-                option: option.to_owned(),
-                nearest: nearest(option, FAILOVER_OPTIONS).map(str::to_owned),
-            });
-        }
+    let mut options = composite.options.iter().map(|(option, _)| option);
+    if let Some(option) = options.find(|option| *option != "randomize") {
+        let (url, option) = (url.to_owned(), option.to_owned());
+        return Err(if FAILOVER_OPTIONS.contains(&option.as_str()) {
+            AddressError::OptionNotSupported { url, option }
+        } else {
+            let nearest = nearest(&option, FAILOVER_OPTIONS).map(str::to_owned);
+            AddressError::UnknownOption { url, option, nearest }
+        });
     }
     let members = composite.members.len();
     match (members, composite.members.into_iter().next()) {
@@ -91,6 +92,12 @@ mod tests {
     fn other_lists_are_no_addresses() {
         let error = endpoint("static:(tcp://a:1)").unwrap_err();
         assert!(matches!(error, AddressError::NotAnAddress { .. }), "{error}");
+    }
+
+    #[test]
+    fn options_about_reconnecting_are_refused_by_name() {
+        let error = endpoint("failover:(tcp://a:1)?maxReconnectAttempts=3").unwrap_err();
+        assert!(error.to_string().contains("`maxReconnectAttempts` is not supported yet"));
     }
 
     #[test]

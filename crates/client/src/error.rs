@@ -125,6 +125,16 @@ pub enum AddressError {
         /// Its scheme.
         scheme: String,
     },
+    /// It says how to reconnect.
+    #[error(
+        "{url}: failover option `{option}` is not supported yet: this client does not reconnect"
+    )]
+    OptionNotSupported {
+        /// As given.
+        url: String,
+        /// The option.
+        option: String,
+    },
     /// It carries an option that failover does not have.
     #[error("{url}: unknown failover option `{option}`{}", suggestion(.nearest.as_deref()))]
     UnknownOption {

@@ -1,14 +1,13 @@
 //! An asynchronous client for OpenWire brokers: FerryMQ and ActiveMQ alike.
 //!
-//! A [`Connection`](connection::Connection) holds [`Session`](session::Session)s; a session holds
-//! [`Producer`](producer::handle::Producer)s and [`Consumer`](consumer::handle::Consumer)s. What a
+//! A [`Connection`] holds [`Session`]s; a session holds [`Producer`]s and [`Consumer`]s. What a
 //! broker sees is what a JMS client would send.
 //!
-//! Inside, what a connection knows ([`machine`]) and what a consumer holds and owes
-//! ([`receiving::state`]) are machines without I/O. Two short tasks per connection move commands
+//! Inside, what a connection knows (`machine`) and what a consumer holds and owes
+//! (`receiving::state`) are machines without I/O. Two short tasks per connection move commands
 //! between them and the link; producers and consumers have none.
 //!
-//! It does not fail over to other brokers yet; everything is sent through [`uplink`], which knows
+//! It does not fail over to other brokers yet; everything is sent through `uplink`, which knows
 //! the current link, and a connection's machine knows what another broker would have to be told.
 
 pub mod ack_mode;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::commands::*;
 use crate::destination::Destination;
 use crate::error::{DecodeError, EncodeError};
 use crate::ids::*;
-use crate::message::{Message, MessageKind};
+use crate::message::{Message, MessageFields, MessageKind};
 use crate::structure::{Cacheable, Head, Structure};
 
 /// Declares [`Command`]: a variant for each structure that may stand in a frame. The large ones are
@@ -63,6 +63,19 @@ macro_rules! command {
                     100..=103 => Destination::read(type_id, reader).map(Self::Destination),
                     $( $boxed::TYPE_ID => Box::<$boxed>::read(type_id, reader).map(Self::$boxed), )*
                     $( $inline::TYPE_ID => $inline::read(type_id, reader).map(Self::$inline), )*
+                    _ => Err(DecodeError::UnknownType { type_id, version: reader.version() }),
+                }
+            }
+
+            fn skip(
+                type_id: u8,
+                reader: &mut FrameReader<'_, Loose>,
+            ) -> Result<(), DecodeError> {
+                match type_id {
+                    23..=29 => Arc::<Message>::skip(type_id, reader),
+                    100..=103 => Destination::skip(type_id, reader),
+                    $( $boxed::TYPE_ID => $boxed::skip(type_id, reader), )*
+                    $( $inline::TYPE_ID => $inline::skip(type_id, reader), )*
                     _ => Err(DecodeError::UnknownType { type_id, version: reader.version() }),
                 }
             }
@@ -214,6 +227,13 @@ impl Structure for Arc<Message> {
         let kind = MessageKind::of_type(type_id)
             .ok_or(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED })?;
         reader.message(kind).map(Arc::new)
+    }
+
+    fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
+        let kind = MessageKind::of_type(type_id)
+            .ok_or(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED })?;
+        reader.step(5)?; // commandId, responseRequired
+        MessageFields::scan(kind, reader).map(drop)
     }
 
     fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {

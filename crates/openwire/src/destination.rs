@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::error::{DecodeError, EncodeError};
 use crate::structure::Structure;
@@ -135,6 +135,13 @@ impl Structure for Destination {
         let name = reader.string()?;
         let named = name.is_some();
         Ok(Self { kind, name: name.unwrap_or_default(), named })
+    }
+
+    fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
+        match DestinationKind::of_type(type_id) {
+            Some(_) => reader.skip_string(),
+            None => Err(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED }),
+        }
     }
 
     fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::error::{DecodeError, EncodeError};
 use crate::structure::{Structure, structures};
@@ -140,6 +140,14 @@ impl Structure for TransactionId {
         match type_id {
             111 => LocalTransactionId::read(type_id, reader).map(Self::Local),
             112 => XaTransactionId::read(type_id, reader).map(Self::Xa),
+            _ => Err(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED }),
+        }
+    }
+
+    fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
+        match type_id {
+            111 => LocalTransactionId::skip(type_id, reader),
+            112 => XaTransactionId::skip(type_id, reader),
             _ => Err(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED }),
         }
     }

@@ -1,6 +1,6 @@
 //! One field list per structure: the macro that turns a list into a struct and its encodings.
 
-use crate::codec::reader::{FrameReader, Mode};
+use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::command::Command;
 use crate::error::{DecodeError, EncodeError};
@@ -15,6 +15,10 @@ pub(crate) trait Structure: Sized {
 
     /// Reads the fields that follow the type byte.
     fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError>;
+
+    /// Checks the fields that follow the type byte, as [`Structure::read`] does, and steps over
+    /// them: loosely, with the cache off, and without allocating.
+    fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError>;
 
     /// Writes the fields that follow the type byte.
     fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError>;
@@ -50,6 +54,10 @@ impl<T: Structure> Structure for Box<T> {
 
     fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError> {
         T::read(type_id, reader).map(Box::new)
+    }
+
+    fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
+        T::skip(type_id, reader)
     }
 
     fn write<W: FieldWriter>(&self, writer: &mut W) -> Result<(), EncodeError> {
@@ -125,6 +133,24 @@ macro_rules! structures {
                         }
                     )*
                     Ok(value)
+                }
+
+                fn skip(
+                    type_id: u8,
+                    reader: &mut $crate::codec::reader::FrameReader<
+                        '_,
+                        $crate::codec::reader::Loose,
+                    >,
+                ) -> Result<(), $crate::error::DecodeError> {
+                    structures!(@expect $type_id, type_id, $wire_name);
+                    structures!(@since_read reader, type_id $(, $since)?);
+                    structures!(@base_skip reader $(, $base)?);
+                    $(
+                        if structures!(@carried reader $(, $versions)?) {
+                            structures!(@skip reader, $kind $(($arg))?);
+                        }
+                    )*
+                    Ok(())
                 }
 
                 fn write<W: $crate::codec::writer::FieldWriter>(
@@ -233,6 +259,9 @@ macro_rules! structures {
         $value.command_id = $reader.int()?;
         $value.response_required = $reader.boolean()?;
     };
+    (@base_skip $reader:ident) => {};
+    (@base_skip $reader:ident, id) => {};
+    (@base_skip $reader:ident, base) => { $reader.step(5)?; };
     (@base_write $value:ident, $writer:ident) => {};
     (@base_write $value:ident, $writer:ident, id) => {};
     (@base_write $value:ident, $writer:ident, base) => {
@@ -276,6 +305,18 @@ macro_rules! structures {
 
     (@read $reader:ident, magic) => { $crate::commands::Magic($reader.constant()?) };
     (@read $reader:ident, $kind:ident) => { $reader.$kind()? };
+
+    (@skip $reader:ident, boolean) => { $reader.step(1)? };
+    (@skip $reader:ident, byte) => { $reader.step(1)? };
+    (@skip $reader:ident, int) => { $reader.step(4)? };
+    (@skip $reader:ident, long) => { $reader.step(8)? };
+    (@skip $reader:ident, magic) => { $reader.step(8)? };
+    (@skip $reader:ident, string) => { $reader.skip_string()? };
+    (@skip $reader:ident, bytes) => { $reader.skip_bytes()? };
+    (@skip $reader:ident, throwable) => { $reader.skip_throwable()? };
+    (@skip $reader:ident, nested($t:tt)) => { $reader.skip_nested::<structures!(@target $t)>()? };
+    (@skip $reader:ident, cached($t:tt)) => { $reader.skip_nested::<structures!(@target $t)>()? };
+    (@skip $reader:ident, array($t:tt)) => { $reader.skip_array::<structures!(@element $t)>()? };
 
     (@write $writer:ident, $value:expr, boolean) => { $writer.boolean($value)? };
     (@write $writer:ident, $value:expr, byte) => { $writer.byte($value)? };

@@ -54,7 +54,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 24 } else { 400 }))]
 
     #[test]
-    fn frames_arrive_in_pieces(run in 0..4usize, sizes in prop::collection::vec(1..400usize, 1..20)) {
+    fn frames_arrive_in_pieces(
+        run in 0..4usize,
+        sizes in prop::collection::vec(1..400usize, 1..20),
+    ) {
         let run = &RUNS[run];
         let mut decoder = Decoder::new(run.format);
         let (mut buffer, mut commands) = (BytesMut::new(), Vec::new());

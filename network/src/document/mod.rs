@@ -1,6 +1,6 @@
 //! Settings read from TOML with their places kept, so that whatever is wrong can be pointed at.
 //!
-//! A [`Source`](source::Source) is the text, from a file or from a flag. The [`section!`]
+//! A [`Source`](source::Source) is the text, from a file or from a flag. The `section!`
 //! macro declares a table once: that declaration yields the struct, the reading, the refusal of
 //! unknown keys with the nearest valid one, and the list of [`Field`](table::Field)s that a
 //! reference is made from. Every problem of a file is found in one go.

@@ -19,6 +19,15 @@ use crate::session::Session;
 const QUEUE_PREFETCH: u32 = 1000;
 const TOPIC_PREFETCH: u32 = 32767;
 
+/// How many addresses a pattern or a list may stand for before its consumer must suspect the broker.
+const MOST_ADDRESSES: usize = 1024;
+
+/// How many windows the broker may keep for a consumer of this destination.
+fn windows(destination: &Destination) -> usize {
+    let several = destination.name().as_bytes().iter().any(|byte| b"*>,".contains(byte));
+    if several { MOST_ADDRESSES } else { 1 }
+}
+
 impl Session {
     /// Opens a consumer. Messages flow as soon as the broker knows it.
     pub async fn consumer(
@@ -87,6 +96,7 @@ impl Consumer {
             settling: session.core().mode.settling(&destination),
             redelivery: options.redelivery,
             drop_expired: options.drop_expired,
+            windows: windows(&destination),
         };
         let state = ConsumerState::new(terms, prefetch as usize);
         let core = ConsumerCore::new(

@@ -21,10 +21,12 @@ use crate::session::Session;
 /// While so many commands wait to be written, producers wait too: what a slow broker does not take
 /// must not pile up here.
 const MAX_PENDING: usize = 4096;
-/// Where they go on.
-const RESUME_PENDING: usize = 1024;
-/// Looking at the queue costs a lock; this often is enough.
+/// The same in bytes, counted as if all that waits were like the message at hand.
+const MAX_PENDING_BYTES: usize = 16 << 20;
+/// Looking at the queue costs a lock; for small messages this often is enough.
 const SENDS_PER_LOOK: i64 = 64;
+/// What a message costs beside its content.
+const OVERHEAD: usize = 1024;
 
 /// A producer: sends messages to one destination, or to any.
 ///
@@ -152,7 +154,7 @@ impl Producer {
         destination: &Destination,
         message: &OutgoingMessage,
     ) -> Result<Receipt, SendError> {
-        self.wait_for_link().await;
+        self.wait_for_link(message).await;
         let connection = self.session.connection().core();
         let command_id = connection.uplink.number();
         let lost = |lost| AskError::Failed(RequestFailure::Lost(lost)).sending(destination);
@@ -175,12 +177,12 @@ impl Producer {
         destination: &Destination,
         message: &OutgoingMessage,
     ) -> Result<(), SendError> {
-        self.wait_for_link().await;
+        self.wait_for_link(message).await;
         if let Some(window) = &self.window {
             // As the broker counts it, or it would give back less than was taken.
             let content = message.content.as_ref().map_or(0, |bytes| bytes.len());
             let properties = message.encoded_properties().map_or(0, |bytes| bytes.len());
-            window.reserve(1024 + content + properties).await;
+            window.reserve(OVERHEAD + content + properties).await;
         }
         let connection = self.session.connection().core();
         let mut sequence = self.sequence.lock();
@@ -194,11 +196,16 @@ impl Producer {
         Err(SendError::Lost { destination: destination.clone(), lost: connection.uplink.lost() })
     }
 
-    async fn wait_for_link(&self) {
-        let look = *self.sequence.lock() % SENDS_PER_LOOK == 0;
+    /// Waits while too much is on its way to the broker.
+    async fn wait_for_link(&self, message: &OutgoingMessage) {
+        let size = OVERHEAD + message.content.as_ref().map_or(0, |content| content.len());
+        let most = (MAX_PENDING_BYTES / size).clamp(4, MAX_PENDING);
+        if most == MAX_PENDING && *self.sequence.lock() % SENDS_PER_LOOK != 0 {
+            return;
+        }
         let uplink = &self.session.connection().core().uplink;
-        if look && uplink.pending() >= MAX_PENDING {
-            uplink.drained_below(RESUME_PENDING).await;
+        if uplink.pending() >= most {
+            uplink.drained_below(most / 4 + 1).await;
         }
     }
 

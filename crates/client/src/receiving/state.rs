@@ -42,6 +42,9 @@ pub(crate) struct Terms {
     pub(crate) redelivery: RedeliveryPolicy,
     /// Whether messages that expired on the way are dropped.
     pub(crate) drop_expired: bool,
+    /// How many windows the broker may keep for it: one, or, for a pattern or a list of addresses,
+    /// one at each.
+    pub(crate) windows: usize,
 }
 
 /// Why a consumer hands out nothing any more.
@@ -145,7 +148,7 @@ impl ConsumerState {
             dispatches.clear();
             return Ok(());
         }
-        let allowed = self.prefetch.saturating_add(self.widened);
+        let allowed = self.prefetch.saturating_add(self.widened).saturating_mul(self.terms.windows);
         if self.inbox.len() + dispatches.len() > allowed {
             return Err(Overrun { allowed });
         }

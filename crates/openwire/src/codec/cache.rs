@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::command::Command;
 use crate::error::DecodeError;
 
-/// Slots where the peers agreed on none in particular (ActiveMQ's meaning of a merged CacheSize of 0).
+/// Slots where the peers agreed on none in particular: ActiveMQ's meaning of a merged size of 0.
 pub(crate) const DEFAULT_SLOTS: u16 = 16_383;
 
 /// Bytes that the objects in a receiver's cache may have occupied on the wire, in all.

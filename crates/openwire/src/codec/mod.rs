@@ -9,13 +9,14 @@
 //!   \ absent where both peers agreed on no size prefix
 //! ```
 //!
-//! The size counts what follows it. Everything is big-endian. The [`reader`] and the [`writer`]
+//! The size counts what follows it. Everything is big-endian. The reader and the writer
 //! know how a *kind* of field is encoded in either way; which fields a structure has is said once,
 //! in its list. What the module does not do: I/O, and judging whether a command makes sense.
 
 pub(crate) mod bits;
 mod cache;
 pub mod decoder;
+pub(crate) mod depth;
 pub mod encoder;
 pub(crate) mod input;
 pub(crate) mod reader;
@@ -23,9 +24,3 @@ pub(crate) mod writer;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
-
-/// How deeply structures may be nested in a frame.
-///
-/// A message counts as one level below the frame even where it is the frame, so that a message
-/// that one peer could send can be dispatched to another.
-pub(crate) const MAX_DEPTH: u8 = 32;

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
-use super::MAX_DEPTH;
 use super::bits::BitsIn;
 use super::cache::{Cached, ReceiveCache};
+use super::depth::MAX_DEPTH;
 use super::input::Input;
 use crate::error::DecodeError;
 use crate::message::{Message, MessageFields, MessageKind, WireForm};
@@ -20,32 +20,22 @@ const UNFOLD_FLOOR: usize = 64 << 10;
 /// See [`UNFOLD_FLOOR`].
 const UNFOLD_FACTOR: usize = 64;
 
-/// A way of reading fields.
+/// An encoding.
 pub(crate) trait Mode {
     /// Flags are bits in front, and longs are short where they can be.
     const TIGHT: bool;
-    /// Strings and byte arrays are kept; otherwise they are only checked and stepped over.
-    const KEEP: bool;
 }
 
 /// The loose encoding.
 pub(crate) struct Loose;
 /// The tight encoding.
 pub(crate) struct Tight;
-/// The loose encoding, checked but not kept: nothing is allocated for strings and arrays.
-pub(crate) struct Scan;
 
 impl Mode for Loose {
     const TIGHT: bool = false;
-    const KEEP: bool = true;
 }
 impl Mode for Tight {
     const TIGHT: bool = true;
-    const KEEP: bool = true;
-}
-impl Mode for Scan {
-    const TIGHT: bool = false;
-    const KEEP: bool = false;
 }
 
 /// Reads the fields of one frame.
@@ -53,7 +43,7 @@ pub(crate) struct FrameReader<'a, M> {
     input: Input<'a>,
     bits: BitsIn<'a>,
     form: WireForm,
-    /// Present when the cache is on; never in `Scan`.
+    /// Present when the cache is on.
     cache: Option<&'a mut ReceiveCache>,
     depth: u8,
     /// Memory that this frame may still unfold to.
@@ -152,10 +142,6 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         }
         let length = usize::from(self.input.u16()?);
         let bytes = self.input.take(length)?;
-        if !M::KEEP {
-            text::validate(bytes)?;
-            return Ok(None);
-        }
         self.charge(length)?;
         Ok(Some(Text::from_wire(bytes)?))
     }
@@ -167,9 +153,6 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         }
         let length = self.input.length()?;
         let bytes = self.input.take(length)?;
-        if !M::KEEP {
-            return Ok(None);
-        }
         self.charge(length)?;
         Ok(Some(Bytes::copy_from_slice(bytes)))
     }
@@ -234,16 +217,10 @@ impl<'a, M: Mode> FrameReader<'a, M> {
             return Ok(None);
         }
         let count = self.count()?;
-        let mut elements = Vec::new();
-        if M::KEEP {
-            self.charge(count * size_of::<Option<T>>())?;
-            elements.reserve_exact(count);
-        }
+        self.charge(count * size_of::<Option<T>>())?;
+        let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
-            let element = self.nested()?;
-            if M::KEEP {
-                elements.push(element);
-            }
+            elements.push(self.nested()?);
         }
         Ok(Some(elements))
     }
@@ -260,20 +237,15 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         };
         if self.form.stack_trace {
             let count = self.count()?;
-            if M::KEEP {
-                self.charge(count * size_of::<StackTraceElement>())?;
-                throwable.stack.reserve_exact(count);
-            }
+            self.charge(count * size_of::<StackTraceElement>())?;
+            throwable.stack.reserve_exact(count);
             for _ in 0..count {
-                let line = StackTraceElement {
+                throwable.stack.push(StackTraceElement {
                     class_name: self.string()?,
                     method_name: self.string()?,
                     file_name: self.string()?,
                     line_number: self.int()?,
-                };
-                if M::KEEP {
-                    throwable.stack.push(line);
-                }
+                });
             }
             throwable.cause = self.throwable()?.map(Box::new);
         }
@@ -293,7 +265,7 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let command_id = self.int()?;
         let response_required = self.boolean()?;
         let body = self.input.rest();
-        let mut scan = FrameReader::<Scan>::new(body, self.form, None, self.depth);
+        let mut scan = FrameReader::<Loose>::new(body, self.form, None, self.depth);
         let layout = MessageFields::scan(kind, &mut scan).map_err(|error| match error {
             // The body's positions are not those of the frame.
             DecodeError::Truncated { needed, available } => DecodeError::Truncated {
@@ -303,7 +275,6 @@ impl<'a, M: Mode> FrameReader<'a, M> {
             error => error,
         })?;
         let body = self.input.take(scan.position())?;
-        let body = if M::KEEP { body } else { &[] };
         self.charge(body.len())?;
         Ok(Message::from_scan(command_id, response_required, kind, self.form, body, layout))
     }
@@ -344,6 +315,73 @@ impl<'a, M: Mode> FrameReader<'a, M> {
                 Err(DecodeError::Unfolds { size, max: unfold_limit(size) })
             }
         }
+    }
+}
+
+/// Stepping over fields: the same checks as reading them, and nothing kept.
+impl FrameReader<'_, Loose> {
+    /// Steps over a field of fixed width.
+    #[inline]
+    pub(crate) fn step(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        self.input.take(bytes).map(drop)
+    }
+
+    #[inline]
+    pub(crate) fn skip_string(&mut self) -> Result<(), DecodeError> {
+        if self.boolean()? {
+            let length = usize::from(self.input.u16()?);
+            text::validate(self.input.take(length)?)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn skip_bytes(&mut self) -> Result<(), DecodeError> {
+        if self.boolean()? {
+            let length = self.input.length()?;
+            self.input.take(length)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn skip_nested<T: Structure>(&mut self) -> Result<(), DecodeError> {
+        if self.boolean()? {
+            let type_id = self.input.u8()?;
+            self.enter()?;
+            T::skip(type_id, self)?;
+            self.depth -= 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn skip_array<T: Structure>(&mut self) -> Result<(), DecodeError> {
+        if self.boolean()? {
+            for _ in 0..self.count()? {
+                self.skip_nested::<T>()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn skip_throwable(&mut self) -> Result<(), DecodeError> {
+        if !self.boolean()? {
+            return Ok(());
+        }
+        self.enter()?;
+        self.skip_string()?;
+        self.skip_string()?;
+        if self.form.stack_trace {
+            for _ in 0..self.count()? {
+                self.skip_string()?;
+                self.skip_string()?;
+                self.skip_string()?;
+                self.step(4)?;
+            }
+            self.skip_throwable()?;
+        }
+        self.depth -= 1;
+        Ok(())
     }
 }
 

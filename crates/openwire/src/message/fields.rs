@@ -1,11 +1,11 @@
 //! The field list of messages, and what follows from it.
 
-use crate::codec::reader::{FrameReader, Mode, Scan};
+use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::destination::Destination;
 use crate::error::{DecodeError, EncodeError};
 use crate::ids::{BrokerId, ConsumerId, MessageId, ProducerId, TransactionId};
-use crate::message::MessageKind;
+use crate::message::kind::MessageKind;
 use crate::structure::structures;
 
 /// Declares [`MessageFields`], its encodings, and the map of a message's body.
@@ -75,7 +75,7 @@ macro_rules! message_fields {
             /// Checks a message's loose, cache-off body, and notes where its fields are.
             pub(crate) fn scan(
                 kind: MessageKind,
-                reader: &mut FrameReader<'_, Scan>,
+                reader: &mut FrameReader<'_, Loose>,
             ) -> Result<Layout, DecodeError> {
                 check_kind(kind, reader.version())?;
                 let mut layout = Layout::default();
@@ -87,8 +87,7 @@ macro_rules! message_fields {
                     if structures!(@carried reader $(, $versions)?)
                         $( && kind == MessageKind::$only )?
                     {
-                        let _: structures!(@type $kind $(($arg))?)
-                            = structures!(@read reader, $kind);
+                        structures!(@skip reader, $kind $(($arg))?);
                     }
                 )*
                 if let Some(end) = slots.next() {

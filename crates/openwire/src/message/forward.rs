@@ -13,30 +13,32 @@ impl Message {
     ///
     /// Only these fields are written anew; all others are copied as the bytes they are.
     pub fn forwarded(&self, producer: &ProducerId, via: &BrokerId) -> Message {
-        let form_has = |slot| !self.field(slot).is_empty();
-        let mut body = Vec::with_capacity(self.body_len() + 64);
         let originally = match self.field(Slot::OriginalTransactionId) {
             [0] => self.field(Slot::TransactionId),
             original => original,
         };
+        let path = Path::read(self.field(Slot::BrokerPath));
+        // Rather a little too much than a second allocation.
+        let more = 32
+            + producer.connection_id.as_ref().map_or(0, |text| text.as_bytes().len())
+            + via.value.as_ref().map_or(0, |text| text.as_bytes().len());
+        let mut body = Vec::with_capacity(self.body_len() + more);
 
         put_producer(producer, &mut body);
         body.extend_from_slice(self.field(Slot::Destination));
         body.push(0); // transactionId
-        body.extend_from_slice(
-            self.between(Slot::OriginalDestination, Slot::OriginalTransactionId),
-        );
+        let end = Slot::OriginalTransactionId;
+        body.extend_from_slice(self.between(Slot::OriginalDestination, end));
         body.extend_from_slice(originally);
         body.extend_from_slice(self.between(Slot::GroupId, Slot::TargetConsumerId));
         body.push(0); // targetConsumerId
         body.extend_from_slice(self.between(Slot::Compressed, Slot::BrokerPath));
-        put_path(self.field(Slot::BrokerPath), via, &mut body);
+        path.put_with(via, &mut body);
         body.extend_from_slice(self.between(Slot::Arrival, Slot::Droppable));
-        if form_has(Slot::Droppable) {
-            body.push(0);
-        }
-        if form_has(Slot::Cluster) {
-            body.push(0);
+        for slot in [Slot::Droppable, Slot::Cluster] {
+            if !self.field(slot).is_empty() {
+                body.push(0);
+            }
         }
         body.extend_from_slice(self.onward(Slot::BrokerInTime));
 
@@ -52,25 +54,34 @@ fn put_producer(producer: &ProducerId, body: &mut Vec<u8>) {
     body.extend(producer.session_id.to_be_bytes());
 }
 
-/// The path as it is on the wire, with one broker more.
-fn put_path(path: &[u8], via: &BrokerId, body: &mut Vec<u8>) {
-    let (count, brokers) = match path {
-        [present, high, low, brokers @ ..] if *present != 0 => {
-            (i16::from_be_bytes([*high, *low]), brokers)
+/// A broker path as it is on the wire: `01`, an `i16` count, and the brokers; or `00` for none.
+struct Path<'a> {
+    count: i16,
+    brokers: &'a [u8],
+}
+
+impl<'a> Path<'a> {
+    fn read(field: &'a [u8]) -> Self {
+        match field {
+            [present, high, low, brokers @ ..] if *present != 0 => {
+                Self { count: i16::from_be_bytes([*high, *low]), brokers }
+            }
+            _ => Self { count: 0, brokers: &[] },
         }
-        _ => (0, &[][..]),
-    };
-    body.push(1);
-    let Some(longer) = count.checked_add(1) else {
-        // A path that is full stays: it has long been refused by every hop limit.
-        body.extend(count.to_be_bytes());
-        body.extend_from_slice(brokers);
-        return;
-    };
-    body.extend(longer.to_be_bytes());
-    body.extend_from_slice(brokers);
-    body.extend([1, BrokerId::TYPE_ID]);
-    put_string(via.value.as_ref(), body);
+    }
+
+    /// Writes the path with one broker more. A path that is full stays as it is: every hop limit
+    /// has long refused it.
+    fn put_with(&self, via: &BrokerId, body: &mut Vec<u8>) {
+        let longer = self.count.checked_add(1);
+        body.push(1);
+        body.extend(longer.unwrap_or(self.count).to_be_bytes());
+        body.extend_from_slice(self.brokers);
+        if longer.is_some() {
+            body.extend([1, BrokerId::TYPE_ID]);
+            put_string(via.value.as_ref(), body);
+        }
+    }
 }
 
 fn put_string(text: Option<&Text>, body: &mut Vec<u8>) {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::fields::{Layout, MessageFields, Slot};
 use super::kind::MessageKind;
 use crate::codec::bits::BitsOut;
-use crate::codec::reader::{FrameReader, Loose, Scan};
+use crate::codec::reader::{FrameReader, Loose};
 use crate::codec::writer::FrameWriter;
 use crate::error::{DecodeError, EncodeError};
 use crate::format::WireForm;
@@ -48,7 +48,7 @@ impl Message {
         let mut bits = BitsOut::default();
         let mut writer = FrameWriter::<false>::new(&mut body, &mut bits, form, None);
         fields.write_body(&mut writer)?;
-        let mut scan = FrameReader::<Scan>::new(&body, form, None, 1);
+        let mut scan = FrameReader::<Loose>::new(&body, form, None, 1);
         let layout = MessageFields::scan(fields.kind, &mut scan)?;
         Ok(Self {
             command_id: fields.command_id,
@@ -161,7 +161,7 @@ impl Message {
 
     /// The message with another body of the same form, not yet numbered on a connection.
     pub(super) fn with_body(&self, body: Vec<u8>) -> Result<Self, DecodeError> {
-        let mut scan = FrameReader::<Scan>::new(&body, self.form, None, 1);
+        let mut scan = FrameReader::<Loose>::new(&body, self.form, None, 1);
         let layout = MessageFields::scan(self.kind, &mut scan)?;
         Ok(Self {
             command_id: 0,

@@ -2,7 +2,8 @@
 
 use ferrymq_openwire::command::Command;
 
-use crate::link::{LinkError, Receiver};
+use crate::link::batch::LARGEST_BATCH;
+use crate::link::error::LinkError;
 use crate::outbox::{Outbox, Phase};
 
 /// Takes what the other end of a pipe pushes.
@@ -21,7 +22,7 @@ impl Inbox {
     pub(crate) async fn receive(&mut self, batch: &mut Vec<Command>) -> Result<(), LinkError> {
         let before = batch.len();
         loop {
-            let phase = self.incoming.take_up_to(Receiver::LARGEST_BATCH, batch);
+            let phase = self.incoming.take_up_to(LARGEST_BATCH, batch);
             if batch.len() > before {
                 return Ok(());
             }

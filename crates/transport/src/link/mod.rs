@@ -1,5 +1,6 @@
 //! A pair of command streams with one peer, over a socket, a simulation or a pipe.
 
+mod batch;
 mod error;
 mod inbox;
 mod peer;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::link::{LinkError, StreamPump};
+use crate::link::error::LinkError;
+use crate::link::stream_pump::StreamPump;
 use crate::outbox::Outbox;
 
 /// Moves an outbox to its peer. Spawn [`run`](Pump::run).

@@ -4,7 +4,10 @@ use std::fmt;
 
 use ferrymq_openwire::command::Command;
 
-use crate::link::{Inbox, LinkError, StreamReceiver};
+use crate::link::batch::LARGEST_BATCH;
+use crate::link::error::LinkError;
+use crate::link::inbox::Inbox;
+use crate::link::stream_receiver::StreamReceiver;
 
 /// The commands that a peer sends.
 pub struct Receiver {
@@ -18,7 +21,7 @@ enum Source {
 
 impl Receiver {
     /// No call appends more.
-    pub const LARGEST_BATCH: usize = 256;
+    pub const LARGEST_BATCH: usize = LARGEST_BATCH;
 
     /// Waits for at least one command and appends those that are there, up to
     /// [`LARGEST_BATCH`](Self::LARGEST_BATCH).

@@ -45,3 +45,35 @@ impl Spare {
 pub(crate) fn timer_at(at: Instant) -> Pin<Box<Sleep>> {
     Box::pin(sleep_until(at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_stays_while_it_is_used() {
+        let started = Instant::now();
+        let mut spare = Spare::default();
+        spare.keep(true);
+        // Used again shortly before the first look.
+        let waited = tokio::time::timeout(900 * MS, spare.unneeded()).await;
+        assert!(waited.is_err());
+        spare.keep(true);
+        spare.unneeded().await;
+        assert_eq!(started.elapsed(), 2000 * MS);
+        // Nothing is left to be given back.
+        let waited = tokio::time::timeout(3_600_000 * MS, spare.unneeded()).await;
+        assert!(waited.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_that_is_there_but_not_needed_goes() {
+        let started = Instant::now();
+        let mut spare = Spare::default();
+        spare.keep(false);
+        spare.unneeded().await;
+        assert_eq!(started.elapsed(), KEPT_FOR);
+    }
+}

@@ -15,7 +15,7 @@ use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, timeout};
 
-use crate::link::LinkError;
+use crate::link::error::LinkError;
 use crate::link::spare::{Spare, timer_at};
 use crate::outbox::{Outbox, Phase};
 

@@ -15,8 +15,9 @@ use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::link::batch::LARGEST_BATCH;
+use crate::link::error::LinkError;
 use crate::link::spare::{Spare, timer_at};
-use crate::link::{LinkError, Receiver};
 use crate::outbox::{Outbox, Phase};
 
 /// What a read may bring while the peer is busy.
@@ -103,7 +104,7 @@ impl StreamReceiver {
         }
         let before = batch.len();
         loop {
-            let decoded = self.decode(batch, before + Receiver::LARGEST_BATCH);
+            let decoded = self.decode(batch, before + LARGEST_BATCH);
             match decoded {
                 Ok(()) if batch.len() > before => return Ok(()),
                 Ok(()) => {}

@@ -2,7 +2,9 @@
 
 use ferrymq_openwire::negotiate::Negotiated;
 
-use crate::link::{PeerAddress, Pump, Receiver};
+use crate::link::peer::PeerAddress;
+use crate::link::pump::Pump;
+use crate::link::receiver::Receiver;
 use crate::outbox::Outbox;
 
 /// A pair of command streams with one peer.

@@ -29,11 +29,10 @@ pub(super) struct Lane {
 }
 
 struct State {
+    /// In order: none is read before those in front of it, whenever it arrives.
     pieces: VecDeque<Piece>,
     /// Bytes in `pieces`.
     underway: usize,
-    /// Nothing arrives before this: bytes do not overtake each other.
-    last_arrival: Instant,
     /// When the reader learns that the writer has finished.
     end: Option<Instant>,
     reader_gone: bool,
@@ -82,7 +81,6 @@ impl Lane {
             state: Mutex::new(State {
                 pieces: VecDeque::new(),
                 underway: 0,
-                last_arrival: Instant::now(),
                 end: None,
                 reader_gone: false,
                 reader: Side::default(),
@@ -142,9 +140,7 @@ impl Lane {
         }
         for piece in bytes.get(..accepted).unwrap_or_default().chunks(direction.conditions.piece())
         {
-            let arrives =
-                direction.send(piece.len(), now, &mut state.random).max(state.last_arrival);
-            state.last_arrival = arrives;
+            let arrives = direction.send(piece.len(), now, &mut state.random);
             state.pieces.push_back(Piece { arrives, bytes: Bytes::copy_from_slice(piece) });
         }
         state.underway += accepted;
@@ -157,7 +153,7 @@ impl Lane {
         let mut state = self.state.lock();
         let latency = self.direction.lock().conditions.latency;
         if state.end.is_none() {
-            state.end = Some(state.last_arrival.max(Instant::now() + latency));
+            state.end = Some(Instant::now() + latency);
             wake(&mut state.reader.waker);
         }
     }
@@ -198,7 +194,6 @@ impl Lane {
         for piece in &mut state.pieces {
             piece.arrives = again(piece.arrives);
         }
-        state.last_arrival = again(state.last_arrival);
         state.end = state.end.map(again);
         for end in [End::Reader, End::Writer] {
             if let Some(reset) = &mut state.side(end).reset {

@@ -130,3 +130,28 @@ async fn many_producers_keep_each_ones_order() {
         assert_eq!(of_one, (0..500).collect::<Vec<_>>());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_push_wakes_whoever_rests() {
+    let never = WireFormatOptions {
+        max_inactivity_duration: Duration::ZERO,
+        ..WireFormatOptions::default()
+    };
+    let (left, right) = linked(never.clone(), never).await;
+    let (piped, far) = ferrymq_transport::pipe::pipe("a", "b");
+    for (near, far) in [(left, right), (piped, far)] {
+        let (near, mut far) = (Running::new(near), Running::new(far));
+        for id in 0..3 {
+            let (pushed, received) = tokio::join!(
+                async {
+                    // Everybody has come to rest by now.
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    near.outbox.push(numbered(id))
+                },
+                timeout(Duration::from_secs(61), far.receive(1))
+            );
+            assert!(pushed);
+            assert_eq!(ids(&received.expect("the command never left")), [id]);
+        }
+    }
+}

@@ -76,3 +76,80 @@ async fn a_cancelled_accept_loses_nobody() {
         assert_eq!(dialed.unwrap().peer.local, accepted.unwrap().peer.remote);
     }
 }
+
+const FEW: &str = "FERRYMQ_TEST_FEW_DESCRIPTORS";
+
+/// Runs itself again in a process that may open few files.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shortage_of_descriptors_is_waited_out_without_spinning() {
+    if std::env::var_os(FEW).is_some() {
+        return tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(in_shortage());
+    }
+    let status = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "sockets::a_shortage_of_descriptors_is_waited_out_without_spinning"])
+        .env(FEW, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[cfg(target_os = "linux")]
+async fn in_shortage() {
+    use std::fs::File;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    let mut listener = Tcp.bind(&Endpoint::tcp("127.0.0.1", 0)).await.unwrap();
+    let port = listener.endpoint().port;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let mut processor_time = ProcessorTime::new();
+    let mut files = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        files.push(file);
+    }
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let dialed = socket.connect(address).await.unwrap();
+    let before = processor_time.ticks();
+    assert!(timeout(Duration::from_millis(500), listener.accept()).await.is_err());
+    let spent = processor_time.ticks() - before;
+    assert!(spent < 10, "half a second of waiting cost {spent} hundredths of processor time");
+    drop(files);
+    let accepted = timeout(Duration::from_secs(60), listener.accept()).await.unwrap().unwrap();
+    assert_eq!(accepted.peer.remote, format!("tcp://{}", dialed.local_addr().unwrap()));
+}
+
+/// Reads what this process has used, from a file that is opened while that is still possible.
+#[cfg(target_os = "linux")]
+struct ProcessorTime {
+    stat: std::fs::File,
+}
+
+#[cfg(target_os = "linux")]
+impl ProcessorTime {
+    fn new() -> Self {
+        Self { stat: std::fs::File::open("/proc/self/stat").unwrap() }
+    }
+
+    /// In hundredths of a second.
+    fn ticks(&mut self) -> u64 {
+        use std::io::{Read, Seek};
+        let mut text = String::new();
+        self.stat.rewind().unwrap();
+        self.stat.read_to_string(&mut text).unwrap();
+        let after_name = text.rsplit(')').next().unwrap();
+        // utime and stime are fields 14 and 15; the name is the second.
+        after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum()
+    }
+}
