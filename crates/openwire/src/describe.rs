@@ -3,7 +3,7 @@
 //! A description has the fields that a version carries, in wire order, under ActiveMQ's names. It
 //! is written by the same walk over the field lists that writes frames.
 
-use crate::codec::MAX_DEPTH;
+use crate::codec::depth::MAX_DEPTH;
 use crate::codec::writer::FieldWriter;
 use crate::command::Command;
 use crate::error::EncodeError;

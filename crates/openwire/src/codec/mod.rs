@@ -16,6 +16,7 @@
 pub(crate) mod bits;
 mod cache;
 pub mod decoder;
+pub(crate) mod depth;
 pub mod encoder;
 pub(crate) mod input;
 pub(crate) mod reader;
@@ -23,9 +24,3 @@ pub(crate) mod writer;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
-
-/// How deeply structures may be nested in a frame.
-///
-/// A message counts as one level below the frame even where it is the frame, so that a message
-/// that one peer could send can be dispatched to another.
-pub(crate) const MAX_DEPTH: u8 = 32;

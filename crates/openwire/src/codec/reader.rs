@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
-use super::MAX_DEPTH;
 use super::bits::BitsIn;
 use super::cache::{Cached, ReceiveCache};
+use super::depth::MAX_DEPTH;
 use super::input::Input;
 use crate::error::DecodeError;
 use crate::message::{Message, MessageFields, MessageKind, WireForm};

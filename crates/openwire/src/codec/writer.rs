@@ -2,9 +2,9 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::MAX_DEPTH;
 use super::bits::BitsOut;
 use super::cache::SendCache;
+use super::depth::MAX_DEPTH;
 use crate::command::Command;
 use crate::error::EncodeError;
 use crate::message::{Message, WireForm};

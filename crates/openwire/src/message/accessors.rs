@@ -84,6 +84,20 @@ impl Message {
         self.holds_id(id).unwrap_or_default()
     }
 
+    /// Whether this producer sent it here. Allocates nothing.
+    pub fn producer_is(&self, producer: &ProducerId) -> bool {
+        let mut input = Input::new(self.field(Slot::ProducerId));
+        let mut same = || {
+            optional(&mut input)?;
+            Ok::<_, DecodeError>(
+                raw_string(&mut input)? == producer.connection_id.as_ref().map(Text::as_bytes)
+                    && input.i64()? == producer.value
+                    && input.i64()? == producer.session_id,
+            )
+        };
+        same().unwrap_or_default()
+    }
+
     /// Whether its producer belongs to this connection (noLocal). Allocates nothing.
     pub fn producer_connection_is(&self, connection: &Text) -> bool {
         let mut input = Input::new(self.field(Slot::ProducerId));

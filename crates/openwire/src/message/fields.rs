@@ -5,7 +5,7 @@ use crate::codec::writer::FieldWriter;
 use crate::destination::Destination;
 use crate::error::{DecodeError, EncodeError};
 use crate::ids::{BrokerId, ConsumerId, MessageId, ProducerId, TransactionId};
-use crate::message::MessageKind;
+use crate::message::kind::MessageKind;
 use crate::structure::structures;
 
 /// Declares [`MessageFields`], its encodings, and the map of a message's body.

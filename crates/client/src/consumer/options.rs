@@ -1,0 +1,79 @@
+//! How to consume.
+
+use ferrymq_openwire::destination::Destination;
+
+use crate::receiving::redelivery::RedeliveryPolicy;
+
+/// How to consume from a destination. The rest is as in JMS clients unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct ConsumerOptions {
+    /// What to consume from: an address, or a pattern of addresses.
+    pub destination: Destination,
+    /// How many messages the broker may have out at most. 1,000 on queues and 32,767 on topics if
+    /// absent.
+    pub prefetch: Option<u32>,
+    /// Which messages to receive: an SQL-92 condition on headers and properties.
+    pub selector: Option<String>,
+    /// Not those that this connection sent (topics only).
+    pub no_local: bool,
+    /// Only this consumer shall receive from the queue.
+    pub exclusive: bool,
+    /// Receive what the broker remembers of the topic.
+    pub retroactive: bool,
+    /// Consumers of a higher priority receive first.
+    pub priority: i8,
+    /// What becomes of messages that are given back.
+    pub redelivery: RedeliveryPolicy,
+    /// Whether to drop messages that expired on the way, telling the broker.
+    pub drop_expired: bool,
+}
+
+impl ConsumerOptions {
+    /// The defaults for this destination.
+    pub fn new(destination: Destination) -> Self {
+        Self {
+            destination,
+            prefetch: None,
+            selector: None,
+            no_local: false,
+            exclusive: false,
+            retroactive: false,
+            priority: 0,
+            redelivery: RedeliveryPolicy::default(),
+            drop_expired: true,
+        }
+    }
+
+    /// The same with this prefetch.
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: u32) -> Self {
+        self.prefetch = Some(prefetch);
+        self
+    }
+
+    /// The same with this selector.
+    #[must_use]
+    pub fn selector(mut self, selector: impl Into<String>) -> Self {
+        self.selector = Some(selector.into());
+        self
+    }
+
+    /// The same with this redelivery policy.
+    #[must_use]
+    pub fn redelivery(mut self, redelivery: RedeliveryPolicy) -> Self {
+        self.redelivery = redelivery;
+        self
+    }
+}
+
+impl From<Destination> for ConsumerOptions {
+    fn from(destination: Destination) -> Self {
+        Self::new(destination)
+    }
+}
+
+impl From<&Destination> for ConsumerOptions {
+    fn from(destination: &Destination) -> Self {
+        Self::new(destination.clone())
+    }
+}

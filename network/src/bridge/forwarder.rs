@@ -1,0 +1,399 @@
+//! Forwards, and acknowledges here what the remote broker confirms.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch, NetworkBridgeFilter};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::{BrokerId, ProducerId};
+use ferrymq_openwire::throwable::Throwable;
+use tokio::time::Instant;
+
+use super::effects::Event;
+use super::outgoing::Outgoing;
+use super::recent::RecentIds;
+use super::refusal::{Refusal, shown};
+use super::window::{Dispatched, Window, WindowState};
+use crate::demand::table::DemandNumber;
+use crate::rules::forward::{crosses, forward};
+use crate::rules::permit::Permits;
+
+/// What does not change while a bridge forwards.
+#[derive(Debug)]
+pub(super) struct ForwardTerms {
+    /// The bridge's producer at the remote broker.
+    pub(super) producer: ProducerId,
+    /// The broker that forwards, for the path.
+    pub(super) own: BrokerId,
+    pub(super) permits: Arc<Permits>,
+    pub(super) filter: NetworkBridgeFilter,
+    /// Non-persistent messages are confirmed too.
+    pub(super) always_sync_send: bool,
+}
+
+/// Totals since the bridge started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ForwardCounts {
+    /// Messages that the remote broker has (confirmed, or sent without asking).
+    pub forwarded: u64,
+    /// Refusals by the remote broker, each try counted.
+    pub refused: u64,
+    /// Messages given to the local dead letters after refusals.
+    pub given_up: u64,
+    /// Copies of topic messages that overlapping demands brought and that did not cross again.
+    pub duplicates: u64,
+    /// Messages dispatched that may not cross.
+    pub held: u64,
+}
+
+/// The forwarding half of a bridge.
+///
+/// Every message dispatched to an open window ends in exactly one of: acknowledged after the
+/// remote broker's confirmation, given up to the dead letters after refusals, or left
+/// unacknowledged, so that it returns to its queue with the subscription.
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    terms: ForwardTerms,
+    windows: HashMap<DemandNumber, Window>,
+    /// How many windows each temporary destination has.
+    temporary: HashMap<Destination, usize>,
+    /// Forwarded messages by the number of the command that carries them.
+    pending: HashMap<i32, Forwarded>,
+    retries: VecDeque<Retry>,
+    /// Windows with something to acknowledge or to end.
+    touched: Vec<DemandNumber>,
+    draining: Vec<(Instant, DemandNumber)>,
+    /// Superseded topic windows, by the number of the command that ends them.
+    superseded: HashMap<i32, DemandNumber>,
+    recent: RecentIds,
+    counts: ForwardCounts,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Forwarded {
+    window: DemandNumber,
+    entry: u64,
+}
+
+#[derive(Debug)]
+struct Retry {
+    at: Instant,
+    forwarded: Forwarded,
+}
+
+const MAX_REFUSALS: u8 = 3;
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+const RECENT_TOPIC_MESSAGES: usize = 4096;
+
+impl Forwarder {
+    pub(super) fn new(terms: ForwardTerms) -> Self {
+        Self {
+            terms,
+            windows: HashMap::new(),
+            temporary: HashMap::new(),
+            pending: HashMap::new(),
+            retries: VecDeque::new(),
+            touched: Vec::new(),
+            draining: Vec::new(),
+            superseded: HashMap::new(),
+            recent: RecentIds::new(RECENT_TOPIC_MESSAGES),
+            counts: ForwardCounts::default(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> ForwardCounts {
+        self.counts
+    }
+
+    /// Forwarded messages without an answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.pending.len() + self.retries.len()
+    }
+
+    /// Whether a subscription to a temporary destination lives, be it on its way out.
+    pub(super) fn serves(&self, temporary: &Destination) -> bool {
+        self.temporary.contains_key(temporary)
+    }
+
+    /// Whether every subscription has ended.
+    pub(super) fn is_drained(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    /// The destination of a subscription.
+    pub(super) fn serving(&self, number: DemandNumber) -> Option<Destination> {
+        self.windows.get(&number).map(|window| window.destination.clone())
+    }
+
+    /// A subscription is being made.
+    pub(super) fn open(&mut self, info: &ConsumerInfo) {
+        let number = info.consumer_id.as_ref().map(|consumer| consumer.value);
+        if let (Some(number), Some(window)) = (number, Window::new(info)) {
+            if window.destination.kind().is_temporary() {
+                *self.temporary.entry(window.destination.clone()).or_default() += 1;
+            }
+            self.windows.insert(number, window);
+        }
+    }
+
+    /// The local broker refused a subscription.
+    pub(super) fn discard(&mut self, number: DemandNumber) -> Option<Destination> {
+        self.close(number).map(|window| window.destination)
+    }
+
+    /// Ends a subscription: a queue's after its outstanding messages are confirmed, a topic's at
+    /// once.
+    pub(super) fn end(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+        let Some(window) = self.windows.get_mut(&number) else { return };
+        if window.destination.kind().is_queue() {
+            let until = now + DRAIN_LIMIT;
+            window.state = WindowState::Draining { until };
+            self.draining.push((until, number));
+            self.touched.push(number);
+        } else {
+            self.remove(number, local);
+        }
+    }
+
+    /// Ends a subscription in favour of its successor.
+    pub(super) fn supersede(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+        match self.windows.get_mut(&number) {
+            Some(window) if !window.destination.kind().is_queue() => {
+                window.state = WindowState::Superseded;
+                let id = local.request(window.removal());
+                self.superseded.insert(id, number);
+            }
+            _ => self.end(number, now, local),
+        }
+    }
+
+    /// The local broker answered a request; true if it was the end of a superseded subscription.
+    pub(super) fn ended(&mut self, command: i32) -> bool {
+        let Some(number) = self.superseded.remove(&command) else { return false };
+        self.close(number);
+        true
+    }
+
+    /// Ends all subscriptions at once, in the order of their making.
+    pub(super) fn abandon(&mut self, local: &mut Outgoing) {
+        self.flush(local);
+        let mut numbers: Vec<_> = self.windows.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            self.remove(number, local);
+        }
+        self.pending.clear();
+        self.retries.clear();
+    }
+
+    /// Stops every window; what is outstanding is still confirmed.
+    pub(super) fn drain(&mut self, until: Instant) {
+        let mut numbers: Vec<_> = self.windows.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            if let Some(window) = self.windows.get_mut(&number) {
+                window.state = WindowState::Draining { until };
+                self.draining.push((until, number));
+                self.touched.push(number);
+            }
+        }
+    }
+
+    /// Forwards what the local broker dispatched. `topics_overlap`: a topic's message may be
+    /// dispatched to several windows.
+    pub(super) fn dispatched(
+        &mut self,
+        dispatch: MessageDispatch,
+        topics_overlap: bool,
+        remote: &mut Outgoing,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(number) = dispatch.consumer_id.as_ref().map(|consumer| consumer.value) else {
+            return;
+        };
+        let Some(window) = self.windows.get_mut(&number) else { return };
+        if matches!(window.state, WindowState::Draining { .. }) {
+            return;
+        }
+        let Some(message) = dispatch.message else { return };
+        let destination = dispatch.destination.unwrap_or_else(|| window.destination.clone());
+        let ForwardTerms { permits, filter, .. } = &self.terms;
+        let verdict = if window.wildcard {
+            crosses(permits, filter, &destination, &message)
+        } else {
+            forward(filter, &message)
+        };
+        let is_queue = destination.kind().is_queue();
+        if is_queue && !verdict.may_cross() {
+            self.counts.held += 1;
+            window.hold();
+            events.push(Event::Held { destination, reason: verdict.to_string() });
+            return;
+        }
+        let entry = window.enter(message, destination);
+        if !is_queue {
+            let again = (topics_overlap || !self.superseded.is_empty())
+                && entry.message.message_id().is_some_and(|id| !self.recent.insert(id));
+            if again || !verdict.may_cross() {
+                self.counts.duplicates += u64::from(again);
+                window.settle(entry);
+                self.touched.push(number);
+                return;
+            }
+        }
+        let confirmed = entry.message.persistent() || self.terms.always_sync_send;
+        let id = send(&self.terms, &entry, confirmed, remote);
+        if confirmed {
+            self.pending.insert(id, Forwarded { window: number, entry: entry.number });
+            window.wait(entry);
+        } else {
+            self.counts.forwarded += 1;
+            window.settle(entry);
+            self.touched.push(number);
+        }
+    }
+
+    /// The remote broker has a message; false if no forwarded message has this number.
+    pub(super) fn confirmed(&mut self, command: i32) -> bool {
+        let Some(forwarded) = self.pending.remove(&command) else { return false };
+        self.counts.forwarded += 1;
+        if let Some(window) = self.windows.get_mut(&forwarded.window)
+            && let Some(entry) = window.take(forwarded.entry)
+        {
+            window.settle(entry);
+            self.touched.push(forwarded.window);
+        }
+        true
+    }
+
+    /// The remote broker refused a message: it is tried again, and given up after some refusals.
+    /// Err: the remote broker is failing, no message is to blame.
+    pub(super) fn refused(
+        &mut self,
+        command: i32,
+        exception: Option<&Throwable>,
+        now: Instant,
+        local: &mut Outgoing,
+        events: &mut Vec<Event>,
+    ) -> Result<(), RemoteFailing> {
+        let Some(forwarded) = self.pending.remove(&command) else { return Ok(()) };
+        self.counts.refused += 1;
+        let Some(window) = self.windows.get_mut(&forwarded.window) else { return Ok(()) };
+        let Some(entry) = window.waiting(forwarded.entry) else { return Ok(()) };
+        let reason = shown(exception);
+        let given_up = match Refusal::of(exception, &entry.destination) {
+            Refusal::RemoteFailing => return Err(RemoteFailing(reason)),
+            Refusal::Gone => true,
+            Refusal::Message => {
+                entry.refusals = entry.refusals.saturating_add(1);
+                entry.refusals >= MAX_REFUSALS
+            }
+        };
+        let destination = entry.destination.clone();
+        if !given_up {
+            let at = now + RETRY_DELAY * u32::from(entry.refusals);
+            self.retries.push_back(Retry { at, forwarded });
+        } else if let Some(entry) = window.take(forwarded.entry) {
+            self.counts.given_up += 1;
+            local.push(window.poison(&entry, format!("the remote broker refused it: {reason}")));
+            self.touched.push(forwarded.window);
+        }
+        events.push(Event::ForwardRefused { destination, reason, given_up });
+        Ok(())
+    }
+
+    /// When something is due.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        let retry = self.retries.iter().map(|retry| retry.at).min();
+        let drain = self.draining.iter().map(|(until, _)| *until).min();
+        [retry, drain].into_iter().flatten().min()
+    }
+
+    /// Tries again what is due, and ends what drained for too long.
+    pub(super) fn tick(&mut self, now: Instant, local: &mut Outgoing, remote: &mut Outgoing) {
+        for _ in 0..self.retries.len() {
+            let Some(retry) = self.retries.pop_front() else { break };
+            if retry.at > now {
+                self.retries.push_back(retry);
+                continue;
+            }
+            let window = self.windows.get_mut(&retry.forwarded.window);
+            if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry)) {
+                let id = send(&self.terms, entry, true, remote);
+                self.pending.insert(id, retry.forwarded);
+            }
+        }
+        let due: Vec<_> =
+            self.draining.iter().filter(|(until, _)| *until <= now).map(|(_, at)| *at).collect();
+        self.draining.retain(|(until, _)| *until > now);
+        for number in due {
+            self.acknowledge(number, local);
+            self.remove(number, local);
+        }
+    }
+
+    /// Acknowledges what was settled and ends what is drained.
+    pub(super) fn flush(&mut self, local: &mut Outgoing) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for number in touched.drain(..) {
+            self.acknowledge(number, local);
+            let ends = self.windows.get(&number).is_some_and(|window| {
+                matches!(window.state, WindowState::Draining { .. }) && window.is_drained()
+            });
+            if ends {
+                self.draining.retain(|(_, draining)| *draining != number);
+                self.remove(number, local);
+            }
+        }
+        self.touched = touched;
+    }
+
+    /// Forgets which topic messages crossed, once no two windows can get the same.
+    pub(super) fn topics_no_longer_overlap(&mut self) {
+        if self.superseded.is_empty() {
+            self.recent.clear();
+        }
+    }
+
+    fn acknowledge(&mut self, number: DemandNumber, local: &mut Outgoing) {
+        if let Some(window) = self.windows.get_mut(&number) {
+            window.acknowledge(&mut local.commands);
+        }
+    }
+
+    fn remove(&mut self, number: DemandNumber, local: &mut Outgoing) {
+        if let Some(window) = self.close(number) {
+            local.request(window.removal());
+        }
+    }
+
+    fn close(&mut self, number: DemandNumber) -> Option<Window> {
+        let window = self.windows.remove(&number)?;
+        if let Entry::Occupied(mut count) = self.temporary.entry(window.destination.clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(window)
+    }
+}
+
+/// The remote broker cannot serve anybody; it said so in these words.
+#[derive(Debug)]
+pub(super) struct RemoteFailing(pub(super) String);
+
+fn send(terms: &ForwardTerms, entry: &Dispatched, confirmed: bool, remote: &mut Outgoing) -> i32 {
+    let id = remote.next_id();
+    let mut copy = entry.message.forwarded(&terms.producer, &terms.own);
+    copy.command_id = id;
+    copy.response_required = confirmed;
+    remote.push(Command::Message(Arc::new(copy)));
+    id
+}

@@ -1,0 +1,372 @@
+//! A bridge as a plain machine: commands and time in, commands and events out.
+
+use std::time::Duration;
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::text::Text;
+use ferrymq_openwire::throwable::Throwable;
+use tokio::time::Instant;
+
+use super::advised::News;
+use super::effects::{Effects, Event};
+use super::forwarder::{ForwardCounts, RemoteFailing};
+use super::introduction;
+use super::outgoing::Outgoing;
+use super::phase::{BridgeEnd, Phase};
+use super::refusal::shown;
+use super::settings::{BridgeSettings, EndIds};
+use super::window::NOTHING_DELIVERED;
+use super::work::Work;
+use crate::demand::table::DemandChange;
+use crate::local_broker::BrokerIdentity;
+
+/// How long each step of the opening may take.
+pub const OPENING_LIMIT: Duration = Duration::from_secs(30);
+/// How long a stopping bridge waits for what the remote broker has not confirmed.
+pub const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// One bridge, from a fresh link to the remote broker until its end.
+///
+/// Feed it what arrives ([`handle_local`](Self::handle_local),
+/// [`handle_remote`](Self::handle_remote)), the passing of time
+/// ([`handle_tick`](Self::handle_tick) at [`next_tick`](Self::next_tick)) and the loss of a link;
+/// after any number of those, [`take_effects`](Self::take_effects) and carry them out. Time must
+/// not run backwards. The two directions are independent: no input is ever waited for.
+///
+/// After its end it ignores all input; its last effects say farewell at both ends.
+#[derive(Debug)]
+pub struct Bridge {
+    settings: BridgeSettings,
+    phase: Phase,
+    local: Outgoing,
+    remote: Outgoing,
+    events: Vec<Event>,
+    /// The request whose response the opening waits for.
+    awaited: Option<i32>,
+    /// Exists from the moment that the remote broker is known.
+    work: Option<Box<Work>>,
+}
+
+/// Where a bridge's numbers stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BridgeCounts {
+    /// What became of messages.
+    pub forwards: ForwardCounts,
+    /// Messages that the remote broker has not confirmed.
+    pub in_flight: usize,
+    /// Demand subscriptions.
+    pub demands: usize,
+}
+
+impl Bridge {
+    /// A bridge over a link to a remote broker that was just made.
+    pub fn new(settings: BridgeSettings, now: Instant) -> Self {
+        Self {
+            settings,
+            phase: Phase::WaitingForBrokerInfo { until: now + OPENING_LIMIT },
+            local: Outgoing::default(),
+            remote: Outgoing::default(),
+            events: Vec::new(),
+            awaited: None,
+            work: None,
+        }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Its numbers.
+    pub fn counts(&self) -> BridgeCounts {
+        let Some(work) = &self.work else { return BridgeCounts::default() };
+        BridgeCounts {
+            forwards: work.forwarder.counts(),
+            in_flight: work.forwarder.in_flight(),
+            demands: work.demand.len(),
+        }
+    }
+
+    /// When [`handle_tick`](Self::handle_tick) has something to do.
+    pub fn next_tick(&self) -> Option<Instant> {
+        let work = self.work.as_ref().and_then(|work| work.forwarder.next_tick());
+        match self.phase {
+            Phase::Over { .. } => None,
+            _ => [self.phase.until(), work].into_iter().flatten().min(),
+        }
+    }
+
+    /// Moves out what is to be done; `effects` keeps its capacity.
+    pub fn take_effects(&mut self, effects: &mut Effects) {
+        if let Some(work) = &mut self.work {
+            work.forwarder.flush(&mut self.local);
+            work.remove_left_destinations(&mut self.local);
+        }
+        self.finish_draining();
+        effects.to_local.append(&mut self.local.commands);
+        effects.to_remote.append(&mut self.remote.commands);
+        effects.events.append(&mut self.events);
+    }
+
+    /// The local broker sent a command.
+    pub fn handle_local(&mut self, command: Command, now: Instant) {
+        if self.is_over() {
+            return;
+        }
+        match command {
+            Command::MessageDispatch(dispatch) => self.dispatched(dispatch),
+            Command::Response(response) => {
+                self.local_answered(response.correlation_id, Ok(()), now)
+            }
+            Command::ExceptionResponse(refusal) => {
+                let answer = Err(shown(refusal.exception.as_ref()));
+                self.local_answered(refusal.correlation_id, answer, now);
+            }
+            Command::ConnectionError(error) => {
+                self.end(BridgeEnd::LocalRefused(shown(error.exception.as_ref())));
+            }
+            Command::ShutdownInfo(_) => {
+                self.end(BridgeEnd::LocalLost("it is shutting down".to_owned()));
+            }
+            // Its own introduction, and what is meant for clients.
+            _ => {}
+        }
+    }
+
+    /// The remote broker sent a command.
+    pub fn handle_remote(&mut self, command: Command, now: Instant) {
+        if self.is_over() {
+            return;
+        }
+        match command {
+            Command::BrokerInfo(info) => self.introduced(*info, now),
+            Command::Response(response) => self.remote_answered(response.correlation_id, now),
+            Command::ExceptionResponse(refusal) => {
+                self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
+            }
+            Command::MessageDispatch(advisory) => self.advised(&advisory, now),
+            Command::ConnectionError(error) => {
+                self.end(BridgeEnd::RemoteRefused(shown(error.exception.as_ref())));
+            }
+            Command::ShutdownInfo(_) => self.end(BridgeEnd::RemoteShutDown),
+            // What brokers tell their clients about clusters and credit.
+            _ => {}
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_tick(&mut self, now: Instant) {
+        if self.is_over() {
+            return;
+        }
+        if let Some(work) = &mut self.work {
+            work.forwarder.tick(now, &mut self.local, &mut self.remote);
+        }
+        if self.phase.until().is_none_or(|until| now < until) {
+            return;
+        }
+        let seconds = OPENING_LIMIT.as_secs();
+        match self.phase {
+            Phase::WaitingForBrokerInfo { .. } => self.end(BridgeEnd::RemoteSilent { seconds }),
+            Phase::OpeningLocal { .. } => self.end(BridgeEnd::LocalSilent { seconds }),
+            Phase::OpeningRemote { .. } => self.end(BridgeEnd::RemoteUnconfirmed { seconds }),
+            Phase::Draining { .. } => self.end(BridgeEnd::Stopped),
+            Phase::Live { .. } | Phase::Over { .. } => {}
+        }
+    }
+
+    /// A link broke, or whatever else ends the bridge from outside.
+    pub fn fail(&mut self, end: BridgeEnd) {
+        if !self.is_over() {
+            self.end(end);
+        }
+    }
+
+    /// Stops: begins nothing new, and ends when all that was forwarded is confirmed, or soon.
+    pub fn stop(&mut self, now: Instant) {
+        match (&self.phase, &mut self.work) {
+            (Phase::Over { .. } | Phase::Draining { .. }, _) => {}
+            (Phase::Live { .. } | Phase::OpeningRemote { .. }, Some(work)) => {
+                let until = now + STOP_LIMIT;
+                work.forwarder.drain(until);
+                self.phase = Phase::Draining { until };
+            }
+            _ => self.end(BridgeEnd::Stopped),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over { .. })
+    }
+
+    /// The remote broker says who it is.
+    fn introduced(&mut self, info: BrokerInfo, now: Instant) {
+        if !matches!(self.phase, Phase::WaitingForBrokerInfo { .. }) {
+            return;
+        }
+        let Some(id) = info.broker_id else { return self.end(BridgeEnd::RemoteUnnamed) };
+        if id == self.settings.local.id {
+            return self.end(BridgeEnd::Loopback);
+        }
+        let text = |text: Option<Text>| {
+            text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        let name = Some(text(info.broker_name)).filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| id.to_string());
+        let remote = BrokerIdentity { name, url: text(info.broker_url), id };
+        let work = Work::new(&self.settings, remote.clone());
+        let ids = &work.local_ids;
+        let request = introduction::to_local(&self.settings, &remote, ids, &mut self.local);
+        self.awaited = Some(request);
+        self.work = Some(Box::new(work));
+        self.events.push(Event::RemoteKnown(remote.clone()));
+        self.phase = Phase::OpeningLocal { remote, until: now + OPENING_LIMIT };
+    }
+
+    fn local_answered(&mut self, command: i32, answer: Result<(), String>, now: Instant) {
+        if let Phase::OpeningLocal { remote, .. } = &self.phase
+            && self.awaited == Some(command)
+        {
+            let remote = remote.clone();
+            return match answer {
+                Ok(()) => self.open_remote(remote, now),
+                Err(reason) => self.end(BridgeEnd::LocalRefused(reason)),
+            };
+        }
+        let Some(work) = &mut self.work else { return };
+        if work.forwarder.ended(command) {
+            work.forget_topics_that_crossed();
+        } else if let Some(number) = work.subscribing.remove(&command)
+            && let Err(reason) = answer
+        {
+            work.demand.forget(number);
+            if let Some(destination) = work.forwarder.discard(number) {
+                self.events.push(Event::DemandRefused { destination, reason });
+            }
+        }
+    }
+
+    /// The local end is open: tell the remote broker everything, and follow static demand.
+    fn open_remote(&mut self, remote: BrokerIdentity, now: Instant) {
+        let Some(work) = &mut self.work else { return };
+        let ids = &work.remote_ids;
+        self.awaited = Some(introduction::to_remote(&self.settings, ids, &mut self.remote));
+        self.phase = Phase::OpeningRemote { remote, until: now + OPENING_LIMIT };
+        for pattern in &self.settings.config.statically_included {
+            let permitted = self.settings.permits.verdict(pattern.address());
+            if permitted.may_cross() {
+                work.demand.stand(pattern, &mut work.changes);
+            }
+        }
+        self.apply_changes(now);
+    }
+
+    fn remote_answered(&mut self, command: i32, now: Instant) {
+        if self.awaited == Some(command) {
+            self.confirm(now);
+        }
+        if let Some(work) = &mut self.work {
+            work.forwarder.confirmed(command);
+        }
+    }
+
+    fn remote_refused(&mut self, command: i32, exception: Option<&Throwable>, now: Instant) {
+        if self.awaited == Some(command) {
+            return self.end(BridgeEnd::RemoteRefused(shown(exception)));
+        }
+        let Some(work) = &mut self.work else { return };
+        let events = &mut self.events;
+        let outcome = work.forwarder.refused(command, exception, now, &mut self.local, events);
+        if let Err(RemoteFailing(reason)) = outcome {
+            self.end(BridgeEnd::RemoteFailing(reason));
+        }
+    }
+
+    /// The remote broker has taken the whole opening.
+    fn confirm(&mut self, now: Instant) {
+        if let Phase::OpeningRemote { remote, .. } = &self.phase {
+            self.events.push(Event::Live(remote.clone()));
+            self.awaited = None;
+            self.phase = Phase::Live { remote: remote.clone(), since: now };
+        }
+    }
+
+    fn dispatched(&mut self, dispatch: MessageDispatch) {
+        let Some(work) = &mut self.work else { return };
+        let overlap = work.demand.topics_overlap();
+        work.forwarder.dispatched(dispatch, overlap, &mut self.remote, &mut self.events);
+    }
+
+    fn advised(&mut self, advisory: &MessageDispatch, now: Instant) {
+        if matches!(self.phase, Phase::Draining { .. }) {
+            return;
+        }
+        // An advisory proves as well as the response that the remote broker took the opening.
+        self.confirm(now);
+        let Some(work) = &mut self.work else { return };
+        if let Some(ack) = work.advisory_acks.count(advisory) {
+            self.remote.push(Command::from(ack));
+        }
+        let Some(message) = &advisory.message else { return };
+        match News::of(message) {
+            News::Consumer(info) => work.consumer_came(&info, &mut self.local),
+            News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
+            News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
+            News::Nothing => {}
+        }
+        self.apply_changes(now);
+    }
+
+    /// Makes and ends subscriptions as demand asks.
+    fn apply_changes(&mut self, now: Instant) {
+        let Some(work) = &mut self.work else { return };
+        let (local, events) = (&mut self.local, &mut self.events);
+        for change in std::mem::take(&mut work.changes) {
+            match change {
+                DemandChange::Subscribe(info) => {
+                    work.forwarder.open(&info);
+                    events.extend(info.destination.clone().map(Event::DemandAdded));
+                    let number = info.consumer_id.as_ref().map(|consumer| consumer.value);
+                    let request = local.request(Command::ConsumerInfo(info));
+                    work.subscribing.extend(number.map(|number| (request, number)));
+                }
+                DemandChange::Unsubscribe(number) => {
+                    events.extend(work.forwarder.serving(number).map(Event::DemandRemoved));
+                    work.forwarder.end(number, now, local);
+                    work.forget_topics_that_crossed();
+                }
+                DemandChange::Supersede(number) => work.forwarder.supersede(number, now, local),
+            }
+        }
+    }
+
+    fn finish_draining(&mut self) {
+        let drained = self.work.as_ref().is_none_or(|work| work.forwarder.is_drained());
+        if matches!(self.phase, Phase::Draining { .. }) && drained {
+            self.end(BridgeEnd::Stopped);
+        }
+    }
+
+    /// Gives back what is not acknowledged and leaves both brokers.
+    fn end(&mut self, end: BridgeEnd) {
+        if let Some(work) = &mut self.work {
+            work.forwarder.abandon(&mut self.local);
+            farewell(&work.local_ids, &mut self.local);
+            if !matches!(self.phase, Phase::OpeningLocal { .. }) {
+                farewell(&work.remote_ids, &mut self.remote);
+            }
+        }
+        self.phase = Phase::Over { end: end.clone() };
+        self.events.push(Event::Over(end));
+    }
+}
+
+fn farewell(ids: &EndIds, out: &mut Outgoing) {
+    out.push(Command::RemoveInfo(RemoveInfo {
+        object_id: Some(Box::new(Command::ConnectionId(ids.connection.clone()))),
+        last_delivered_sequence_id: NOTHING_DELIVERED,
+        ..RemoveInfo::default()
+    }));
+    out.push(Command::ShutdownInfo(ShutdownInfo::default()));
+}

@@ -1,0 +1,18 @@
+//! One live, one-directional forwarding relation between two brokers.
+//!
+//! [`machine::Bridge`] decides, without I/O; [`driver`] moves commands between its two links.
+//! Nothing here redials: a bridge ends once, with a reason.
+
+mod advised;
+pub mod driver;
+pub mod effects;
+mod forwarder;
+mod introduction;
+pub mod machine;
+mod outgoing;
+pub mod phase;
+mod recent;
+mod refusal;
+pub mod settings;
+mod window;
+mod work;

@@ -1,0 +1,99 @@
+//! What a bridge is told before it starts, and the identifiers that follow from it.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::ids::{ConnectionId, ConsumerId, ProducerId, SessionId};
+
+use crate::config::NetworkConnectorConfig;
+use crate::demand::policy::DemandPolicy;
+use crate::local_broker::BrokerIdentity;
+use crate::rules::permit::Permits;
+
+/// What a bridge is told before it starts.
+#[derive(Debug, Clone)]
+pub struct BridgeSettings {
+    /// The broker that owns it.
+    pub local: BrokerIdentity,
+    /// The configuration of its connector.
+    pub config: Arc<NetworkConnectorConfig>,
+    /// What may cross; follows from the configuration and is shared with the local broker.
+    pub permits: Arc<Permits>,
+    /// Tells its identifiers from those of every other bridge of the connector.
+    pub incarnation: Incarnation,
+}
+
+/// Tells the identifiers of bridges of one connector apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation {
+    /// When the connector started, milliseconds of the epoch: tells runs of a broker apart.
+    pub connector_started: i64,
+    /// Number of the bridge within that run of the connector.
+    pub number: u64,
+}
+
+/// The identifiers of one end of a bridge.
+#[derive(Debug, Clone)]
+pub(super) struct EndIds {
+    pub(super) connection: ConnectionId,
+    pub(super) session: SessionId,
+    pub(super) client_id: String,
+}
+
+impl EndIds {
+    fn new(connection: String, client_id: String) -> Self {
+        let connection = ConnectionId::new(connection);
+        let session = SessionId::new(&connection, 1);
+        Self { connection, session, client_id }
+    }
+
+    /// The one producer of the remote end.
+    pub(super) fn producer(&self) -> ProducerId {
+        ProducerId::new(&self.session, 1)
+    }
+
+    /// The consumer of advisories at the remote end.
+    pub(super) fn advisory_consumer(&self) -> ConsumerId {
+        ConsumerId::new(&self.session, 1)
+    }
+}
+
+impl BridgeSettings {
+    /// The identifiers at the local broker.
+    pub(super) fn local_ids(&self, remote: &BrokerIdentity) -> EndIds {
+        let connector = &self.config.name;
+        let client_id = format!("{connector}_{}_inbound_{}", remote.name, self.local.name);
+        EndIds::new(format!("{}:1", self.seed(remote)), client_id)
+    }
+
+    /// The identifiers at the remote broker.
+    pub(super) fn remote_ids(&self, remote: &BrokerIdentity) -> EndIds {
+        let client_id = format!("{}_{}_outbound", self.config.name, self.local.name);
+        EndIds::new(format!("{}:2", self.seed(remote)), client_id)
+    }
+
+    /// The form of the demand subscriptions.
+    pub(super) fn demand_policy(&self, remote: &BrokerIdentity) -> DemandPolicy {
+        let config = &self.config;
+        DemandPolicy {
+            conduit: config.conduit_subscriptions,
+            conduit_network_queues: config.conduit_network_queue_subscriptions,
+            prefetch_size: config.prefetch(),
+            decrease_priority: config.decrease_network_consumer_priority,
+            priority_base: config.consumer_priority_base,
+            message_ttl: config.message_ttl,
+            consumer_ttl: config.consumer_ttl,
+            remote: remote.id.clone(),
+            session: self.local_ids(remote).session,
+        }
+    }
+
+    /// The common part of both connection ids, readable in any broker's console. The connector's
+    /// name is part of it because two connectors may start in one millisecond.
+    fn seed(&self, remote: &BrokerIdentity) -> String {
+        let Incarnation { connector_started, number } = self.incarnation;
+        format!(
+            "{}->{}-{}-{connector_started}-{number}",
+            self.local.name, remote.name, self.config.name
+        )
+    }
+}

@@ -1,0 +1,175 @@
+//! What a bridge does once it knows between whom: follows demand, here for temporary destinations.
+
+use std::collections::{HashMap, HashSet};
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::ConsumerId;
+
+use super::advised::AdvisoryAcks;
+use super::forwarder::{ForwardTerms, Forwarder};
+use super::outgoing::Outgoing;
+use super::settings::{BridgeSettings, EndIds};
+use crate::broker_path::{self, WirePath};
+use crate::composite;
+use crate::demand::table::{DemandChange, DemandNumber, DemandTable};
+use crate::local_broker::BrokerIdentity;
+use crate::rules::demand::DemandRule;
+
+/// What a bridge does once it knows between whom.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) local_ids: EndIds,
+    pub(super) remote_ids: EndIds,
+    remote: BrokerIdentity,
+    rule: DemandRule,
+    pub(super) demand: DemandTable,
+    pub(super) forwarder: Forwarder,
+    pub(super) advisory_acks: AdvisoryAcks,
+    /// Demand subscriptions that the local broker has not confirmed, by request.
+    pub(super) subscribing: HashMap<i32, DemandNumber>,
+    /// Temporary destinations of the remote broker that the local one was told of.
+    temporary: HashSet<Destination>,
+    /// Temporary destinations to remove here once no subscription to them is left.
+    leaving: Vec<DestinationInfo>,
+    pub(super) changes: Vec<DemandChange>,
+}
+
+impl Work {
+    pub(super) fn new(settings: &BridgeSettings, remote: BrokerIdentity) -> Self {
+        let local_ids = settings.local_ids(&remote);
+        let remote_ids = settings.remote_ids(&remote);
+        let policy = settings.demand_policy(&remote);
+        let config = &settings.config;
+        Self {
+            rule: DemandRule {
+                own: settings.local.id.clone(),
+                consumer_ttl: config.consumer_ttl,
+                permits: settings.permits.clone(),
+            },
+            forwarder: Forwarder::new(ForwardTerms {
+                producer: remote_ids.producer(),
+                own: settings.local.id.clone(),
+                permits: settings.permits.clone(),
+                filter: policy.filter(),
+                always_sync_send: config.always_sync_send,
+            }),
+            demand: DemandTable::new(policy),
+            advisory_acks: AdvisoryAcks::new(
+                remote_ids.advisory_consumer(),
+                config.advisory_prefetch(),
+            ),
+            local_ids,
+            remote_ids,
+            remote,
+            subscribing: HashMap::new(),
+            temporary: HashSet::new(),
+            leaving: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) fn consumer_came(&mut self, info: &ConsumerInfo, local: &mut Outgoing) {
+        let Some(address) = &info.destination else { return };
+        for destination in composite::members(address) {
+            if !self.rule.consumer(info, &destination).may_cross() {
+                continue;
+            }
+            if destination.kind().is_temporary() {
+                // Its own advisory may come later; a subscription needs it now.
+                let path = info.broker_path.as_ref();
+                self.make_known(&destination, path, local);
+            }
+            self.demand.add(info, &destination, &mut self.changes);
+        }
+    }
+
+    /// A temporary destination of the remote broker came or went.
+    pub(super) fn temporary(
+        &mut self,
+        info: DestinationInfo,
+        settings: &BridgeSettings,
+        local: &mut Outgoing,
+    ) {
+        const REMOVED: i8 = 1;
+        let Some(destination) = info.destination.clone() else { return };
+        if !destination.kind().is_temporary()
+            || !self.rule.temporary(&info, &destination).may_cross()
+        {
+            return;
+        }
+        let owner = owner_of(&destination);
+        let selective = !settings.config.dynamically_included.is_empty();
+        if info.operation_type == REMOVED {
+            self.demand.remove_temporary(&destination, &mut self.changes);
+            if !self.temporary.remove(&destination) {
+                return;
+            }
+            self.leaving.push(DestinationInfo {
+                connection_id: Some(self.local_ids.connection.clone()),
+                broker_path: Some(self.with_remote(info.broker_path.as_ref())),
+                // As ActiveMQ: do not wait for subscriptions.
+                timeout: 1,
+                ..info
+            });
+            return;
+        }
+        self.make_known(&destination, info.broker_path.as_ref(), local);
+        if selective {
+            // Advisories of its consumer are on a topic that no inclusion names.
+            let wish = ConsumerInfo {
+                consumer_id: Some(owner),
+                broker_path: info.broker_path,
+                ..ConsumerInfo::default()
+            };
+            self.demand.add(&wish, &destination, &mut self.changes);
+        }
+    }
+
+    fn make_known(
+        &mut self,
+        destination: &Destination,
+        path: Option<&WirePath>,
+        local: &mut Outgoing,
+    ) {
+        if !self.temporary.insert(destination.clone()) {
+            return;
+        }
+        self.leaving.retain(|leaving| leaving.destination.as_ref() != Some(destination));
+        local.request(Command::DestinationInfo(DestinationInfo {
+            connection_id: Some(self.local_ids.connection.clone()),
+            destination: Some(destination.clone()),
+            broker_path: Some(self.with_remote(path)),
+            ..DestinationInfo::default()
+        }));
+    }
+
+    fn with_remote(&self, path: Option<&WirePath>) -> WirePath {
+        broker_path::extended(broker_path::brokers(path), &self.remote.id)
+    }
+
+    /// Removes temporary destinations that nothing here subscribes to any more: in this order, or
+    /// the local broker would refuse.
+    pub(super) fn remove_left_destinations(&mut self, local: &mut Outgoing) {
+        for info in std::mem::take(&mut self.leaving) {
+            let served = info.destination.as_ref().is_some_and(|left| self.forwarder.serves(left));
+            if served {
+                self.leaving.push(info);
+            } else {
+                local.request(Command::DestinationInfo(info));
+            }
+        }
+    }
+
+    pub(super) fn forget_topics_that_crossed(&mut self) {
+        if !self.demand.topics_overlap() {
+            self.forwarder.topics_no_longer_overlap();
+        }
+    }
+}
+
+/// Stands for a temporary destination's one consumer, which its name tells.
+fn owner_of(destination: &Destination) -> ConsumerId {
+    ConsumerId { connection_id: Some(destination.name().clone()), session_id: -1, value: -1 }
+}

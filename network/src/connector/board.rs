@@ -1,0 +1,91 @@
+//! The state of a link, shared between its supervisor and whoever asks.
+
+use parking_lot::Mutex;
+
+use super::status::{LinkState, LinkStatus};
+use crate::bridge::machine::BridgeCounts;
+
+/// A link's status. The supervisor's side writes; anybody reads.
+#[derive(Debug)]
+pub(super) struct LinkBoard {
+    state: Mutex<Board>,
+}
+
+#[derive(Debug)]
+struct Board {
+    shown: LinkStatus,
+    /// Totals of the bridges before the present one.
+    earlier: BridgeCounts,
+}
+
+impl LinkBoard {
+    pub(super) fn new(connector: &str, remote_uri: String) -> Self {
+        let shown = LinkStatus {
+            connector: connector.to_owned(),
+            remote_uri,
+            remote_broker: None,
+            state: LinkState::Connecting,
+            forwarded: 0,
+            in_flight: 0,
+            demands: 0,
+            refused: 0,
+            given_up: 0,
+            duplicates: 0,
+            held: 0,
+            last_error: None,
+        };
+        Self { state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }) }
+    }
+
+    pub(super) fn connector(&self) -> String {
+        self.state.lock().shown.connector.clone()
+    }
+
+    pub(super) fn status(&self) -> LinkStatus {
+        self.state.lock().shown.clone()
+    }
+
+    pub(super) fn enter(&self, state: LinkState) {
+        let mut board = self.state.lock();
+        if let LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } = &state {
+            board.shown.last_error = Some(reason.clone());
+        }
+        board.shown.state = state;
+    }
+
+    pub(super) fn remote_is(&self, name: &str) {
+        self.state.lock().shown.remote_broker = Some(name.to_owned());
+    }
+
+    /// Shows something that went wrong without ending the bridge.
+    pub(super) fn mishap(&self, reason: &str) {
+        self.state.lock().shown.last_error = Some(reason.to_owned());
+    }
+
+    /// Shows where the present bridge's numbers stand.
+    pub(super) fn count(&self, present: BridgeCounts) {
+        let mut board = self.state.lock();
+        let earlier = board.earlier.forwards;
+        let shown = &mut board.shown;
+        shown.forwarded = earlier.forwarded + present.forwards.forwarded;
+        shown.refused = earlier.refused + present.forwards.refused;
+        shown.given_up = earlier.given_up + present.forwards.given_up;
+        shown.duplicates = earlier.duplicates + present.forwards.duplicates;
+        shown.held = earlier.held + present.forwards.held;
+        shown.in_flight = present.in_flight;
+        shown.demands = present.demands;
+    }
+
+    /// The present bridge is over; its totals stay.
+    pub(super) fn bridge_over(&self) {
+        let mut board = self.state.lock();
+        let Board { shown, earlier } = &mut *board;
+        earlier.forwards.forwarded = shown.forwarded;
+        earlier.forwards.refused = shown.refused;
+        earlier.forwards.given_up = shown.given_up;
+        earlier.forwards.duplicates = shown.duplicates;
+        earlier.forwards.held = shown.held;
+        shown.in_flight = 0;
+        shown.demands = 0;
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be seen of a connector from outside.
+
+use std::fmt;
+
+use tokio::time::Instant;
+
+/// One link of a connector: a remote address, and the bridge over it.
+#[derive(Debug, Clone)]
+pub struct LinkStatus {
+    /// The connector's name.
+    pub connector: String,
+    /// The address of the remote broker, without options.
+    pub remote_uri: String,
+    /// The name of the remote broker, from its first introduction on.
+    pub remote_broker: Option<String>,
+    /// Where the link stands.
+    pub state: LinkState,
+    /// Messages that the remote broker has, over all bridges of this link.
+    pub forwarded: u64,
+    /// Messages that the remote broker has not confirmed yet.
+    pub in_flight: usize,
+    /// Destinations with demand.
+    pub demands: usize,
+    /// Messages refused by the remote broker, each try counted.
+    pub refused: u64,
+    /// Messages given to the local dead letters after such refusals.
+    pub given_up: u64,
+    /// Copies that overlapping demands brought and that did not cross.
+    pub duplicates: u64,
+    /// Messages dispatched to a bridge that they may not cross; they returned to their queues with
+    /// its end.
+    pub held: u64,
+    /// What went wrong last; it stays after the link is up again.
+    pub last_error: Option<String>,
+}
+
+/// Where a link stands. None of these is final unless the connector is stopped or was told to give
+/// up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkState {
+    /// The remote address is being dialled.
+    Connecting,
+    /// Connected; the brokers are introducing themselves.
+    Handshaking,
+    /// Messages cross.
+    Live {
+        /// Since when.
+        since: Instant,
+    },
+    /// The link is down, or could not be made.
+    WaitingToRetry {
+        /// Why.
+        reason: String,
+        /// When the next attempt is due.
+        until: Instant,
+    },
+    /// As many attempts failed as `maxReconnectAttempts` allows.
+    GivenUp {
+        /// Why the last one failed.
+        reason: String,
+    },
+    /// The connector was stopped.
+    Stopped,
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::Handshaking => f.write_str("handshaking"),
+            Self::Live { .. } => f.write_str("live"),
+            Self::WaitingToRetry { reason, .. } => write!(f, "down: {reason}"),
+            Self::GivenUp { reason } => write!(f, "given up: {reason}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}

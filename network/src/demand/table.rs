@@ -1,0 +1,279 @@
+//! Which remote consumers stand behind which demand subscription.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ferrymq_openwire::commands::ConsumerInfo;
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::{BrokerId, ConsumerId};
+
+use super::policy::{DemandPolicy, Wish};
+use crate::broker_path;
+use crate::destination_pattern::DestinationPattern;
+
+/// Number of a demand subscription within the bridge's local session.
+pub type DemandNumber = i64;
+
+/// What a change of remote demand asks of the local broker, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DemandChange {
+    /// Make this subscription.
+    Subscribe(Box<ConsumerInfo>),
+    /// End a subscription: nobody wants it any more.
+    Unsubscribe(DemandNumber),
+    /// End a subscription whose successor was just made: the same demand, described anew.
+    Supersede(DemandNumber),
+}
+
+/// The remote consumers known, grouped into demands, each with one subscription here.
+///
+/// - With conduit subscriptions the consumers of one destination form one demand. Queue consumers
+///   that are demand subscriptions of the remote broker stand alone (unless configured), so that
+///   demands of different origin never keep each other alive around a cycle. Two of them for
+///   the same consumer far away are one demand, whose nearer route is announced; the other is
+///   remembered and takes over.
+/// - A demand is described by its *lead*, the nearest of its consumers. When another one comes
+///   to lead, the subscription is superseded, because the path that it announces decides who else
+///   follows it.
+/// - A static demand has no consumers and never ends; consumers that it covers add nothing.
+///
+/// Every operation costs O(log n) in the number of consumers of one destination; static demands
+/// are searched one by one.
+#[derive(Debug)]
+pub struct DemandTable {
+    policy: DemandPolicy,
+    demands: HashMap<DemandNumber, Demand>,
+    /// Where the demand of a group is, its number changing when it is superseded.
+    groups: HashMap<Group, DemandNumber>,
+    /// The groups that a remote consumer belongs to (several if its address was composite), and
+    /// its rank there.
+    consumers: HashMap<ConsumerId, Vec<(Group, Rank)>>,
+    standing: Vec<DestinationPattern>,
+    /// The groups of each temporary destination, which ends with all its consumers at once.
+    temporary: HashMap<Destination, Vec<Group>>,
+    wildcard_topics: usize,
+    next: DemandNumber,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Demand {
+    info: ConsumerInfo,
+    /// Empty for a static demand. The first leads.
+    members: BTreeMap<Rank, Wish>,
+}
+
+/// Nearest first; among equally near ones the first that came.
+type Rank = (usize, u64);
+
+/// What is served by one subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Group {
+    destination: Destination,
+    /// The one consumer, possibly far away, that a demand of its own serves.
+    origin: Option<ConsumerId>,
+}
+
+impl DemandTable {
+    /// An empty table.
+    pub fn new(policy: DemandPolicy) -> Self {
+        Self {
+            policy,
+            demands: HashMap::new(),
+            groups: HashMap::new(),
+            consumers: HashMap::new(),
+            standing: Vec::new(),
+            temporary: HashMap::new(),
+            wildcard_topics: 0,
+            next: 1,
+            arrivals: 0,
+        }
+    }
+
+    /// The number of demand subscriptions.
+    pub fn len(&self) -> usize {
+        self.demands.len()
+    }
+
+    /// Whether there is no demand.
+    pub fn is_empty(&self) -> bool {
+        self.demands.is_empty()
+    }
+
+    /// The subscription of a demand, as the local broker was told.
+    pub fn subscription(&self, number: DemandNumber) -> Option<&ConsumerInfo> {
+        self.demands.get(&number).map(|demand| &demand.info)
+    }
+
+    /// The numbers of all demands, ascending.
+    pub fn numbers(&self) -> Vec<DemandNumber> {
+        let mut numbers: Vec<_> = self.demands.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Whether one message of a topic may reach several of these demands.
+    pub fn topics_overlap(&self) -> bool {
+        self.wildcard_topics > 0 || !self.policy.conduit
+    }
+
+    /// Adds a demand that no consumer has to ask for.
+    pub fn stand(&mut self, pattern: &DestinationPattern, changes: &mut Vec<DemandChange>) {
+        let group = Group { destination: pattern.address().clone(), origin: None };
+        if self.groups.contains_key(&group) {
+            return;
+        }
+        self.standing.push(pattern.clone());
+        let info = self.policy.standing(pattern.address());
+        self.insert(group, info, BTreeMap::new(), changes);
+    }
+
+    /// A remote consumer wants a destination (one of its destinations, if its address is
+    /// composite). Saying so again changes nothing.
+    pub fn add(
+        &mut self,
+        info: &ConsumerInfo,
+        destination: &Destination,
+        changes: &mut Vec<DemandChange>,
+    ) {
+        let Some(consumer) = info.consumer_id.clone() else { return };
+        if self.standing.iter().any(|pattern| pattern.matches(destination)) {
+            return;
+        }
+        let group = self.group(info, destination, &consumer);
+        let known = self.consumers.entry(consumer.clone()).or_default();
+        if known.iter().any(|(member_of, _)| member_of.destination == *destination) {
+            return;
+        }
+        let wish = Wish::of(info);
+        self.arrivals += 1;
+        let rank = (wish.path.len(), self.arrivals);
+        known.push((group.clone(), rank));
+        match self.groups.get(&group).copied() {
+            None => {
+                let info = self.policy.following(info, destination);
+                self.insert(group, info, BTreeMap::from([(rank, wish)]), changes);
+            }
+            Some(number) => {
+                if let Some(demand) = self.demands.get_mut(&number) {
+                    demand.members.insert(rank, wish);
+                }
+                self.lead_anew(&group, number, changes);
+            }
+        }
+    }
+
+    /// A remote consumer is gone. One that is not known changes nothing.
+    pub fn remove(&mut self, consumer: &ConsumerId, changes: &mut Vec<DemandChange>) {
+        for (group, rank) in self.consumers.remove(consumer).unwrap_or_default() {
+            let Some(number) = self.groups.get(&group).copied() else { continue };
+            let Some(demand) = self.demands.get_mut(&number) else { continue };
+            demand.members.remove(&rank);
+            if demand.members.is_empty() {
+                self.take(&group, number);
+                changes.push(DemandChange::Unsubscribe(number));
+            } else {
+                self.lead_anew(&group, number, changes);
+            }
+        }
+    }
+
+    /// A temporary destination is gone, and with it whoever consumed from it: a broker need not say
+    /// so of each.
+    pub fn remove_temporary(&mut self, destination: &Destination, changes: &mut Vec<DemandChange>) {
+        for group in self.temporary.get(destination).cloned().unwrap_or_default() {
+            changes.extend(self.forget_group(&group).map(DemandChange::Unsubscribe));
+        }
+    }
+
+    /// The local broker refused a demand's subscription: it and its consumers are forgotten.
+    pub fn forget(&mut self, number: DemandNumber) {
+        let group = self.groups.iter().find(|(_, at)| **at == number).map(|(group, _)| group);
+        if let Some(group) = group.cloned() {
+            self.forget_group(&group);
+        }
+    }
+
+    fn forget_group(&mut self, group: &Group) -> Option<DemandNumber> {
+        let number = self.groups.get(group).copied()?;
+        let demand = self.take(group, number)?;
+        self.standing.retain(|pattern| *pattern.address() != group.destination);
+        for consumer in demand.members.values().filter_map(|wish| wish.consumers.last()) {
+            if let Some(member_of) = self.consumers.get_mut(consumer) {
+                member_of.retain(|(other, _)| other != group);
+                if member_of.is_empty() {
+                    self.consumers.remove(consumer);
+                }
+            }
+        }
+        Some(number)
+    }
+
+    fn group(&self, info: &ConsumerInfo, to: &Destination, consumer: &ConsumerId) -> Group {
+        let merges = self.policy.conduit
+            && (!to.kind().is_queue()
+                || !info.network_subscription
+                || self.policy.conduit_network_queues);
+        let origin = || {
+            let far = info.network_consumer_path.iter().flatten().flatten().next();
+            far.unwrap_or(consumer).clone()
+        };
+        Group { destination: to.clone(), origin: (!merges).then(origin) }
+    }
+
+    fn insert(
+        &mut self,
+        group: Group,
+        mut info: ConsumerInfo,
+        members: BTreeMap<Rank, Wish>,
+        changes: &mut Vec<DemandChange>,
+    ) {
+        let number = self.next;
+        self.next += 1;
+        info.consumer_id = Some(ConsumerId::new(&self.policy.session, number));
+        self.wildcard_topics += usize::from(is_wildcard_topic(&group.destination));
+        changes.push(DemandChange::Subscribe(Box::new(info.clone())));
+        self.demands.insert(number, Demand { info, members });
+        if group.destination.kind().is_temporary() {
+            self.temporary.entry(group.destination.clone()).or_default().push(group.clone());
+        }
+        self.groups.insert(group, number);
+    }
+
+    fn take(&mut self, group: &Group, number: DemandNumber) -> Option<Demand> {
+        self.groups.remove(group);
+        let demand = self.demands.remove(&number)?;
+        if let Some(groups) = self.temporary.get_mut(&group.destination) {
+            groups.retain(|other| other != group);
+            if groups.is_empty() {
+                self.temporary.remove(&group.destination);
+            }
+        }
+        self.wildcard_topics -= usize::from(is_wildcard_topic(&group.destination));
+        Some(demand)
+    }
+
+    /// Supersedes a demand's subscription if it no longer announces its lead's path.
+    fn lead_anew(&mut self, group: &Group, number: DemandNumber, changes: &mut Vec<DemandChange>) {
+        let Some(demand) = self.demands.get(&number) else { return };
+        let Some(lead) = demand.members.values().next() else { return };
+        if announces(&demand.info, &lead.path) {
+            return;
+        }
+        let mut info = demand.info.clone();
+        self.policy.lead(&mut info, lead);
+        let Some(demand) = self.take(group, number) else { return };
+        self.insert(group.clone(), info, demand.members, changes);
+        changes.push(DemandChange::Supersede(number));
+    }
+}
+
+/// Whether a subscription's path goes on with this one; its own end is the remote broker.
+fn announces(info: &ConsumerInfo, path: &[BrokerId]) -> bool {
+    let mut announced = broker_path::brokers(info.broker_path.as_ref());
+    let beyond = announced.by_ref().take(path.len());
+    beyond.eq(path) && announced.count() == 1
+}
+
+fn is_wildcard_topic(destination: &Destination) -> bool {
+    !destination.kind().is_queue() && DestinationPattern::of(destination).is_wildcard()
+}

@@ -1,0 +1,114 @@
+//! Addresses of brokers and of messages, as texts of a document.
+
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::options::OptionError;
+use ferrymq_transport::uri::{Uri, UriError};
+
+use crate::config::{ConnectorConfigError, NetworkConnectorConfig};
+use crate::destination_pattern::{DestinationPattern, PatternError};
+use crate::discovery::static_list::StaticListError;
+use ferrymq_transport::settings::{ConnectionSettings, SettingsError};
+
+use super::text::{Text, TextError};
+
+impl Text for Endpoint {
+    const EXPECTED: &'static str = "an address such as \"tcp://127.0.0.1:61616\"";
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        text.parse().map_err(of_uri)
+    }
+}
+
+impl Text for Uri {
+    const EXPECTED: &'static str =
+        "an address such as \"static:(tcp://paris:61616,tcp://rome:61616)\"";
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        text.parse().map_err(of_uri)
+    }
+}
+
+impl Text for DestinationPattern {
+    const EXPECTED: &'static str = "a destination such as \"queue://orders.>\"";
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        text.parse().map_err(|error: PatternError| TextError::at(0, error.to_string()))
+    }
+}
+
+fn of_uri(error: UriError) -> TextError {
+    TextError::at(error.offset, error.reason.to_string())
+}
+
+/// An address to listen on, whose options a listener understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress(pub Endpoint);
+
+impl Text for ListenAddress {
+    const EXPECTED: &'static str = Endpoint::EXPECTED;
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let endpoint = <Endpoint as Text>::parse(text)?;
+        only_tcp(&endpoint, "listen on")?;
+        ConnectionSettings::for_listening(&endpoint).map_err(|error| of_settings(text, &error))?;
+        Ok(Self(endpoint))
+    }
+}
+
+/// An address to dial, whose options a dialler understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialAddress(pub Endpoint);
+
+impl Text for DialAddress {
+    const EXPECTED: &'static str = Endpoint::EXPECTED;
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let endpoint = <Endpoint as Text>::parse(text)?;
+        only_tcp(&endpoint, "dial")?;
+        ConnectionSettings::for_dialing(&endpoint).map_err(|error| of_settings(text, &error))?;
+        Ok(Self(endpoint))
+    }
+}
+
+/// The address of a network connector: a list of brokers, with options that are understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeersAddress(pub Uri);
+
+impl Text for PeersAddress {
+    const EXPECTED: &'static str = <Uri as Text>::EXPECTED;
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let uri = <Uri as Text>::parse(text)?;
+        let config = NetworkConnectorConfig::new("", &uri).map_err(|error| {
+            let ConnectorConfigError::Uri { source, .. } = error;
+            match &source {
+                StaticListError::Option(option) => {
+                    TextError::at(offset_of(text, option), option.to_string())
+                }
+                _ => TextError::at(0, source.to_string()),
+            }
+        })?;
+        for endpoint in config.remotes.endpoints() {
+            ConnectionSettings::for_dialing(endpoint).map_err(|error| of_settings(text, &error))?;
+        }
+        Ok(Self(uri))
+    }
+}
+
+fn only_tcp(endpoint: &Endpoint, to_do: &str) -> Result<(), TextError> {
+    if endpoint.scheme == "tcp" {
+        return Ok(());
+    }
+    let what = format!("`{}` is nothing to {to_do} yet", endpoint.scheme);
+    Err(TextError::at(0, what).hint(format!("write tcp://{}", endpoint.authority())))
+}
+
+fn of_settings(text: &str, error: &SettingsError) -> TextError {
+    TextError::at(offset_of(text, &error.problem), error.problem.to_string())
+}
+
+/// Where in an address the option stands that an error is about.
+fn offset_of(text: &str, error: &OptionError) -> usize {
+    let (OptionError::Unknown { name, .. } | OptionError::Invalid { name, .. }) = error;
+    text.find(name.as_str()).unwrap_or(0)
+}

@@ -1,0 +1,122 @@
+//! The settings of a network connector, which a broker's configuration and a topology's links
+//! share.
+
+use std::num::NonZeroU32;
+
+use crate::config::{NetworkConnectorConfig, Secret, unsupported};
+use crate::destination_pattern::DestinationPattern;
+use crate::section;
+
+use super::located::Located;
+use super::reader::Reader;
+
+section! {
+    /// What a network connector forwards, and how.
+    pub struct ConnectorOptions {
+        /// Whether the connector also forwards in the other direction; only `false` is supported
+        /// yet.
+        optional duplex: bool,
+        /// Whether consumers with the same wish share one subscription, so that a message crosses
+        /// once; the default is true.
+        optional conduit_subscriptions: bool,
+        /// Whether that goes for consumers of queues that are bridges themselves, too; the default
+        /// is false.
+        optional conduit_network_queue_subscriptions: bool,
+        /// Forward only these on demand; the default is all.
+        optional dynamically_included
+            ("dynamically_included", "dynamically_included_destinations"): Vec<DestinationPattern>,
+        /// Forward these without waiting for demand.
+        optional statically_included
+            ("statically_included", "statically_included_destinations"): Vec<DestinationPattern>,
+        /// Never forward these, whatever else matches them.
+        optional excluded ("excluded", "excluded_destinations"): Vec<DestinationPattern>,
+        /// Whether demand is not listened to, so that only `statically_included` crosses; the
+        /// default is false.
+        optional static_bridge: bool,
+        /// Whether temporary destinations cross, so that replies return; the default is true.
+        optional bridge_temp_destinations: bool,
+        /// Sets `message_ttl` and `consumer_ttl`.
+        optional network_ttl: i32,
+        /// Bridges that a message may pass; -1, the default, is any number.
+        optional message_ttl: i32,
+        /// Bridges that demand may pass; -1, the default, is any number.
+        optional consumer_ttl: i32,
+        /// Messages that may be on their way for one demand; the default is 1000.
+        optional prefetch_size: NonZeroU32,
+        /// Advisories that may be on their way; the default is `prefetch_size`.
+        optional advisory_prefetch_size: NonZeroU32,
+        /// Whether consumers beyond a bridge are served after local ones; the default is true.
+        optional decrease_network_consumer_priority: bool,
+        /// The priority of consumers one bridge away, where it is decreased; the default is -5.
+        optional consumer_priority_base: i8,
+        /// Whether the far broker confirms non-persistent messages, too; the default is true.
+        optional always_sync_send: bool,
+        /// The name that bridges log in with, at both brokers.
+        optional user_name: String,
+        /// The password that bridges log in with, at both brokers.
+        optional password: String,
+        /// The name that bridges log in with at the far broker, where it is another one.
+        optional remote_user_name: String,
+        /// The password that bridges log in with at the far broker, where it is another one.
+        optional remote_password: String,
+    }
+    refused_by unsupported
+}
+
+impl ConnectorOptions {
+    /// Sets what is written, and leaves the rest of `config` as it is.
+    pub fn apply(&self, config: &mut NetworkConnectorConfig, reader: &mut Reader<'_>) {
+        if let (Some(duplex), Some(reason)) = (&self.duplex, unsupported("duplex"))
+            && duplex.value
+        {
+            let hint = Some(reason.to_owned());
+            reader.report(&duplex.span, "duplex bridges are not supported yet", hint);
+        }
+        set(&mut config.conduit_subscriptions, &self.conduit_subscriptions);
+        set(
+            &mut config.conduit_network_queue_subscriptions,
+            &self.conduit_network_queue_subscriptions,
+        );
+        set(&mut config.dynamically_included, &self.dynamically_included);
+        set(&mut config.statically_included, &self.statically_included);
+        set(&mut config.excluded, &self.excluded);
+        set(&mut config.static_bridge, &self.static_bridge);
+        set(&mut config.bridge_temp_destinations, &self.bridge_temp_destinations);
+        if let Some(hops) = &self.network_ttl {
+            config.set_network_ttl(hops.value);
+        }
+        set(&mut config.message_ttl, &self.message_ttl);
+        set(&mut config.consumer_ttl, &self.consumer_ttl);
+        set(&mut config.prefetch_size, &self.prefetch_size);
+        if let Some(prefetch) = &self.advisory_prefetch_size {
+            config.advisory_prefetch_size = Some(prefetch.value);
+        }
+        set(
+            &mut config.decrease_network_consumer_priority,
+            &self.decrease_network_consumer_priority,
+        );
+        set(&mut config.consumer_priority_base, &self.consumer_priority_base);
+        set(&mut config.always_sync_send, &self.always_sync_send);
+        self.log_in(config, reader);
+    }
+
+    fn log_in(&self, config: &mut NetworkConnectorConfig, reader: &mut Reader<'_>) {
+        let pairs = [
+            (&self.user_name, &self.password, &mut config.local_credentials),
+            (&self.remote_user_name, &self.remote_password, &mut config.remote_credentials),
+        ];
+        for (name, password, credentials) in pairs {
+            if let (None, Some(password)) = (name, password) {
+                reader.report(&password.span, "a password without a user name", None);
+            }
+            credentials.user_name = name.as_ref().map(|name| name.value.clone());
+            credentials.password = password.as_ref().map(|text| Secret::new(text.value.clone()));
+        }
+    }
+}
+
+fn set<T: Clone>(setting: &mut T, written: &Option<Located<T>>) {
+    if let Some(written) = written {
+        *setting = written.value.clone();
+    }
+}

@@ -1,0 +1,43 @@
+//! The port through which bridges reach their own broker.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_transport::link::Link;
+
+use crate::rules::permit::Permits;
+
+/// Who a broker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerIdentity {
+    /// Unique, and the same for as long as the broker runs: what broker paths are made of.
+    pub id: BrokerId,
+    /// The name that people gave it.
+    pub name: String,
+    /// Where clients reach it; empty if nowhere.
+    pub url: String,
+}
+
+/// The broker that owns a connector. A bridge is a client of it like any other, over a pipe.
+///
+/// What a bridge asks of the broker's end of that pipe, beyond what every client does:
+///
+/// - The first `BrokerInfo` that arrives on it flags the connection as a network connection. Such
+///   a connection may create, consume from and remove temporary destinations that belong to
+///   others, and the broker delays instead of failing when it is full.
+/// - A consumer of it is attached to a destination only if
+///   [`Permits::verdict`](crate::rules::permit::Permits::verdict) says so, for each destination
+///   that a wildcard reaches; and gets a message only if
+///   [`forward`](crate::rules::forward::forward) says so, asked with the consumer's
+///   `additionalPredicate`. What is refused stays for other consumers, uncounted and unacked.
+/// - `RemoveInfo` with a last delivered sequence of -1 gives back what the consumer held, in its
+///   old order and without raising a redelivery counter; so does the end of the pipe.
+pub trait LocalBroker: Send + Sync + 'static {
+    /// Who the broker is; asked before each attempt to bridge.
+    fn identity(&self) -> BrokerIdentity;
+
+    /// Opens an in-memory connection on behalf of a bridge to `remote`, whose consumers may only
+    /// get what `permits` lets cross. It starts with the broker's `BrokerInfo`, without
+    /// `WireFormatInfo`.
+    fn open_link(&self, remote: &BrokerIdentity, permits: Arc<Permits>) -> Link;
+}

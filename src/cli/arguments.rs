@@ -1,0 +1,120 @@
+//! What can be typed, and which command it runs.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use super::bench::{self, BenchArguments};
+use super::broker::{self, BrokerArguments};
+use super::check::{self, CheckArguments};
+use super::exit::ExitCode;
+use super::logging::{self, LogArguments};
+use super::output::{complain, say};
+use super::receive::{self, ReceiveArguments};
+use super::send::{self, SendArguments};
+use super::up::{self, UpArguments};
+
+/// A federated message broker network that speaks OpenWire.
+#[derive(Debug, Parser)]
+#[command(name = "ferrymq", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one broker in the foreground.
+    Broker(BrokerArguments),
+    /// Run every broker of a topology on this machine, with its links and workloads.
+    Up(UpArguments),
+    /// Check broker configurations and topologies without running them.
+    Check(CheckArguments),
+    /// Send messages to a destination of any OpenWire broker.
+    Send(Box<SendArguments>),
+    /// Print the messages of a destination as they come.
+    Receive(ReceiveArguments),
+    /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
+    Bench(BenchArguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ferrymq broker --name london --network 'static:(tcp://paris:61616)'
+  ferrymq up examples/topologies/pair.toml
+  ferrymq check broker.toml topology.toml
+
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 timed out.";
+
+/// Runs the command that `arguments` (with the program's name first) ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and the version go to standard output, what is wrong to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+        }
+    };
+    let Some(command) = arguments.command else {
+        say(Arguments::command().render_help());
+        return ExitCode::Done;
+    };
+    if let Err(error) = logging::start(&arguments.log, command.default_log()) {
+        complain(error);
+        return ExitCode::Usage;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("cannot start the runtime: {error}"));
+            return ExitCode::Failed;
+        }
+    };
+    let code = runtime.block_on(command.run());
+    // What still runs now has been told to stop, or has been given up.
+    runtime.shutdown_background();
+    code
+}
+
+impl Command {
+    /// What is logged when nobody says: a broker in the foreground has nothing else to show.
+    fn default_log(&self) -> &'static str {
+        match self {
+            Self::Broker(_) => "info",
+            Self::Up(_) | Self::Check(_) => "warn",
+            // What these have to say, they say themselves.
+            Self::Send(_) | Self::Receive(_) | Self::Bench(_) => "error",
+        }
+    }
+
+    async fn run(self) -> ExitCode {
+        match self {
+            Self::Broker(arguments) => broker::run(arguments).await,
+            Self::Up(arguments) => up::run(arguments).await,
+            Self::Check(arguments) => check::run(&arguments),
+            Self::Send(arguments) => send::run(*arguments).await,
+            Self::Receive(arguments) => receive::run(arguments).await,
+            Self::Bench(arguments) => bench::run(arguments).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declared_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_screen() {
+        let help = Arguments::command().render_help().to_string();
+        assert!(help.lines().count() <= 28, "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Where the broker is, and connecting to it.
+
+use clap::Args;
+use ferrymq_client::error::ConnectError;
+use ferrymq_client::{ConnectOptions, Connection};
+
+use crate::cli::exit::ExitCode;
+use crate::cli::output::complain;
+
+/// Where the address comes from when no flag says it.
+const VARIABLE: &str = "FERRYMQ_URL";
+const DEFAULT: &str = "failover:(tcp://127.0.0.1:61616)";
+
+/// Where the broker is, and who connects.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct ConnectArguments {
+    /// The broker [env: FERRYMQ_URL] [default: failover:(tcp://127.0.0.1:61616)]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Who connects [env: FERRYMQ_USER]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Their password; others on this machine can read flags, so prefer the variable
+    /// [env: FERRYMQ_PASSWORD]
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+}
+
+impl ConnectArguments {
+    /// The broker's URL: the flag's, the environment's, or the default.
+    pub(in crate::cli) fn url(&self) -> String {
+        self.url.clone().or_else(|| variable(VARIABLE)).unwrap_or_else(|| DEFAULT.to_owned())
+    }
+
+    /// Connects. What goes wrong is told here, and comes back as how the command ends.
+    pub(in crate::cli) async fn connect(&self) -> Result<Connection, ExitCode> {
+        self.connect_to(&self.url()).await
+    }
+
+    /// Connects to another broker as the same user.
+    pub(in crate::cli) async fn connect_to(&self, url: &str) -> Result<Connection, ExitCode> {
+        let mut options = ConnectOptions::system();
+        options.user = self.user.clone().or_else(|| variable("FERRYMQ_USER"));
+        options.password = self.password.clone().or_else(|| variable("FERRYMQ_PASSWORD"));
+        Connection::connect(url, options).await.map_err(|error| {
+            complain(&error);
+            match error {
+                ConnectError::Address(_) => ExitCode::Usage,
+                _ => ExitCode::Failed,
+            }
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

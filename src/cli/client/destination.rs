@@ -1,0 +1,62 @@
+//! Destinations as people write them: `queue://NAME`, `topic://NAME`, or `NAME` for a queue.
+
+use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_transport::names::nearest;
+
+const KINDS: [DestinationKind; 4] = [
+    DestinationKind::Queue,
+    DestinationKind::Topic,
+    DestinationKind::TempQueue,
+    DestinationKind::TempTopic,
+];
+
+/// Reads a destination; the error is for the user.
+pub(in crate::cli) fn parse(text: &str) -> Result<Destination, String> {
+    let (kind, name) = match text.split_once("://") {
+        None => (DestinationKind::Queue, text),
+        Some((scheme, name)) => {
+            let prefix = format!("{scheme}://");
+            let kind = KINDS.into_iter().find(|kind| kind.prefix() == prefix);
+            (kind.ok_or_else(|| unknown(scheme))?, name)
+        }
+    };
+    let name = name.trim();
+    if name.is_empty() {
+        return Err("a destination needs a name".to_owned());
+    }
+    Ok(Destination::new(kind, name))
+}
+
+fn unknown(scheme: &str) -> String {
+    let known = ["queue", "topic", "temp-queue", "temp-topic"];
+    match nearest(scheme, &known) {
+        Some(name) => {
+            format!("unknown kind of destination `{scheme}`; did you mean `{name}://`?")
+        }
+        None => format!(
+            "unknown kind of destination `{scheme}`; write queue://NAME, topic://NAME, or NAME"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_a_queue() {
+        assert_eq!(parse("orders").unwrap(), Destination::queue("orders"));
+        assert_eq!(parse("queue://orders").unwrap(), Destination::queue("orders"));
+        assert_eq!(parse("topic://prices.>").unwrap(), Destination::topic("prices.>"));
+        let reply = parse("temp-queue://ID:host-1:1:1").unwrap();
+        assert_eq!(reply, Destination::new(DestinationKind::TempQueue, "ID:host-1:1:1"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(parse("topik://x").unwrap_err().contains("did you mean `topic://`"));
+        assert!(parse("http://x").unwrap_err().contains("queue://NAME"));
+        assert!(parse("queue://").unwrap_err().contains("needs a name"));
+        assert!(parse("").unwrap_err().contains("needs a name"));
+    }
+}

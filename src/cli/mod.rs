@@ -1,0 +1,20 @@
+//! The command line: what people type, and what they see.
+
+mod arguments;
+mod bench;
+mod broker;
+mod check;
+mod client;
+mod exit;
+mod files;
+mod logging;
+mod output;
+mod quantities;
+mod receive;
+mod send;
+mod shutdown;
+mod up;
+mod world;
+
+pub use arguments::run;
+pub use exit::ExitCode;

@@ -1,0 +1,60 @@
+//! A broker's configuration as plain data, checked: what the node is built from.
+//!
+//! How the text of a file or of a command line becomes this is the business of the neighbouring
+//! modules; nothing here knows about files.
+
+use ferrymq_network::config::NetworkConnectorConfig;
+use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_transport::endpoint::Endpoint;
+
+/// Everything that decides what one broker does.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// The broker's name, unique in its network.
+    pub name: String,
+    /// Where it listens; never empty, and no name twice.
+    pub listen: Vec<TransportConnectorConfig>,
+    /// The connectors that bridge it to others; no name twice.
+    pub network_connectors: Vec<NetworkConnectorConfig>,
+    /// How much the broker may hold.
+    pub limits: Limits,
+}
+
+/// One address that the broker listens on.
+#[derive(Debug, Clone)]
+pub struct TransportConnectorConfig {
+    /// The connector's name, for logs and status.
+    pub name: String,
+    /// The address, with the options of its connections (`?wireFormat.…`).
+    pub endpoint: Endpoint,
+}
+
+/// How much the broker may hold in memory before producers have to wait.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of messages, over all destinations.
+    pub memory: u64,
+    /// Settings by destination, the most specific pattern first: the first one that matches a
+    /// destination and has the setting decides.
+    pub policies: Vec<DestinationPolicy>,
+}
+
+impl Limits {
+    /// The memory of a broker whose configuration names none.
+    pub const DEFAULT_MEMORY: u64 = 512 * 1024 * 1024;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: Self::DEFAULT_MEMORY, policies: Vec::new() }
+    }
+}
+
+/// Settings for the destinations that a pattern matches.
+#[derive(Debug, Clone)]
+pub struct DestinationPolicy {
+    /// The destinations that this is about.
+    pub pattern: DestinationPattern,
+    /// Bytes of messages that one such destination may hold; `None`: as much as the broker may.
+    pub memory_limit: Option<u64>,
+}

@@ -1,0 +1,220 @@
+//! Puts a broker's configuration together, from a file, from flags, and from defaults.
+
+use std::collections::BTreeSet;
+
+use ferrymq_network::config::NetworkConnectorConfig;
+use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
+use ferrymq_network::document::load::{read, read_flag};
+use ferrymq_network::document::located::Located;
+use ferrymq_network::document::names::Name;
+use ferrymq_network::document::problem::Problems;
+use ferrymq_network::document::reader::Reader;
+use ferrymq_network::document::source::{Source, Span};
+use ferrymq_transport::endpoint::Endpoint;
+
+use super::broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+use super::host_name::host_name;
+use super::policy_order::specificity;
+use super::sections::{
+    BrokerFile, NetworkConnectorSection, PolicySection, TransportConnectorSection,
+};
+
+/// Where a broker listens that nobody told: OpenWire's port, and only for this machine.
+const DEFAULT_HOST: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 61616;
+
+/// What flags say beside a file, or without one; they win over it.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// The broker's name.
+    pub name: Option<String>,
+    /// The addresses to listen on, in place of the file's.
+    pub listen: Vec<String>,
+    /// Addresses of network connectors, beside the file's.
+    pub network: Vec<String>,
+}
+
+/// The configuration that a file, where there is one, and flags add up to.
+pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Problems> {
+    let mut config = match file {
+        Some(source) => read(source, |file: BrokerFile, reader| Some(from_file(file, reader)))?,
+        None => BrokerConfig {
+            name: String::new(),
+            listen: Vec::new(),
+            network_connectors: Vec::new(),
+            limits: Limits::default(),
+        },
+    };
+    apply(flags, &mut config)?;
+    if config.name.is_empty() {
+        config.name = host_name();
+    }
+    if config.listen.is_empty() {
+        let endpoint = Endpoint::tcp(DEFAULT_HOST, DEFAULT_PORT);
+        config.listen.push(TransportConnectorConfig { name: "openwire".to_owned(), endpoint });
+    }
+    Ok(config)
+}
+
+fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
+    let mut name = String::new();
+    if let Some(Located { value: broker, .. }) = file.broker {
+        name = broker.name.map(|name| name.value.to_string()).unwrap_or_default();
+        if let Some(persistent) = broker.persistent.filter(|persistent| persistent.value) {
+            reader.report(
+                &persistent.span,
+                "the message store comes later",
+                Some("set `persistent = false`: messages are kept in memory until then".into()),
+            );
+        }
+    }
+    let mut limits =
+        Limits { policies: policies(file.destination_policy, reader), ..Limits::default() };
+    if let Some(memory) = file.system_usage.and_then(|usage| usage.value.memory_limit) {
+        if memory.0 == 0 {
+            reader.report(&memory.span, "a broker without memory cannot take messages", None);
+        }
+        limits.memory = memory.0;
+    }
+    BrokerConfig {
+        name,
+        listen: transport_connectors(file.transport_connector, reader),
+        network_connectors: network_connectors(file.network_connector, reader),
+        limits,
+    }
+}
+
+fn transport_connectors(
+    sections: Vec<Located<TransportConnectorSection>>,
+    reader: &mut Reader<'_>,
+) -> Vec<TransportConnectorConfig> {
+    let mut names = Unique::new("transport connector");
+    let mut connectors: Vec<TransportConnectorConfig> = Vec::new();
+    for Located { value: section, span } in sections {
+        let name = names.take(section.name.as_ref(), "openwire", &span, reader);
+        let Located { value: ListenAddress(endpoint), span } = section.uri;
+        if let Some(what) = taken(&endpoint, &connectors) {
+            reader.report(&span, what, None);
+        }
+        connectors.push(TransportConnectorConfig { name, endpoint });
+    }
+    connectors
+}
+
+fn network_connectors(
+    sections: Vec<Located<NetworkConnectorSection>>,
+    reader: &mut Reader<'_>,
+) -> Vec<NetworkConnectorConfig> {
+    let mut names = Unique::new("network connector");
+    let mut connectors = Vec::new();
+    for Located { value: section, span } in sections {
+        let name = names.take(section.name.as_ref(), "network", &span, reader);
+        match NetworkConnectorConfig::new(name, &section.uri.0) {
+            Ok(mut connector) => {
+                section.options.apply(&mut connector, reader);
+                connectors.push(connector);
+            }
+            Err(error) => reader.report(&section.uri.span, error.to_string(), None),
+        }
+    }
+    connectors
+}
+
+fn policies(
+    sections: Vec<Located<PolicySection>>,
+    reader: &mut Reader<'_>,
+) -> Vec<DestinationPolicy> {
+    let mut seen = BTreeSet::new();
+    let mut policies = Vec::new();
+    for Located { value: section, .. } in sections {
+        let pattern = section.pattern;
+        if !seen.insert(pattern.value.clone()) {
+            let what = format!("a second policy for {}", pattern.value);
+            reader.report(&pattern.span, what, Some("put them together".to_owned()));
+        }
+        let memory_limit = section.memory_limit.map(|limit| limit.0);
+        policies.push(DestinationPolicy { pattern: pattern.value, memory_limit });
+    }
+    policies.sort_by_key(|policy| specificity(&policy.pattern));
+    policies
+}
+
+fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
+    if let Some(name) = &flags.name {
+        let name: Name = read_flag(&Source::flag("--name", name))?;
+        config.name = name.to_string();
+    }
+    if !flags.listen.is_empty() {
+        config.listen.clear();
+    }
+    for (value, number) in flags.listen.iter().zip(1..) {
+        let source = Source::flag("--listen", value);
+        let ListenAddress(endpoint) = read_flag(&source)?;
+        if let Some(what) = taken(&endpoint, &config.listen) {
+            return Err(Problems::one(&source, &(0..value.len()), what, None));
+        }
+        let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
+        config.listen.push(TransportConnectorConfig { name, endpoint });
+    }
+    for value in &flags.network {
+        let source = Source::flag("--network", value);
+        let PeersAddress(uri) = read_flag(&source)?;
+        let names: BTreeSet<&str> =
+            config.network_connectors.iter().map(|connector| connector.name.as_str()).collect();
+        let connector = NetworkConnectorConfig::new(numbered("network", &names), &uri)
+            .map_err(|error| Problems::one(&source, &(0..value.len()), error.to_string(), None))?;
+        config.network_connectors.push(connector);
+    }
+    Ok(())
+}
+
+/// Why an address cannot be listened on beside the others, if so.
+fn taken(endpoint: &Endpoint, others: &[TransportConnectorConfig]) -> Option<String> {
+    let same = |other: &&TransportConnectorConfig| {
+        let other = &other.endpoint;
+        endpoint.port != 0 && other.port == endpoint.port && other.host == endpoint.host
+    };
+    others.iter().find(same).map(|other| format!("`{}` listens there already", other.name))
+}
+
+/// Names that may be given once.
+struct Unique {
+    what: &'static str,
+    taken: BTreeSet<String>,
+}
+
+impl Unique {
+    fn new(what: &'static str) -> Self {
+        Self { what, taken: BTreeSet::new() }
+    }
+
+    /// The name as written, or `default` with a number where that is taken.
+    fn take(
+        &mut self,
+        written: Option<&Located<Name>>,
+        default: &str,
+        span: &Span,
+        reader: &mut Reader<'_>,
+    ) -> String {
+        let name = match written {
+            Some(name) => name.to_string(),
+            None => numbered(default, &self.taken.iter().map(String::as_str).collect()),
+        };
+        if !self.taken.insert(name.clone()) {
+            let span = written.map_or(span, |name| &name.span);
+            let what = format!("a second {} is called `{name}`", self.what);
+            reader.report(span, what, Some("names are unique in a broker".to_owned()));
+        }
+        name
+    }
+}
+
+/// The name itself, or with the first number that makes it a new one.
+fn numbered(name: &str, taken: &BTreeSet<&str>) -> String {
+    if !taken.contains(name) {
+        return name.to_owned();
+    }
+    let numbers = 2..=taken.len().saturating_add(2);
+    let mut names = numbers.map(|number| format!("{name}-{number}"));
+    names.find(|name| !taken.contains(name.as_str())).unwrap_or_else(|| name.to_owned())
+}

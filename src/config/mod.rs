@@ -1,0 +1,18 @@
+//! Broker configuration: the checked data, and how it is read from TOML and from flags.
+
+mod broker;
+mod host_name;
+mod load;
+mod policy_order;
+mod sections;
+
+#[cfg(test)]
+mod tests;
+
+pub use broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+pub use ferrymq_network::document::problem::{
+    Problem as ConfigError, Problems as ConfigErrors, Severity,
+};
+pub use host_name::host_name;
+pub use load::{Flags, load};
+pub use sections::BrokerFile;

@@ -1,0 +1,90 @@
+//! The tables of a broker's configuration file, as they are written.
+
+use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
+use ferrymq_network::document::connector_options::ConnectorOptions;
+use ferrymq_network::document::names::Name;
+use ferrymq_network::document::units::ByteSize;
+use ferrymq_network::section;
+
+section! {
+    /// A broker's configuration file.
+    pub struct BrokerFile {
+        /// The broker as a whole.
+        optional broker: BrokerSection,
+        /// The addresses that it listens on; the default is one, `tcp://127.0.0.1:61616`.
+        repeated transport_connector: TransportConnectorSection,
+        /// The connectors that bridge it to others.
+        repeated network_connector: NetworkConnectorSection,
+        /// Settings by destination.
+        repeated destination_policy: PolicySection,
+        /// What the broker may use of its machine.
+        optional system_usage: SystemUsageSection,
+    }
+    refused {
+        "admin" => "the admin API is not supported yet",
+    }
+}
+
+section! {
+    /// The broker as a whole.
+    pub struct BrokerSection {
+        /// Its name, unique in its network; the default is the host's name.
+        optional name ("name", "broker_name"): Name,
+        /// Whether messages outlive the broker; only `false` is supported yet.
+        optional persistent: bool,
+    }
+    refused {
+        "data_dir" => "the message store comes later, and messages are kept in memory until then",
+        "data_directory" => "the message store comes later, and messages are kept in memory until then",
+    }
+}
+
+section! {
+    /// One address that the broker listens on.
+    pub struct TransportConnectorSection {
+        /// The connector's name, for logs; the default is `openwire`.
+        optional name: Name,
+        /// The address: `tcp://HOST:PORT`, with options.
+        required uri: ListenAddress,
+    }
+    refused {
+        "discovery_uri" => "discovery by multicast is not supported yet",
+    }
+}
+
+section! {
+    /// One connector to other brokers.
+    pub struct NetworkConnectorSection {
+        /// Its name, unique in this broker; the default is `network`.
+        optional name: Name,
+        /// Where the others are: `static:(tcp://HOST:PORT,…)`, each with a bridge of its own.
+        required uri: PeersAddress,
+        /// What it forwards, and how.
+        shared options: ConnectorOptions,
+    }
+}
+
+section! {
+    /// Settings for the destinations that a pattern matches; of several that match, the most
+    /// specific one counts.
+    pub struct PolicySection {
+        /// The destinations: `queue://orders.>`, `topic://prices.*`.
+        required pattern ("match"): DestinationPattern,
+        /// What each such destination may hold before its producers wait; the default is as much
+        /// as the broker may.
+        optional memory_limit: ByteSize,
+    }
+    refused {
+        "enable_audit" => "audits are not supported yet",
+        "replay" => "sending messages back is not supported yet",
+    }
+}
+
+section! {
+    /// What the broker may use of its machine.
+    pub struct SystemUsageSection {
+        /// Memory for messages, over all destinations; the default is 512MiB.
+        optional memory_limit ("memory_limit", "memory_usage"): ByteSize,
+    }
+}

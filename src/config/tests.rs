@@ -1,0 +1,263 @@
+//! Broker configurations: defaults, what flags change, what is refused.
+
+use ferrymq_network::document::problem::Problems;
+use ferrymq_network::document::source::Source;
+
+use super::{BrokerConfig, Flags, Limits, host_name, load};
+
+fn file(text: &str) -> Result<BrokerConfig, Problems> {
+    load(Some(&Source::file("broker.toml", text)), &Flags::default())
+}
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+fn listening(config: &BrokerConfig) -> Vec<String> {
+    config.listen.iter().map(|listen| format!("{} {}", listen.name, listen.endpoint)).collect()
+}
+
+#[test]
+fn nothing_at_all_is_a_broker_on_the_loopback() {
+    let config = load(None, &Flags::default()).unwrap();
+    assert_eq!(config.name, host_name());
+    assert_eq!(listening(&config), ["openwire tcp://127.0.0.1:61616"]);
+    assert!(config.network_connectors.is_empty());
+    assert_eq!(config.limits.memory, Limits::DEFAULT_MEMORY);
+}
+
+#[test]
+fn a_file_is_read_in_both_spellings() {
+    let config = file(
+        r#"
+[broker]
+brokerName = "london"
+persistent = false
+[[transportConnector]]
+uri = "tcp://0.0.0.0:61616?wireFormat.maxInactivityDuration=5000&transport.keepAlive=true"
+[[transportConnector]]
+name = "second"
+uri = "tcp://[::1]:61617"
+[[networkConnector]]
+uri = "static:(tcp://paris:61616,tcp://rome:61616)?initialReconnectDelay=100"
+duplex = false
+conduitSubscriptions = false
+dynamicallyIncludedDestinations = ["queue://orders.>", "topic://prices.>"]
+excluded = ["queue://local.>"]
+networkTTL = 3
+messageTTL = 5
+prefetchSize = 10
+userName = "bridge"
+password = "secret"
+[[networkConnector]]
+name = "backup"
+uri = "tcp://paris:61616"
+[[destinationPolicy]]
+match = "queue://>"
+memoryLimit = "2MiB"
+[[destinationPolicy]]
+match = "queue://orders.eu"
+memory_limit = "1MiB"
+[systemUsage]
+memoryUsage = "64MiB"
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.name, "london");
+    assert_eq!(
+        listening(&config),
+        [
+            "openwire tcp://0.0.0.0:61616?wireFormat.maxInactivityDuration=5000&transport.keepAlive=true",
+            "second tcp://[::1]:61617"
+        ]
+    );
+    let connector = &config.network_connectors[0];
+    assert_eq!(connector.name, "network");
+    assert_eq!(connector.remotes.endpoints().len(), 2);
+    assert!(!connector.conduit_subscriptions);
+    assert_eq!(connector.dynamically_included.len(), 2);
+    assert_eq!((connector.message_ttl, connector.consumer_ttl), (5, 3));
+    assert_eq!(connector.prefetch_size.get(), 10);
+    assert_eq!(connector.local_credentials.user_name.as_deref(), Some("bridge"));
+    let password = connector.local_credentials.password.as_ref().unwrap();
+    assert_eq!(password.reveal(), "secret");
+    assert_eq!(config.network_connectors[1].name, "backup");
+    assert_eq!(config.limits.memory, 64 << 20);
+    let policies: Vec<(String, Option<u64>)> = config
+        .limits
+        .policies
+        .iter()
+        .map(|policy| (policy.pattern.to_string(), policy.memory_limit))
+        .collect();
+    assert_eq!(
+        policies,
+        [("queue://orders.eu".to_owned(), Some(1 << 20)), ("queue://>".to_owned(), Some(2 << 20))],
+        "the most specific first"
+    );
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let source = Source::file(
+        "broker.toml",
+        "[broker]\nname = \"a\"\n[[transport_connector]]\nuri = \"tcp://0.0.0.0:1\"\n\
+         [[network_connector]]\nuri = \"tcp://x:1\"",
+    );
+    let flags = Flags {
+        name: Some("b".to_owned()),
+        listen: texts(&["tcp://127.0.0.1:2", "tcp://127.0.0.1:3"]),
+        network: texts(&["static:(tcp://y:1)"]),
+    };
+    let config = load(Some(&source), &flags).unwrap();
+    assert_eq!(config.name, "b");
+    assert_eq!(listening(&config), ["openwire tcp://127.0.0.1:2", "openwire-2 tcp://127.0.0.1:3"]);
+    let names: Vec<&str> =
+        config.network_connectors.iter().map(|connector| connector.name.as_str()).collect();
+    assert_eq!(names, ["network", "network-2"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_placed_and_explained() {
+    let table: &[(&str, &[&str])] = &[
+        ("[brokr]\nname = \"a\"", &["1:2: unknown table `brokr` (did you mean `broker`?)"]),
+        (
+            "[broker]\nnmae = \"a\"\n[[network_connectors]]\nuri = \"tcp://x:1\"",
+            &[
+                "2:1: unknown key `nmae` in [broker] (did you mean `name`?)",
+                "3:3: unknown table `network_connectors` (did you mean `network_connector`?)",
+            ],
+        ),
+        (
+            "[broker]\npersistent = true",
+            &[
+                "2:14: the message store comes later (set `persistent = false`: messages are kept in memory until then)",
+            ],
+        ),
+        (
+            "[broker]\ndataDir = \"x\"",
+            &[
+                "2:1: `dataDir` cannot be used: the message store comes later, and messages are kept in memory until then",
+            ],
+        ),
+        (
+            "[admin]\naddress = \"127.0.0.1:8161\"",
+            &["1:2: `admin` cannot be used: the admin API is not supported yet"],
+        ),
+        (
+            "[[transport_connector]]\nname = \"x\"",
+            &[
+                "1:1: `uri` is missing in [[transport_connector]] (it is an address such as \"tcp://127.0.0.1:61616\")",
+            ],
+        ),
+        (
+            "[[transport_connector]]\nuri = \"tcp://localhost\"",
+            &["2:23: the port is missing: write tcp://localhost:61616"],
+        ),
+        (
+            "[[transport_connector]]\nuri = \"tcp://127.0.0.1:61616?wireFormat.maxFrameSzie=1\"",
+            &[
+                "2:30: unknown option \"wireFormat.maxFrameSzie\"; did you mean \"wireFormat.maxFrameSize\"?",
+            ],
+        ),
+        (
+            "[[transport_connector]]\nuri = \"tcp://a:1\"\n[[transport_connector]]\nuri = \"tcp://a:1\"",
+            &["4:7: `openwire` listens there already"],
+        ),
+        (
+            "[[network_connector]]\nname = \"n\"\nuri = \"tcp://a:1\"\n[[network_connector]]\nname = \"n\"\nuri = \"tcp://b:1\"",
+            &["5:8: a second network connector is called `n` (names are unique in a broker)"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"multicast://default\"",
+            &[
+                "2:8: `multicast:` is not supported yet; list the brokers with static:(tcp://host:port,…)",
+            ],
+        ),
+        (
+            "[[network_connector]]\nuri = \"static:(tcp://a:1)?maxReconectDelay=1\"",
+            &["2:27: unknown option \"maxReconectDelay\"; did you mean \"maxReconnectDelay\"?"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"static:(tcp://a:1,tcp//b:2)\"",
+            &["2:26: the address starts with no scheme: write tcp://tcp//b:2"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"tcp://a:1\"\nduplex = true\nprefetch_size = 0",
+            &["4:17: expected a whole number from 1 to 4294967295, found 0"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"tcp://a:1\"\nduplex = true",
+            &[
+                "3:10: duplex bridges are not supported yet (a connector forwards one way; configure one at each end)",
+            ],
+        ),
+        (
+            "[[network_connector]]\nuri = \"tcp://a:1\"\npassword = \"x\"",
+            &["3:12: a password without a user name"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"tcp://a:1\"\nexcluded = [\"queue://a\", \"quue://b\"]",
+            &["3:27: `quue://` is no kind of destination; did you mean `queue://`?"],
+        ),
+        (
+            "[[network_connector]]\nuri = \"tcp://a:1\"\nexcluded = \"queue://a\"",
+            &["3:12: expected a list, found a text (write [\"queue://a\"])"],
+        ),
+        (
+            "[[destination_policy]]\nmatch = \"queue://a\"\n[[destination_policy]]\nmatch = \"queue://a\"",
+            &["4:9: a second policy for queue://a (put them together)"],
+        ),
+        (
+            "[system_usage]\nmemory_limit = 1000",
+            &["2:16: a size needs a unit (did you mean \"1000B\" or \"1000MiB\"?)"],
+        ),
+        (
+            "[system_usage]\nmemory_limit = \"0B\"",
+            &["2:16: a broker without memory cannot take messages"],
+        ),
+    ];
+    for (text, expected) in table {
+        let problems = file(text).unwrap_err();
+        let shown: Vec<String> = problems
+            .0
+            .iter()
+            .map(|problem| {
+                let hint =
+                    problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let place = &problem.place;
+                format!("{}:{}: {}{hint}", place.line, place.column, problem.what)
+            })
+            .collect();
+        assert_eq!(shown, *expected, "of {text}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_named_with_the_column_in_its_value() {
+    let table = [
+        (
+            Flags { name: Some("a/b".to_owned()), ..Flags::default() },
+            "--name, column 2: error: a name cannot contain '/'",
+        ),
+        (
+            Flags { listen: texts(&["tcp://localhost"]), ..Flags::default() },
+            "--listen, column 16: error: the port is missing: write tcp://localhost:61616",
+        ),
+        (
+            Flags { listen: texts(&["tcp://a:1", "tcp://a:1"]), ..Flags::default() },
+            "--listen, column 1: error: `openwire` listens there already",
+        ),
+        (
+            Flags { network: texts(&["static:(tcp://a:1"]), ..Flags::default() },
+            "--network, column 8: error: this parenthesis is never closed",
+        ),
+        (
+            Flags { network: texts(&["failover:(tcp://a:1)"]), ..Flags::default() },
+            "--network, column 1: error: `failover:` cannot carry a bridge",
+        ),
+    ];
+    for (flags, expected) in table {
+        let shown = load(None, &flags).unwrap_err().to_string();
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+}

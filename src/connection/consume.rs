@@ -1,0 +1,98 @@
+//! Consumers and their acknowledgements.
+
+use ferrymq_openwire::commands::{ConsumerControl, ConsumerInfo, MessageAck};
+use ferrymq_openwire::ids::ConsumerId;
+
+use super::peer::{Consumer, Outcome, Peer};
+use super::refusal::Refusal;
+use crate::destination::Delivered;
+
+/// How many consumers one connection may open.
+const MOST_CONSUMERS: usize = 65_536;
+
+impl Peer {
+    pub(super) fn add_consumer(&mut self, info: &ConsumerInfo) -> Result<Outcome, Refusal> {
+        let Some(id) = &info.consumer_id else {
+            return Err(Refusal::state("the consumer has no identifier"));
+        };
+        self.check_session(id.session_id)?;
+        if self.consumers.contains_key(id) {
+            // A client that failed over declares again what it has.
+            return Ok(Outcome::Done);
+        }
+        if self.consumers.len() >= MOST_CONSUMERS {
+            return Err(Refusal::limit(format!("more than {MOST_CONSUMERS} consumers")));
+        }
+        let subscription = self.broker.subscribe(info, &self.outbox, self.permits.as_ref())?;
+        let window = usize::try_from(info.prefetch_size).unwrap_or(0);
+        self.windows = self.windows.saturating_add(window);
+        self.consumers_so_far += 1;
+        let number = self.consumers_so_far;
+        self.consumers.insert(id.clone(), Consumer { subscription, window, number });
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn remove_consumer(
+        &mut self,
+        id: &ConsumerId,
+        delivered: Delivered,
+    ) -> Result<(), Refusal> {
+        let Some(consumer) = self.consumers.remove(id) else {
+            return Err(Refusal::state(format!("there is no consumer {id} on this connection")));
+        };
+        self.end_consumer(consumer, delivered);
+        Ok(())
+    }
+
+    /// Ends the consumers that `which` picks, in the order in which they came.
+    pub(super) fn end_consumers(
+        &mut self,
+        delivered: Delivered,
+        which: impl Fn(&ConsumerId) -> bool,
+    ) {
+        let mut ending: Vec<Consumer> =
+            self.consumers.extract_if(|id, _| which(id)).map(|(_, consumer)| consumer).collect();
+        ending.sort_by_key(|consumer| consumer.number);
+        for consumer in ending {
+            self.end_consumer(consumer, delivered);
+        }
+    }
+
+    fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
+        self.windows = self.windows.saturating_sub(consumer.window);
+        self.broker.unsubscribe(consumer.subscription, delivered);
+    }
+
+    pub(super) fn acknowledge(&mut self, ack: &MessageAck) -> Result<(), Refusal> {
+        if ack.transaction_id.is_some() {
+            return Err(Refusal::not_supported("transactions are"));
+        }
+        // An acknowledgement may cross the end of its consumer: then there is nothing to do.
+        let consumer = ack.consumer_id.as_ref().and_then(|id| self.consumers.get(id));
+        if let Some(consumer) = consumer {
+            self.broker.acknowledge(&consumer.subscription, ack)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn control_consumer(
+        &mut self,
+        control: &ConsumerControl,
+    ) -> Result<Outcome, Refusal> {
+        if control.flush || control.start || control.stop {
+            return Err(Refusal::not_supported("starting and stopping consumers is"));
+        }
+        let Some(id) = &control.consumer_id else {
+            return Err(Refusal::state("the control names no consumer"));
+        };
+        if control.close {
+            self.remove_consumer(id, Delivered::Unknown)?;
+        } else if let Some(consumer) = self.consumers.get_mut(id) {
+            let window = usize::try_from(control.prefetch).unwrap_or(0);
+            self.windows = self.windows.saturating_sub(consumer.window).saturating_add(window);
+            consumer.window = window;
+            self.broker.set_prefetch(&consumer.subscription, control.prefetch);
+        }
+        Ok(Outcome::Done)
+    }
+}

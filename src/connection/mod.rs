@@ -1,0 +1,14 @@
+//! The broker's side of each link: its peer's sessions, producers and consumers.
+
+mod consume;
+mod listener;
+mod open;
+mod parked;
+mod peer;
+mod produce;
+mod producer;
+mod refusal;
+mod serve;
+
+pub use listener::{ListenError, Listening};
+pub use serve::{Admitted, Connections};

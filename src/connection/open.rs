@@ -1,0 +1,111 @@
+//! Opening a connection and its sessions; meeting a broker.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionControl, ConnectionInfo, DestinationInfo, SessionInfo,
+};
+use ferrymq_openwire::text::Text;
+
+use super::peer::{Outcome, Peer};
+use super::refusal::Refusal;
+use crate::routing::Broker;
+
+/// How many sessions one connection may open.
+const MOST_SESSIONS: usize = 16_384;
+
+/// What the broker says about itself to every peer.
+pub(super) fn own_broker_info(broker: &Broker) -> Command {
+    let identity = broker.identity();
+    Command::BrokerInfo(Box::new(BrokerInfo {
+        broker_id: Some(identity.id.clone()),
+        broker_name: Some(Text::from(identity.name.as_str())),
+        broker_url: Some(Text::from(identity.url.as_str())),
+        ..BrokerInfo::default()
+    }))
+}
+
+impl Peer {
+    pub(super) fn open(&mut self, info: &ConnectionInfo) -> Result<Outcome, Refusal> {
+        if let Some(client) = &self.client {
+            return if Some(client.connection_id()) == info.connection_id.as_ref() {
+                Ok(Outcome::Done)
+            } else {
+                Err(Refusal::protocol("a second connection over one link is not supported"))
+            };
+        }
+        let client = self.broker.open_client(
+            info.connection_id.as_ref(),
+            info.client_id.as_ref(),
+            &self.remote,
+            self.end.clone(),
+        )?;
+        tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
+        self.client = Some(client);
+        if info.manageable {
+            // Empty texts, not absent ones: Java clients split them without asking.
+            self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
+                connected_brokers: Some(Text::default()),
+                reconnect_to: Some(Text::default()),
+                ..ConnectionControl::default()
+            })));
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// The peer is a broker: its bridge reads demand here and forwards messages to here.
+    pub(super) fn meet_broker(&mut self, info: Box<BrokerInfo>) -> Result<Outcome, Refusal> {
+        if self.remote_broker.is_some() {
+            return Err(Refusal::protocol("a second BrokerInfo on one connection"));
+        }
+        if info.duplex_connection {
+            return Err(Refusal::protocol(
+                "duplex bridges are not supported yet: configure a one-way network connector on \
+                 each broker",
+            ));
+        }
+        if info.slave_broker {
+            return Err(Refusal::protocol("replication to a slave broker is not supported"));
+        }
+        let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
+        tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        self.remote_broker = Some(info);
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn add_session(&mut self, info: &SessionInfo) -> Result<Outcome, Refusal> {
+        let Some(id) = &info.session_id else {
+            return Err(Refusal::state("the session has no identifier"));
+        };
+        if self.sessions.len() >= MOST_SESSIONS {
+            return Err(Refusal::limit(format!("more than {MOST_SESSIONS} sessions")));
+        }
+        self.sessions.insert(id.value);
+        Ok(Outcome::Done)
+    }
+
+    /// A session that the peer has opened; the connection's own (-1) always is.
+    pub(super) fn check_session(&self, session: i64) -> Result<(), Refusal> {
+        if session == -1 || self.sessions.contains(&session) {
+            return Ok(());
+        }
+        Err(Refusal::state(format!("there is no session {session} on this connection")))
+    }
+
+    pub(super) fn change_destination(
+        &mut self,
+        info: &DestinationInfo,
+    ) -> Result<Outcome, Refusal> {
+        let (Some(client), Some(address)) = (&self.client, &info.destination) else {
+            return Err(Refusal::state("the destination has no name"));
+        };
+        let broker = Arc::clone(&self.broker);
+        match info.operation_type {
+            0 => broker.add_destination(info, address, client, self.is_network())?,
+            1 => broker.remove_destination(address, client)?,
+            other => return Err(Refusal::state(format!("unknown destination operation {other}"))),
+        }
+        Ok(Outcome::Done)
+    }
+}

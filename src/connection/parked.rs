@@ -1,0 +1,63 @@
+//! Messages that wait for room at their destinations.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
+
+/// How much one connection may have waiting before it is not read any more.
+const MOST_MESSAGES: usize = 4096;
+const MOST_BYTES: usize = 2 * 1024 * 1024;
+
+/// Messages of one connection whose destinations are full, in order for each destination.
+///
+/// While there are few, the connection is read on, so that its acknowledgements (which may be what
+/// makes room) and its messages to other destinations are not held up.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    by_destination: BTreeMap<Destination, VecDeque<Arc<Message>>>,
+    messages: usize,
+    bytes: usize,
+}
+
+impl Parked {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Whether no more may wait: the connection must not be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.messages >= MOST_MESSAGES || self.bytes >= MOST_BYTES
+    }
+
+    /// Whether a message to this destination must wait behind others.
+    pub(super) fn holds(&self, destination: &Destination) -> bool {
+        self.messages > 0 && self.by_destination.contains_key(destination)
+    }
+
+    pub(super) fn push(&mut self, destination: Destination, message: Arc<Message>) {
+        self.messages += 1;
+        self.bytes += message.size();
+        self.by_destination.entry(destination).or_default().push_back(message);
+    }
+
+    /// The destinations that messages wait for.
+    pub(super) fn destinations(&self) -> Vec<Destination> {
+        self.by_destination.keys().cloned().collect()
+    }
+
+    /// The next message that waits for this destination.
+    pub(super) fn pop(&mut self, destination: &Destination) -> Option<Arc<Message>> {
+        let queue = self.by_destination.get_mut(destination)?;
+        let message = queue.pop_front();
+        if queue.is_empty() {
+            self.by_destination.remove(destination);
+        }
+        if let Some(message) = &message {
+            self.messages -= 1;
+            self.bytes -= message.size();
+        }
+        message
+    }
+}

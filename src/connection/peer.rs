@@ -1,0 +1,253 @@
+//! What a connection knows of its peer, and what each command does.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ferrymq_network::rules::permit::Permits;
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+};
+use ferrymq_openwire::ids::{ConsumerId, ProducerId};
+use ferrymq_transport::outbox::Outbox;
+use tokio_util::sync::CancellationToken;
+
+use super::parked::Parked;
+use super::producer::{LastTarget, Producer};
+use super::refusal::Refusal;
+use crate::destination::Delivered;
+use crate::routing::{Broker, ClientLease, Subscription};
+
+/// One connection: what its peer has opened, and the way back to it.
+///
+/// Only the connection's task touches it. Commands are handled one at a time and never wait; what
+/// must wait (a message for a full destination) is parked.
+pub(super) struct Peer {
+    pub(super) broker: Arc<Broker>,
+    pub(super) outbox: Outbox,
+    pub(super) remote: String,
+    /// What may cross the bridge behind an in-process link.
+    pub(super) permits: Option<Arc<Permits>>,
+    /// Ends the connection from elsewhere.
+    pub(super) end: CancellationToken,
+    /// The broker at the other end, if it is one.
+    pub(super) remote_broker: Option<Box<BrokerInfo>>,
+    pub(super) client: Option<ClientLease>,
+    pub(super) sessions: BTreeSet<i64>,
+    pub(super) producers: HashMap<ProducerId, Producer>,
+    pub(super) consumers: HashMap<ConsumerId, Consumer>,
+    /// How many consumers there have been: the next one's number.
+    pub(super) consumers_so_far: u64,
+    /// The prefetch windows of all consumers: how much may lawfully lie in the outbox.
+    pub(super) windows: usize,
+    pub(super) parked: Parked,
+    pub(super) last_target: Option<LastTarget>,
+}
+
+/// A consumer of this connection.
+pub(super) struct Consumer {
+    pub(super) subscription: Subscription,
+    pub(super) window: usize,
+    /// Its place among the connection's: they end in the order in which they came.
+    pub(super) number: u64,
+}
+
+/// Whether a connection goes on after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It does.
+    Continue,
+    /// It ends: the peer leaves, or does not keep to the protocol.
+    End,
+}
+
+/// What a handler made of a command.
+pub(super) enum Outcome {
+    /// Done; answered by a plain `Response` if the peer asked for one.
+    Done,
+    /// The answer comes later, or is none of a command's kind.
+    Unanswered,
+}
+
+impl Peer {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        outbox: Outbox,
+        remote: String,
+        permits: Option<Arc<Permits>>,
+        end: CancellationToken,
+    ) -> Self {
+        Self {
+            broker,
+            outbox,
+            remote,
+            permits,
+            end,
+            remote_broker: None,
+            client: None,
+            sessions: BTreeSet::new(),
+            producers: HashMap::new(),
+            consumers: HashMap::new(),
+            consumers_so_far: 0,
+            windows: 0,
+            parked: Parked::default(),
+            last_target: None,
+        }
+    }
+
+    /// Whether the peer has opened its connection (and so is who it says).
+    pub(super) fn is_open(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Whether the peer is a broker's bridge.
+    pub(super) fn is_network(&self) -> bool {
+        self.remote_broker.is_some()
+    }
+
+    /// How many commands may lie in the outbox before the peer is not read any more: what its
+    /// windows allow, and a share of answers.
+    pub(super) fn most_outbound(&self) -> usize {
+        1024usize.saturating_add(self.windows)
+    }
+
+    /// Handles one command.
+    pub(super) fn handle(&mut self, command: Command) -> Flow {
+        // The two commands of the hot path first.
+        match command {
+            Command::Message(message) if self.is_open() => return self.produce(message),
+            Command::MessageAck(ack) if self.is_open() => {
+                let (id, wanted) = (ack.command_id, ack.response_required);
+                let outcome = self.acknowledge(&ack).map(|()| Outcome::Done);
+                return self.answer(id, wanted, outcome);
+            }
+            _ => {}
+        }
+        if !self.is_open()
+            && !matches!(
+                command,
+                Command::ConnectionInfo(_)
+                    | Command::BrokerInfo(_)
+                    | Command::KeepAliveInfo(_)
+                    | Command::ShutdownInfo(_)
+            )
+        {
+            tracing::warn!(remote = %self.remote, "closing: a command before ConnectionInfo");
+            return Flow::End;
+        }
+        let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
+        let outcome = match command {
+            Command::ConnectionInfo(info) => self.open(&info),
+            Command::BrokerInfo(info) => self.meet_broker(info),
+            Command::SessionInfo(info) => self.add_session(&info),
+            Command::ProducerInfo(info) => self.add_producer(&info),
+            Command::ConsumerInfo(info) => self.add_consumer(&info),
+            Command::RemoveInfo(info) => self.remove(&info),
+            Command::DestinationInfo(info) => self.change_destination(&info),
+            Command::ConsumerControl(control) => self.control_consumer(&control),
+            Command::RemoveSubscriptionInfo(info) => {
+                let name = info.subscription_name.map(|name| name.to_string());
+                Err(Refusal::no_durable_subscription(&name.unwrap_or_default()))
+            }
+            Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
+            Command::MessagePull(_) => {
+                Err(Refusal::not_supported("pull consumers (prefetch 0) are"))
+            }
+            Command::ShutdownInfo(_) => return Flow::End,
+            Command::ConnectionError(error) => {
+                let told = error.exception.and_then(|exception| exception.message);
+                tracing::warn!(
+                    remote = %self.remote,
+                    error = %told.unwrap_or_default(),
+                    "the peer reports an error and is let go"
+                );
+                return Flow::End;
+            }
+            // Hints, and answers to what needs none.
+            Command::ControlCommand(_) | Command::FlushCommand(_) => Ok(Outcome::Done),
+            Command::KeepAliveInfo(_)
+            | Command::ConnectionControl(_)
+            | Command::BrokerSubscriptionInfo(_)
+            | Command::MessageDispatchNotification(_)
+            | Command::Response(_)
+            | Command::ExceptionResponse(_)
+            | Command::DataResponse(_)
+            | Command::DataArrayResponse(_)
+            | Command::IntegerResponse(_)
+            | Command::ProducerAck(_) => Ok(Outcome::Unanswered),
+            other => Err(Refusal::protocol(format!("{} is not for brokers", other.wire_name()))),
+        };
+        self.answer(id, wanted, outcome)
+    }
+
+    /// Tells the peer what became of its command `id`: an answer if it wants one, and of a failure
+    /// in any case.
+    pub(super) fn answer(
+        &mut self,
+        id: i32,
+        wanted: bool,
+        outcome: Result<Outcome, Refusal>,
+    ) -> Flow {
+        match outcome {
+            Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(_) => {}
+            Err(refusal) => return self.refuse(id, wanted, &refusal),
+        }
+        Flow::Continue
+    }
+
+    pub(super) fn respond(&self, id: i32) {
+        self.outbox.push(Command::Response(Response { correlation_id: id, ..Response::default() }));
+    }
+
+    fn refuse(&self, id: i32, wanted: bool, refusal: &Refusal) -> Flow {
+        tracing::debug!(remote = %self.remote, error = refusal.message(), "a command is refused");
+        let exception = Some(refusal.to_throwable());
+        self.outbox.push(if wanted {
+            Command::ExceptionResponse(ExceptionResponse {
+                correlation_id: id,
+                exception,
+                ..ExceptionResponse::default()
+            })
+        } else {
+            Command::ConnectionError(ConnectionError { exception, ..ConnectionError::default() })
+        });
+        if refusal.fatal {
+            tracing::warn!(remote = %self.remote, error = refusal.message(), "closing");
+            return Flow::End;
+        }
+        Flow::Continue
+    }
+
+    /// Removes what the peer names: a connection, session, producer or consumer.
+    fn remove(&mut self, info: &RemoveInfo) -> Result<Outcome, Refusal> {
+        let delivered = Delivered::of(info.last_delivered_sequence_id);
+        match info.object_id.as_deref() {
+            Some(Command::ConsumerId(id)) => self.remove_consumer(id, delivered)?,
+            Some(Command::ProducerId(id)) => self.remove_producer(id)?,
+            Some(Command::SessionId(id)) => {
+                if !self.sessions.remove(&id.value) {
+                    return Err(Refusal::state(format!("there is no session {id}")));
+                }
+                self.end_consumers(delivered, |consumer| consumer.session_id == id.value);
+                self.producers.retain(|producer, _| producer.session_id != id.value);
+                self.last_target = None;
+            }
+            Some(Command::ConnectionId(_)) => self.close(delivered),
+            _ => return Err(Refusal::state("there is nothing to remove")),
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Ends everything that the peer has opened, in the order of JMS: consumers, producers,
+    /// temporary destinations, and the connection.
+    pub(super) fn close(&mut self, delivered: Delivered) {
+        self.end_consumers(delivered, |_| true);
+        self.producers.clear();
+        self.last_target = None;
+        self.sessions.clear();
+        if let Some(client) = self.client.take() {
+            self.broker.remove_temporaries(&client);
+        }
+    }
+}

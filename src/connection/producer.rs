@@ -1,0 +1,18 @@
+//! What a connection remembers of its producers.
+
+use ferrymq_openwire::ids::ProducerId;
+
+use crate::routing::Target;
+
+/// A producer of this connection.
+pub(super) struct Producer {
+    /// Whether it has a window of bytes and wants them back by `ProducerAck`s.
+    pub(super) windowed: bool,
+}
+
+/// The last message's producer and destination: mostly those of the next, too.
+pub(super) struct LastTarget {
+    pub(super) producer: ProducerId,
+    pub(super) windowed: bool,
+    pub(super) target: Target,
+}

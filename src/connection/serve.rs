@@ -1,0 +1,221 @@
+//! The task of one connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrymq_network::rules::permit::Permits;
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::ShutdownInfo;
+use ferrymq_openwire::negotiate::WireFormatOptions;
+use ferrymq_transport::dial::Stream;
+use ferrymq_transport::handshake::handshake;
+use ferrymq_transport::link::{Link, LinkError, Receiver};
+use ferrymq_transport::pipe::pipe;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::open::own_broker_info;
+use super::peer::{Flow, Peer};
+use crate::destination::Delivered;
+use crate::routing::Broker;
+
+/// How long a peer may take from connecting to its `ConnectionInfo`.
+const OPENING_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a peer may take to exchange `WireFormatInfo`.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(15);
+/// The largest frame from a peer that has not opened its connection yet.
+const OPENING_FRAME_SIZE: u64 = 64 * 1024;
+/// How long what is queued for a peer may take to leave when its connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves the connections of one broker.
+#[derive(Clone)]
+pub struct Connections {
+    broker: Arc<Broker>,
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+/// What a connection was admitted with, from the connector that accepted it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// What the broker offers on this connector.
+    pub wire_format: WireFormatOptions,
+}
+
+impl Connections {
+    /// Serves the connections of `broker`, until they are closed.
+    pub fn new(broker: Arc<Broker>) -> Self {
+        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new() }
+    }
+
+    /// Serves what a connector accepted; `done` is called when it has ended.
+    pub fn serve(&self, stream: Stream, admitted: Admitted, done: impl FnOnce() + Send + 'static) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            let remote = stream.peer.remote.clone();
+            let opened = tokio::select! {
+                biased;
+                () = this.end.cancelled() => None,
+                link = handshake(stream, &admitted.wire_format, HANDSHAKE_DEADLINE) => Some(link),
+            };
+            match opened {
+                Some(Ok(link)) => this.converse(link, None).await,
+                Some(Err(error)) => {
+                    tracing::info!(%remote, %error, "a connection ended before it was agreed on");
+                }
+                None => {}
+            }
+            done();
+        });
+    }
+
+    /// Opens an in-process link to the broker; its subscriptions only get what `permits`
+    /// lets cross a bridge.
+    pub fn open_pipe(&self, name: &str, permits: Option<Arc<Permits>>) -> Link {
+        let (near, far) = pipe(name, &self.broker.identity().name);
+        let this = self.clone();
+        self.tasks.spawn(async move { this.converse(far, permits).await });
+        near
+    }
+
+    /// Says farewell to every peer and waits until all connections have ended.
+    pub async fn close(&self) {
+        self.end.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn converse(&self, link: Link, permits: Option<Arc<Permits>>) {
+        let Link { mut receiver, outbox, pump, peer: address, negotiated } = link;
+        let max_frame_size = negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
+        let mut pump = tokio::spawn(pump.run());
+        let end = self.end.child_token();
+        let mut peer = Peer::new(
+            Arc::clone(&self.broker),
+            outbox.clone(),
+            address.remote.clone(),
+            permits,
+            end.clone(),
+        );
+        outbox.push(own_broker_info(&self.broker));
+        receiver.set_max_frame_size(OPENING_FRAME_SIZE);
+
+        let opening = timeout(OPENING_DEADLINE, open(&mut peer, &mut receiver, &end)).await;
+        let ended = match opening {
+            Err(_) => End::Silent,
+            Ok(Some(ended)) => ended,
+            Ok(None) => {
+                if let Some(size) = max_frame_size {
+                    receiver.set_max_frame_size(size);
+                }
+                read(&mut peer, &mut receiver, &end).await
+            }
+        };
+        ended.log(&address.remote, peer.is_open());
+        peer.close(Delivered::Unknown);
+        if matches!(ended, End::Asked) {
+            outbox.push(Command::ShutdownInfo(ShutdownInfo::default()));
+        }
+        outbox.close();
+        drop(receiver);
+        if timeout(FAREWELL, &mut pump).await.is_err() {
+            outbox.abort();
+            pump.abort();
+        }
+    }
+}
+
+/// Why a connection ended.
+enum End {
+    /// The peer left as it should.
+    Left,
+    /// The link broke, or carried what is not OpenWire.
+    Broken(LinkError),
+    /// The peer did not open its connection in time.
+    Silent,
+    /// The broker ends it.
+    Asked,
+}
+
+impl End {
+    fn log(&self, remote: &str, open: bool) {
+        match self {
+            Self::Left | Self::Asked => tracing::debug!(%remote, "a connection has ended"),
+            Self::Broken(LinkError::Closed) if !open => {
+                tracing::debug!(%remote, "a connection ended before it was opened");
+            }
+            Self::Broken(error) => tracing::info!(%remote, %error, "a connection is lost"),
+            Self::Silent => tracing::info!(%remote, "closing: no ConnectionInfo in time"),
+        }
+    }
+}
+
+/// Reads until the peer has opened its connection; `Some` when the link ends before.
+async fn open(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken) -> Option<End> {
+    let mut batch = Vec::new();
+    while !peer.is_open() {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return Some(End::Asked),
+            received = receiver.receive(&mut batch) => {
+                if let Err(error) = received {
+                    return Some(End::Broken(error));
+                }
+            }
+        }
+        for command in batch.drain(..) {
+            if peer.handle(command) == Flow::End {
+                return Some(End::Left);
+            }
+        }
+    }
+    None
+}
+
+/// Reads and handles commands until the connection ends.
+async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken) -> End {
+    let broker = Arc::clone(&peer.broker);
+    let mut batch = Vec::new();
+    loop {
+        // Registered before the accounts are asked, so that no release in between is missed.
+        let space = broker.memory().space().notified();
+        tokio::pin!(space);
+        let parked = !peer.parked.is_empty();
+        if parked {
+            space.as_mut().enable();
+            if peer.retry_parked() == Flow::End {
+                return End::Left;
+            }
+        }
+        let waiting = !peer.parked.is_empty();
+        let most = peer.most_outbound();
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return End::Asked,
+            () = space, if waiting => {}
+            received = receive(receiver, peer, most, &mut batch), if !peer.parked.is_full() => {
+                if let Err(error) = received {
+                    return End::Broken(error);
+                }
+            }
+        }
+        for command in batch.drain(..) {
+            if peer.handle(command) == Flow::End {
+                return End::Left;
+            }
+        }
+    }
+}
+
+/// Reads from a peer that reads what it is sent. One that does not is not read either.
+async fn receive(
+    receiver: &mut Receiver,
+    peer: &Peer,
+    most: usize,
+    batch: &mut Vec<Command>,
+) -> Result<(), LinkError> {
+    peer.outbox.drained_below(most).await;
+    receiver.receive(batch).await
+}

@@ -1,0 +1,19 @@
+//! A message in a queue.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
+
+use super::memory::Charge;
+
+/// A message that a queue holds, waiting or dispatched.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) message: Arc<Message>,
+    /// Its place in the queue's order: the broker's sequence number.
+    pub(super) sequence: i64,
+    /// How often it has been delivered before.
+    pub(super) redeliveries: i32,
+    /// Given back when the entry goes.
+    pub(super) _charge: Charge,
+}

@@ -1,0 +1,24 @@
+//! The living things at addresses: queues, topic subscriptions, their windows and limits.
+//!
+//! Everything here is a plain machine: input and time in, effects out. Nothing here knows of
+//! connections, sockets or tasks, and no destination knows of another.
+
+mod acknowledgement;
+mod admission;
+mod effects;
+mod entry;
+mod memory;
+mod queue;
+mod ready;
+mod topic_subscription;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use acknowledgement::{AckError, AckKind, Acknowledgement};
+pub use admission::Admission;
+pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use memory::{Charge, MemoryAccount};
+pub use queue::{Delivered, Queue, QueueSubscription};
+pub use topic_subscription::{Pending, TopicSubscription};

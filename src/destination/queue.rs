@@ -1,0 +1,361 @@
+//! A queue: each message goes to one subscription.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
+
+use super::acknowledgement::{AckError, Acknowledgement};
+use super::admission::Admission;
+use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+use super::entry::Entry;
+use super::memory::MemoryAccount;
+use super::ready::ReadyRing;
+use super::window::{Outcome, Window};
+
+/// What a consumer asks of a queue.
+#[derive(Clone)]
+pub struct QueueSubscription {
+    /// Consumers of a higher priority are served first while they have room.
+    pub priority: i8,
+    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); at least 1.
+    pub prefetch: usize,
+    /// Which messages it may get.
+    pub admission: Admission,
+    /// A bridge's: what it did not settle was never delivered to anyone.
+    pub network: bool,
+}
+
+struct Subscription {
+    asked: QueueSubscription,
+    window: Window,
+    /// Whether it stands in the ring of those with room.
+    ready: bool,
+    /// While not ready: every pending message before this sequence was refused by its admission.
+    tested_to: i64,
+}
+
+/// What a consumer has seen of the messages that it did not settle, when it goes
+/// (`lastDeliveredSequenceId` of OpenWire's `RemoveInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// None.
+    Nothing,
+    /// Unknown: the connection was lost; counts as all.
+    Unknown,
+    /// Those up to the one with this sequence number of the broker.
+    UpTo(i64),
+}
+
+impl Delivered {
+    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number.
+    pub fn of(last_delivered_sequence_id: i64) -> Self {
+        match last_delivered_sequence_id {
+            -1 => Self::Nothing,
+            -2 => Self::Unknown,
+            sequence => Self::UpTo(sequence),
+        }
+    }
+}
+
+/// Messages in order, and the subscriptions that share them.
+///
+/// At rest, every subscription with room has refused every pending message: a new message is
+/// offered to those with room and else becomes pending, and a subscription that gets room goes
+/// through the pending ones that it has not tested yet. So neither a full consumer nor one that
+/// admits little holds up the others.
+///
+/// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
+pub struct Queue {
+    account: Arc<MemoryAccount>,
+    pending: BTreeMap<i64, Entry>,
+    /// How many of `pending` can expire.
+    expiring: usize,
+    /// The highest sequence that was ever pending.
+    last_kept: i64,
+    slots: Vec<Option<Subscription>>,
+    ready: ReadyRing,
+    /// Reused between acknowledgements.
+    taken: Vec<Entry>,
+    subscriptions: usize,
+}
+
+impl Queue {
+    /// An empty queue whose messages count on `account`.
+    pub fn new(account: Arc<MemoryAccount>) -> Self {
+        Self {
+            account,
+            pending: BTreeMap::new(),
+            expiring: 0,
+            last_kept: i64::MIN,
+            slots: Vec::new(),
+            ready: ReadyRing::default(),
+            taken: Vec::new(),
+            subscriptions: 0,
+        }
+    }
+
+    /// Messages that wait for a consumer.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Messages dispatched and not settled.
+    pub fn in_flight(&self) -> usize {
+        self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
+    }
+
+    /// Subscriptions.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions
+    }
+
+    /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
+    pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
+        let entry = Entry {
+            sequence: message.broker_sequence_id(),
+            redeliveries: message.redelivery_counter(),
+            _charge: self.account.charge(message.size()),
+            message,
+        };
+        self.offer(entry, now, effects);
+    }
+
+    /// Adds a subscription and dispatches what it may have.
+    pub fn subscribe(
+        &mut self,
+        asked: QueueSubscription,
+        now: i64,
+        effects: &mut Effects,
+    ) -> SubscriptionKey {
+        let subscription = Subscription {
+            window: Window::new(asked.prefetch),
+            asked,
+            ready: false,
+            tested_to: i64::MIN,
+        };
+        let free = self.slots.iter().position(Option::is_none);
+        let slot = match free.and_then(|at| self.slots.get_mut(at).map(|slot| (at, slot))) {
+            Some((at, slot)) => {
+                *slot = Some(subscription);
+                at
+            }
+            None => {
+                self.slots.push(Some(subscription));
+                self.slots.len() - 1
+            }
+        };
+        self.subscriptions += 1;
+        self.fill(slot, now, effects);
+        SubscriptionKey(slot)
+    }
+
+    /// Ends a subscription; what it had not settled goes back to its place in the queue, and counts
+    /// as delivered once more as far as `delivered` says.
+    pub fn unsubscribe(
+        &mut self,
+        key: SubscriptionKey,
+        delivered: Delivered,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
+        self.subscriptions -= 1;
+        if subscription.ready {
+            self.ready.remove(subscription.asked.priority, key.0);
+        }
+        let network = subscription.asked.network;
+        let mut returned: Vec<Entry> = subscription.window.into_entries().into();
+        let seen = match delivered {
+            _ if network => 0,
+            Delivered::Nothing => 0,
+            Delivered::Unknown => returned.len(),
+            Delivered::UpTo(last) => returned
+                .iter()
+                .position(|entry| entry.sequence == last)
+                .map_or(0, |position| position + 1),
+        };
+        for entry in returned.iter_mut().take(seen) {
+            entry.redeliveries = entry.redeliveries.saturating_add(1);
+        }
+        returned.sort_by_key(|entry| entry.sequence);
+        for entry in returned {
+            self.offer(entry, now, effects);
+        }
+    }
+
+    /// Applies an acknowledgement; returns how many messages it settled.
+    pub fn acknowledge(
+        &mut self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        now: i64,
+        effects: &mut Effects,
+    ) -> Result<usize, AckError> {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
+            return Ok(0);
+        };
+        let mut taken = std::mem::take(&mut self.taken);
+        let outcome = subscription.window.settle(ack, &mut taken);
+        let settled = taken.len();
+        match outcome {
+            Ok(Outcome::Expired) => {
+                effects.expired.extend(taken.drain(..).map(|entry| entry.message));
+            }
+            Ok(Outcome::Refused) => {
+                let cause =
+                    ack.cause.clone().unwrap_or_else(|| Text::from("refused by a consumer"));
+                effects.dead_letters.extend(
+                    taken
+                        .drain(..)
+                        .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
+                );
+            }
+            Ok(Outcome::Kept | Outcome::Consumed) | Err(_) => taken.clear(),
+        }
+        self.taken = taken;
+        outcome?;
+        self.fill(key.0, now, effects);
+        Ok(settled)
+    }
+
+    /// Changes how many messages may be outstanding on a subscription.
+    pub fn set_prefetch(
+        &mut self,
+        key: SubscriptionKey,
+        prefetch: usize,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
+        subscription.asked.prefetch = prefetch;
+        subscription.window.set_prefetch(prefetch);
+        if subscription.ready && !subscription.window.has_room() {
+            subscription.ready = false;
+            // Being ready, it had refused all that is pending now.
+            subscription.tested_to = self.last_kept.saturating_add(1);
+            self.ready.remove(subscription.asked.priority, key.0);
+        } else {
+            self.fill(key.0, now, effects);
+        }
+    }
+
+    /// Drops what has expired while it waited.
+    pub fn expire(&mut self, now: i64, effects: &mut Effects) {
+        if self.expiring == 0 {
+            return;
+        }
+        let expired: Vec<i64> = self
+            .pending
+            .iter()
+            .filter(|(_, entry)| has_expired(&entry.message, now))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in expired {
+            effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
+        }
+    }
+
+    /// Gives an entry to a subscription with room, or keeps it.
+    fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+        if has_expired(&entry.message, now) {
+            effects.expired.push(entry.message);
+            return;
+        }
+        let slots = &self.slots;
+        let chosen = self.ready.take_first(|slot| {
+            slots
+                .get(slot)
+                .and_then(Option::as_ref)
+                .is_some_and(|subscription| subscription.asked.admission.admits(&entry.message))
+        });
+        match chosen {
+            Some(slot) => self.dispatch(slot, entry, effects),
+            None => self.keep(entry),
+        }
+    }
+
+    /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
+    /// while it has room.
+    fn dispatch(&mut self, slot: usize, entry: Entry, effects: &mut Effects) {
+        let tested = self.last_kept.saturating_add(1);
+        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            return self.keep(entry);
+        };
+        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+        subscription.ready = subscription.window.has_room();
+        if subscription.ready {
+            self.ready.push(subscription.asked.priority, slot);
+        } else {
+            // It stood in the ring, so it has refused all that is pending.
+            subscription.tested_to = tested;
+        }
+    }
+
+    /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
+    /// in the ring if room is left.
+    fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        loop {
+            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
+            if subscription.ready || !subscription.window.has_room() {
+                return;
+            }
+            let next = self.pending.range(subscription.tested_to..).next();
+            let Some((&sequence, entry)) = next else { break };
+            let expired = has_expired(&entry.message, now);
+            let taken = if expired || subscription.asked.admission.admits(&entry.message) {
+                self.take_pending(sequence)
+            } else {
+                None
+            };
+            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+                return;
+            };
+            subscription.tested_to = sequence.saturating_add(1);
+            match taken {
+                Some(entry) if expired => effects.expired.push(entry.message),
+                Some(entry) => subscription.hand_over(SubscriptionKey(slot), entry, effects),
+                None => {}
+            }
+        }
+        if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+            subscription.ready = true;
+            self.ready.push(subscription.asked.priority, slot);
+        }
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        if entry.sequence <= self.last_kept {
+            // It returns to an old place, which subscriptions without room must test again.
+            for subscription in self.slots.iter_mut().flatten().filter(|s| !s.ready) {
+                subscription.tested_to = subscription.tested_to.min(entry.sequence);
+            }
+        }
+        self.last_kept = self.last_kept.max(entry.sequence);
+        self.expiring += usize::from(entry.message.expiration() > 0);
+        self.pending.insert(entry.sequence, entry);
+    }
+
+    fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
+        let entry = self.pending.remove(&sequence)?;
+        self.expiring -= usize::from(entry.message.expiration() > 0);
+        Some(entry)
+    }
+}
+
+impl Subscription {
+    fn hand_over(&mut self, to: SubscriptionKey, entry: Entry, effects: &mut Effects) {
+        effects.dispatches.push(Dispatch {
+            to,
+            message: Arc::clone(&entry.message),
+            redeliveries: entry.redeliveries,
+        });
+        self.window.push(entry);
+    }
+}
+
+fn has_expired(message: &Message, now: i64) -> bool {
+    let expiration = message.expiration();
+    expiration > 0 && expiration < now
+}

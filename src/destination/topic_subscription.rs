@@ -1,0 +1,120 @@
+//! A subscription to topics: each gets its own copy of every message.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
+
+use super::acknowledgement::{AckKind, Acknowledgement};
+use super::admission::Admission;
+use super::memory::Charge;
+
+/// A message that one or more topic subscriptions hold.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Shared by all who hold it: it counts once. Absent for what counts nowhere (advisories).
+    pub charge: Option<Arc<Charge>>,
+}
+
+/// A subscription to one or more topics, without a memory beyond its connection.
+///
+/// Acknowledgements are counted, not matched to ids, as ActiveMQ does: a topic's messages are never
+/// delivered again, so the count of what is outstanding is all there is to keep.
+pub struct TopicSubscription {
+    /// How many may be outstanding (ActiveMQ's `prefetchSize`).
+    prefetch: usize,
+    extension: usize,
+    admission: Admission,
+    outstanding: VecDeque<Pending>,
+    waiting: VecDeque<Pending>,
+}
+
+impl TopicSubscription {
+    /// A subscription of this window.
+    pub fn new(prefetch: usize, admission: Admission) -> Self {
+        Self {
+            prefetch,
+            extension: 0,
+            admission,
+            outstanding: VecDeque::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Messages that wait for room in the window.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Messages dispatched and not settled.
+    pub fn in_flight(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// Takes a message that was published; it is pushed to `dispatches` now or when there is room.
+    pub fn offer(&mut self, pending: Pending, now: i64, dispatches: &mut Vec<Arc<Message>>) {
+        if !self.admission.admits(&pending.message) || has_expired(&pending.message, now) {
+            return;
+        }
+        if self.waiting.is_empty() && self.has_room() {
+            self.hand_over(pending, dispatches);
+        } else {
+            self.waiting.push_back(pending);
+        }
+    }
+
+    /// Applies an acknowledgement; returns how many messages it settled.
+    pub fn acknowledge(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+        now: i64,
+        dispatches: &mut Vec<Arc<Message>>,
+    ) -> usize {
+        let settled = match ack.kind {
+            AckKind::Delivered => {
+                self.extension =
+                    self.extension.saturating_add(ack.count).min(self.outstanding.len());
+                0
+            }
+            AckKind::Redelivered => 0,
+            AckKind::Individual => 1,
+            AckKind::Standard | AckKind::Poison | AckKind::Expired => ack.count,
+        };
+        let settled = settled.min(self.outstanding.len());
+        self.outstanding.drain(..settled);
+        self.extension = self.extension.saturating_sub(settled);
+        self.fill(now, dispatches);
+        settled
+    }
+
+    /// Changes how many messages may be outstanding.
+    pub fn set_prefetch(&mut self, prefetch: usize, now: i64, dispatches: &mut Vec<Arc<Message>>) {
+        self.prefetch = prefetch;
+        self.fill(now, dispatches);
+    }
+
+    fn fill(&mut self, now: i64, dispatches: &mut Vec<Arc<Message>>) {
+        while self.has_room() {
+            let Some(next) = self.waiting.pop_front() else { return };
+            if !has_expired(&next.message, now) {
+                self.hand_over(next, dispatches);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.outstanding.len() < self.prefetch.saturating_add(self.extension)
+    }
+
+    fn hand_over(&mut self, pending: Pending, dispatches: &mut Vec<Arc<Message>>) {
+        dispatches.push(Arc::clone(&pending.message));
+        self.outstanding.push_back(pending);
+    }
+}
+
+fn has_expired(message: &Message, now: i64) -> bool {
+    let expiration = message.expiration();
+    expiration > 0 && expiration < now
+}

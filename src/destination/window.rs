@@ -1,0 +1,111 @@
+//! A prefetch window: what was dispatched to a consumer and not settled.
+
+use std::collections::VecDeque;
+
+use ferrymq_openwire::ids::MessageId;
+
+use super::acknowledgement::{AckError, AckKind, Acknowledgement};
+use super::entry::Entry;
+
+/// What a queue subscription holds, in the order in which it was dispatched.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// How many may be outstanding (ActiveMQ's `prefetchSize`).
+    prefetch: usize,
+    /// How many more, since the consumer said that it has delivered some and not settled them.
+    extension: usize,
+    dispatched: VecDeque<Entry>,
+}
+
+/// What becomes of the entries that an acknowledgement takes out of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing left; the window may be wider now.
+    Kept,
+    /// Consumed.
+    Consumed,
+    /// Refused for good.
+    Refused,
+    /// Expired at the client.
+    Expired,
+}
+
+impl Window {
+    pub(super) fn new(prefetch: usize) -> Self {
+        Self { prefetch, extension: 0, dispatched: VecDeque::new() }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.dispatched.len() < self.prefetch.saturating_add(self.extension)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.dispatched.len()
+    }
+
+    pub(super) fn set_prefetch(&mut self, prefetch: usize) {
+        self.prefetch = prefetch;
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.dispatched.push_back(entry);
+    }
+
+    pub(super) fn into_entries(self) -> VecDeque<Entry> {
+        self.dispatched
+    }
+
+    /// Applies an acknowledgement; what it settles is moved to `taken`. Ranges are positions in the
+    /// order of dispatch, not of ids.
+    pub(super) fn settle(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+        taken: &mut Vec<Entry>,
+    ) -> Result<Outcome, AckError> {
+        if ack.kind == AckKind::Individual {
+            // Unknown ones are ignored, as ActiveMQ does: a consumer may settle twice.
+            let at = ack.last.and_then(|last| self.position(last, 0));
+            taken.extend(at.and_then(|at| self.dispatched.remove(at)));
+            self.shrink(taken.len());
+            return Ok(Outcome::Consumed);
+        }
+        let (start, end) = self.range(ack)?;
+        let outcome = match ack.kind {
+            AckKind::Delivered => {
+                self.extension = self.extension.max(end);
+                return Ok(Outcome::Kept);
+            }
+            AckKind::Redelivered => return Ok(Outcome::Kept),
+            AckKind::Standard if end - start != ack.count => {
+                return Err(AckError::Count { claimed: ack.count, found: end - start });
+            }
+            AckKind::Standard | AckKind::Individual => Outcome::Consumed,
+            AckKind::Poison => Outcome::Refused,
+            AckKind::Expired => Outcome::Expired,
+        };
+        taken.extend(self.dispatched.drain(start..end));
+        self.shrink(taken.len());
+        Ok(outcome)
+    }
+
+    /// The positions that an acknowledgement covers: start, and one past its end.
+    fn range(&self, ack: &Acknowledgement<'_>) -> Result<(usize, usize), AckError> {
+        let unmatched = |id: Option<&MessageId>| {
+            AckError::Unmatched(id.map_or_else(|| "(no id)".to_owned(), ToString::to_string))
+        };
+        let start = match ack.first {
+            Some(first) => self.position(first, 0).ok_or_else(|| unmatched(ack.first))?,
+            None => 0,
+        };
+        let last = ack.last.and_then(|last| self.position(last, start));
+        last.map(|last| (start, last + 1)).ok_or_else(|| unmatched(ack.last))
+    }
+
+    fn position(&self, id: &MessageId, from: usize) -> Option<usize> {
+        self.dispatched.range(from..).position(|entry| entry.message.has_id(id)).map(|at| from + at)
+    }
+
+    fn shrink(&mut self, settled: usize) {
+        self.extension = self.extension.saturating_sub(settled);
+    }
+}

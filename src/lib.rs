@@ -1,0 +1,8 @@
+//! FerryMQ: a federated message broker network that speaks OpenWire.
+
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod destination;
+pub mod node;
+pub mod routing;

@@ -1,0 +1,156 @@
+//! Starting and stopping a node: the one place where its parts are wired together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrymq_network::connector::{NetworkConnector, NetworkConnectorHandle};
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::dial::{Binder, Dialer};
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::link::Link;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::local_broker::NodeBroker;
+use super::status::NodeStatus;
+use crate::config::BrokerConfig;
+use crate::connection::{Connections, ListenError, Listening};
+use crate::routing::{Broker, BrokerSettings};
+
+/// How often waiting messages are looked through for expired ones (ActiveMQ's
+/// `expireMessagesPeriod`).
+const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
+
+/// What a node needs from the world around it: real, or simulated.
+#[derive(Clone)]
+pub struct World {
+    /// Opens links to others.
+    pub dialer: Arc<dyn Dialer>,
+    /// Takes addresses to listen on.
+    pub binder: Arc<dyn Binder>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where all randomness of the node comes from.
+    pub seed: u64,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A transport connector cannot listen.
+    #[error("transport connector '{name}': {source}")]
+    Listen {
+        /// The connector.
+        name: String,
+        /// Why.
+        source: ListenError,
+    },
+}
+
+/// A running broker with its listeners and network connectors.
+pub struct Node {
+    broker: Arc<Broker>,
+    connections: Connections,
+    connectors: Vec<NetworkConnectorHandle>,
+    listening: Vec<Endpoint>,
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+impl Node {
+    /// Takes all addresses, then accepts and starts the network connectors. Peers that cannot be
+    /// reached never delay it.
+    pub async fn start(config: BrokerConfig, world: World) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        for connector in &config.listen {
+            let listening = Listening::bind(world.binder.as_ref(), &connector.endpoint).await;
+            listeners.push(
+                listening.map_err(|source| StartError::Listen {
+                    name: connector.name.clone(),
+                    source,
+                })?,
+            );
+        }
+        let listening: Vec<Endpoint> =
+            listeners.iter().map(|listener| listener.endpoint().clone()).collect();
+        let settings = BrokerSettings {
+            name: config.name,
+            url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
+            limits: config.limits,
+        };
+        let broker = Broker::new(settings, world.clock.clone(), world.seed);
+        let connections = Connections::new(Arc::clone(&broker));
+        let tasks = TaskTracker::new();
+        let end = CancellationToken::new();
+        for listener in listeners {
+            listener.accept_all(connections.clone(), &tasks, end.clone());
+        }
+        tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
+
+        let local =
+            Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
+        let connectors = config
+            .network_connectors
+            .into_iter()
+            .zip(1u64..)
+            .map(|(connector, number)| {
+                NetworkConnector::start(
+                    connector,
+                    Arc::clone(&local) as Arc<dyn ferrymq_network::LocalBroker>,
+                    Arc::clone(&world.dialer),
+                    world.clock.clone(),
+                    world.seed.wrapping_add(number),
+                )
+            })
+            .collect();
+        Ok(Self { broker, connections, connectors, listening, tasks, end })
+    }
+
+    /// The broker's name.
+    pub fn name(&self) -> &str {
+        &self.broker.identity().name
+    }
+
+    /// The addresses that it listens on, in the order of the configuration.
+    pub fn listening(&self) -> &[Endpoint] {
+        &self.listening
+    }
+
+    /// Opens an in-process link to the broker: a connection like any other, without a socket.
+    pub fn open_link(&self, name: &str) -> Link {
+        self.connections.open_pipe(name, None)
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> NodeStatus {
+        NodeStatus {
+            name: self.name().to_owned(),
+            connections: self.broker.open_clients(),
+            memory: self.broker.memory().used(),
+            destinations: self.broker.destinations(),
+            links: self.connectors.iter().flat_map(NetworkConnectorHandle::status).collect(),
+        }
+    }
+
+    /// Stops: no new connections, bridges end, every peer is told, and what is queued for peers
+    /// leaves as far as they read it in time.
+    pub async fn stop(self) {
+        self.end.cancel();
+        for connector in self.connectors {
+            connector.stop().await;
+        }
+        self.connections.close().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! One running process: a broker, its listeners and its network connectors, wired together.
+
+mod build;
+mod local_broker;
+mod status;
+
+pub use build::{Node, StartError, World};
+pub use status::NodeStatus;

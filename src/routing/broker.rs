@@ -1,0 +1,112 @@
+//! The broker: what all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use ferrymq_network::BrokerIdentity;
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
+use ferrymq_transport::clock::Clock;
+use parking_lot::Mutex;
+
+use super::clients::Clients;
+use super::directory::{DestinationSnapshot, Directory, Living, Target};
+use super::queue_handle::Aftermath;
+use super::registry::Registry;
+use crate::config::{DestinationPolicy, Limits};
+use crate::destination::MemoryAccount;
+
+/// What a broker is made from.
+#[derive(Debug, Clone)]
+pub struct BrokerSettings {
+    /// Its name, unique in its network.
+    pub name: String,
+    /// Where peers may reach it; goes into its `BrokerInfo`.
+    pub url: String,
+    /// How much it may hold.
+    pub limits: Limits,
+}
+
+pub(super) struct Settings {
+    pub(super) policies: Vec<DestinationPolicy>,
+}
+
+/// Accepts, keeps and dispatches messages; shared by all connections.
+///
+/// Locks, in the order in which they may be taken: registry, directory, one destination, one topic
+/// subscription, an outbox. None is held over a wait.
+pub struct Broker {
+    pub(super) identity: BrokerIdentity,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) memory: Arc<MemoryAccount>,
+    /// The next message's number.
+    pub(super) sequence: AtomicI64,
+    pub(super) directory: Directory,
+    pub(super) registry: Mutex<Registry>,
+    pub(super) clients: Mutex<Clients>,
+}
+
+impl Broker {
+    /// A broker without destinations. Its identifier is unique for as long as no other broker of
+    /// the same name starts within the same millisecond with the same seed.
+    pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
+        let BrokerSettings { name, url, limits } = settings;
+        let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
+        let advisories = ConnectionId::new(format!("{id}:advisory"));
+        let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
+        let identity = BrokerIdentity { id: BrokerId::new(id), name, url };
+        Arc::new(Self {
+            registry: Mutex::new(Registry::new(producer, &identity)),
+            identity,
+            settings: Settings { policies: limits.policies },
+            clock,
+            memory: MemoryAccount::root(limits.memory),
+            sequence: AtomicI64::new(1),
+            directory: Directory::default(),
+            clients: Mutex::new(Clients::default()),
+        })
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &BrokerIdentity {
+        &self.identity
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The account of all messages.
+    pub fn memory(&self) -> &Arc<MemoryAccount> {
+        &self.memory
+    }
+
+    /// All destinations, by address.
+    pub fn destinations(&self) -> Vec<DestinationSnapshot> {
+        self.directory.all().into_iter().map(|living| Target(living).snapshot()).collect()
+    }
+
+    /// Drops what has expired while it waited in queues.
+    pub fn expire_messages(&self) {
+        let now = self.clock.now_millis();
+        for living in self.directory.all() {
+            if let Living::Queue(queue) = living {
+                self.clear_up(queue.expire(now));
+            }
+        }
+    }
+
+    /// Does what a destination left to do: dead letters for what expired and what was refused.
+    pub(super) fn clear_up(&self, aftermath: Aftermath) {
+        if aftermath.is_empty() {
+            return;
+        }
+        for message in aftermath.expired {
+            self.bury(&message, "the message expired");
+        }
+        for letter in aftermath.dead_letters {
+            self.bury(&letter.message, &letter.cause.to_string_lossy());
+        }
+    }
+}

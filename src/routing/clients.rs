@@ -1,0 +1,34 @@
+//! Which clients are connected.
+
+use std::collections::HashMap;
+
+use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::text::Text;
+use tokio_util::sync::CancellationToken;
+
+/// The open connections, by their identifiers and by their clients'.
+#[derive(Default)]
+pub(super) struct Clients {
+    pub(super) next: u64,
+    pub(super) by_connection: HashMap<ConnectionId, (u64, CancellationToken)>,
+    pub(super) by_client: HashMap<Text, (u64, ConnectionId, String)>,
+}
+
+/// Why a connection is not opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No connection identifier.
+    #[error("the connection has no identifier")]
+    NoConnectionId,
+    /// No client identifier.
+    #[error("the connection has no client identifier")]
+    NoClientId,
+    /// Another connection has the client identifier.
+    #[error("client id '{client_id}' is already connected from {remote}")]
+    ClientIdInUse {
+        /// The client identifier.
+        client_id: String,
+        /// Where the other one is.
+        remote: String,
+    },
+}

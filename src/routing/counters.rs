@@ -1,0 +1,60 @@
+//! Counters of a destination.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What has happened at one destination since it came to life.
+#[derive(Debug, Default)]
+pub struct DestinationCounters {
+    enqueued: AtomicU64,
+    dispatched: AtomicU64,
+    settled: AtomicU64,
+    expired: AtomicU64,
+    dead: AtomicU64,
+}
+
+impl DestinationCounters {
+    pub(super) fn add_enqueued(&self) {
+        self.enqueued.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_dispatched(&self, messages: usize) {
+        self.dispatched.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_settled(&self, messages: usize) {
+        self.settled.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_expired(&self, messages: usize) {
+        self.expired.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_dead(&self, messages: usize) {
+        self.dead.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// Messages taken in.
+    pub fn enqueued(&self) -> u64 {
+        self.enqueued.load(Ordering::Relaxed)
+    }
+
+    /// Messages handed to consumers, each time that one was.
+    pub fn dispatched(&self) -> u64 {
+        self.dispatched.load(Ordering::Relaxed)
+    }
+
+    /// Messages that consumers have acknowledged.
+    pub fn settled(&self) -> u64 {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Messages that expired.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Messages that became dead letters because a consumer refused them.
+    pub fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
+}

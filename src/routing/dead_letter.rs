@@ -1,0 +1,66 @@
+//! Where messages go that nobody will get.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
+use ferrymq_openwire::properties::{Properties, Value};
+use ferrymq_openwire::text::Text;
+
+use super::broker::Broker;
+
+/// ActiveMQ's shared dead-letter queue.
+const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
+
+impl Broker {
+    /// Puts a copy of `message` on the dead-letter queue, with the reason. As in ActiveMQ, only
+    /// persistent messages are kept; the others end here.
+    pub(super) fn bury(&self, message: &Message, cause: &str) {
+        let from = message.destination();
+        let own = from.as_ref().is_some_and(|from| *from.name() == DEAD_LETTERS);
+        if !message.persistent() || own {
+            return;
+        }
+        let id = message.message_id().map(|id| id.to_string()).unwrap_or_default();
+        match dead_letter(message, cause) {
+            Ok(letter) => {
+                let taken = self
+                    .resolve(&Destination::queue(DEAD_LETTERS))
+                    .and_then(|target| self.publish(&target, Arc::new(letter)));
+                if let Err(error) = taken {
+                    tracing::warn!(message = %id, %error, "a dead letter is lost");
+                }
+            }
+            Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DeadLetterError {
+    #[error("its properties cannot be read: {0}")]
+    Properties(#[from] ferrymq_openwire::properties::PropertyError),
+    #[error("its fields cannot be read: {0}")]
+    Decode(#[from] ferrymq_openwire::error::DecodeError),
+    #[error("its copy cannot be written: {0}")]
+    Encode(#[from] ferrymq_openwire::error::EncodeError),
+}
+
+fn dead_letter(message: &Message, cause: &str) -> Result<Message, DeadLetterError> {
+    let mut fields = message.to_fields()?;
+    let mut properties = match &fields.marshalled_properties {
+        Some(_) => message.properties()?,
+        None => Properties::default(),
+    };
+    properties.insert(Text::from("dlqDeliveryFailureCause"), Value::String(Text::from(cause)));
+    if fields.expiration > 0 {
+        properties.insert(Text::from("originalExpiration"), Value::Long(fields.expiration));
+    }
+    fields.marshalled_properties = Some(properties.encode());
+    fields.original_destination = fields.destination.take();
+    fields.original_transaction_id = fields.transaction_id.take();
+    fields.destination = Some(Destination::queue(DEAD_LETTERS));
+    fields.expiration = 0;
+    fields.redelivery_counter = 0;
+    Ok(Message::from_fields(&fields)?)
+}

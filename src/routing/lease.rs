@@ -1,0 +1,96 @@
+//! Opening a connection under a client's identifiers, and holding them.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::text::Text;
+use tokio_util::sync::CancellationToken;
+
+use super::broker::Broker;
+use super::clients::OpenError;
+
+/// Holds a client's identifiers while its connection is open.
+pub struct ClientLease {
+    broker: Arc<Broker>,
+    number: u64,
+    connection_id: ConnectionId,
+    client_id: Text,
+}
+
+impl ClientLease {
+    /// The connection's identifier.
+    pub fn connection_id(&self) -> &ConnectionId {
+        &self.connection_id
+    }
+
+    /// The client's identifier.
+    pub fn client_id(&self) -> &Text {
+        &self.client_id
+    }
+
+    /// A number that no other connection of this broker has had.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Broker {
+    /// Opens a connection under its identifiers. `end` ends it, should the same connection come
+    /// again over another link (a client that failed over): the later one wins.
+    pub fn open_client(
+        self: &Arc<Self>,
+        connection_id: Option<&ConnectionId>,
+        client_id: Option<&Text>,
+        remote: &str,
+        end: CancellationToken,
+    ) -> Result<ClientLease, OpenError> {
+        let connection_id = connection_id
+            .filter(|id| id.value.is_some())
+            .cloned()
+            .ok_or(OpenError::NoConnectionId)?;
+        let client_id = client_id
+            .filter(|id| !id.as_bytes().is_empty())
+            .cloned()
+            .ok_or(OpenError::NoClientId)?;
+        let mut clients = self.clients.lock();
+        if let Some((_, holder, other)) = clients.by_client.get(&client_id)
+            && *holder != connection_id
+        {
+            return Err(OpenError::ClientIdInUse {
+                client_id: client_id.to_string(),
+                remote: other.clone(),
+            });
+        }
+        clients.next += 1;
+        let number = clients.next;
+        clients
+            .by_client
+            .insert(client_id.clone(), (number, connection_id.clone(), remote.to_owned()));
+        if let Some((_, former)) =
+            clients.by_connection.insert(connection_id.clone(), (number, end))
+        {
+            former.cancel();
+        }
+        drop(clients);
+        Ok(ClientLease { broker: Arc::clone(self), number, connection_id, client_id })
+    }
+
+    /// How many connections are open.
+    pub fn open_clients(&self) -> usize {
+        self.clients.lock().by_connection.len()
+    }
+}
+
+impl Drop for ClientLease {
+    fn drop(&mut self) {
+        let mut clients = self.broker.clients.lock();
+        let number = self.number;
+        if clients.by_client.get(&self.client_id).is_some_and(|(holder, ..)| *holder == number) {
+            clients.by_client.remove(&self.client_id);
+        }
+        let held = clients.by_connection.get(&self.connection_id);
+        if held.is_some_and(|(holder, _)| *holder == number) {
+            clients.by_connection.remove(&self.connection_id);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The broker proper: which destinations live, who subscribes to them, where a message goes, and
+//! what the broker says about all that in advisories.
+//!
+//! Nothing here knows how a peer is connected: a consumer is an outbox and an identifier.
+
+mod advisory;
+mod announce;
+mod broker;
+mod clients;
+mod counters;
+mod dead_letter;
+mod directory;
+mod lease;
+mod publish;
+mod publish_error;
+mod queue_handle;
+mod registry;
+mod subscribe;
+mod temporary;
+mod topic_handle;
+
+pub use broker::{Broker, BrokerSettings};
+pub use clients::OpenError;
+pub use counters::DestinationCounters;
+pub use directory::{DestinationSnapshot, Target};
+pub use lease::ClientLease;
+pub use publish_error::PublishError;
+pub use subscribe::{SubscribeError, Subscription};
+pub use temporary::TemporaryError;

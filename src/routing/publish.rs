@@ -1,0 +1,84 @@
+//! A message's way into the broker.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
+
+use super::advisory::is_advisory;
+use super::broker::Broker;
+use super::directory::{Living, Target};
+use super::publish_error::PublishError;
+use crate::destination::MemoryAccount;
+
+impl Broker {
+    /// The living destination at `address`, brought to life if need be.
+    ///
+    /// Temporary ones are never made this way: their owner makes them.
+    pub fn resolve(&self, address: &Destination) -> Result<Target, PublishError> {
+        if let Some(living) = self.directory.find(address) {
+            return Ok(Target(living));
+        }
+        let invalid = |reason| PublishError::InvalidName { address: address.clone(), reason };
+        if address.kind().is_temporary() {
+            return Err(PublishError::DoesNotExist { address: address.clone() });
+        }
+        let name = address.name().as_bytes();
+        if name.is_empty() {
+            return Err(invalid("the name is empty"));
+        }
+        if name.contains(&b',') {
+            return Err(invalid("composite destinations are not supported yet"));
+        }
+        if name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">") {
+            return Err(invalid("a name to send to must not hold the wildcards '*' and '>'"));
+        }
+        let found = self.directory.find_or_create(address, || self.account_for(address))?;
+        if found.created && !is_advisory(address) {
+            self.announce_destination(address);
+        }
+        Ok(Target(found.living))
+    }
+
+    /// Takes a message for `target`. When the destination has been deleted meanwhile, it is looked
+    /// up again by the message's own address.
+    ///
+    /// Whether there is room is for the caller to ask ([`MemoryAccount::is_full`]): what is handed
+    /// in here is taken.
+    pub fn publish(&self, target: &Target, mut message: Arc<Message>) -> Result<(), PublishError> {
+        let now = self.clock.now_millis();
+        Arc::make_mut(&mut message).set_broker_in_time(now);
+        match &target.0 {
+            Living::Queue(queue) => {
+                let Ok(aftermath) = queue.publish(Arc::clone(&message), &self.sequence, now) else {
+                    return self.publish_anew(target, message);
+                };
+                self.clear_up(aftermath);
+            }
+            Living::Topic(topic) => {
+                let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+                Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
+                if topic.publish(&message, now).is_err() {
+                    return self.publish_anew(target, message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn publish_anew(&self, target: &Target, message: Arc<Message>) -> Result<(), PublishError> {
+        let again = self.resolve(target.address())?;
+        self.publish(&again, message)
+    }
+
+    /// The account of a destination to be: below the broker's, with the first limit that a policy
+    /// gives it.
+    pub(super) fn account_for(&self, address: &Destination) -> Arc<MemoryAccount> {
+        let policies = self.settings.policies.iter();
+        let limit = policies
+            .filter(|policy| policy.pattern.matches(address))
+            .find_map(|policy| policy.memory_limit);
+        MemoryAccount::below(&self.memory, limit)
+    }
+}

@@ -1,0 +1,231 @@
+//! A queue and its consumers' outboxes, behind one lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::MessageDispatch;
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::message::Message;
+use ferrymq_transport::outbox::Outbox;
+use parking_lot::Mutex;
+
+use super::counters::DestinationCounters;
+use crate::destination::{
+    AckError, Acknowledgement, DeadLetter, Delivered, Effects, MemoryAccount, Queue,
+    QueueSubscription, SubscriptionKey,
+};
+
+/// A living queue. Its lock is held for the time of one input, never over a wait; messages go to
+/// outboxes under it, so that each consumer gets them in the queue's order.
+pub(super) struct QueueHandle {
+    address: Destination,
+    account: Arc<MemoryAccount>,
+    counters: DestinationCounters,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: Queue,
+    /// By the subscription's index.
+    outlets: Vec<Option<Outlet>>,
+    /// Reused between inputs.
+    effects: Effects,
+    batch: Vec<Command>,
+    /// Set when the queue has been deleted: whoever still holds the handle must not use it.
+    removed: bool,
+}
+
+struct Outlet {
+    consumer: ConsumerId,
+    outbox: Outbox,
+}
+
+/// What a destination leaves to do once its lock is released.
+#[derive(Debug, Default)]
+pub(super) struct Aftermath {
+    pub(super) expired: Vec<Arc<Message>>,
+    pub(super) dead_letters: Vec<DeadLetter>,
+}
+
+impl Aftermath {
+    pub(super) fn is_empty(&self) -> bool {
+        self.expired.is_empty() && self.dead_letters.is_empty()
+    }
+}
+
+/// The destination has been deleted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Removed;
+
+impl QueueHandle {
+    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+        let state = State {
+            queue: Queue::new(Arc::clone(&account)),
+            outlets: Vec::new(),
+            effects: Effects::default(),
+            batch: Vec::new(),
+            removed: false,
+        };
+        Self {
+            address,
+            account,
+            counters: DestinationCounters::default(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn address(&self) -> &Destination {
+        &self.address
+    }
+
+    pub(super) fn account(&self) -> &Arc<MemoryAccount> {
+        &self.account
+    }
+
+    pub(super) fn counters(&self) -> &DestinationCounters {
+        &self.counters
+    }
+
+    /// Waiting, in flight, subscriptions.
+    pub(super) fn depth(&self) -> (usize, usize, usize) {
+        let state = self.state.lock();
+        (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
+    }
+
+    /// Takes a message in and gives it its place: the next number of `sequence`.
+    pub(super) fn publish(
+        &self,
+        mut message: Arc<Message>,
+        sequence: &AtomicI64,
+        now: i64,
+    ) -> Result<Aftermath, Removed> {
+        let mut state = self.state.lock();
+        if state.removed {
+            return Err(Removed);
+        }
+        let place = sequence.fetch_add(1, Ordering::Relaxed);
+        Arc::make_mut(&mut message).set_broker_sequence_id(place);
+        self.counters.add_enqueued();
+        let State { queue, effects, .. } = &mut *state;
+        queue.enqueue(message, now, effects);
+        Ok(self.carry_out(&mut state))
+    }
+
+    pub(super) fn subscribe(
+        &self,
+        asked: QueueSubscription,
+        consumer: ConsumerId,
+        outbox: Outbox,
+        now: i64,
+    ) -> Result<(SubscriptionKey, Aftermath), Removed> {
+        let mut state = self.state.lock();
+        if state.removed {
+            return Err(Removed);
+        }
+        let State { queue, effects, outlets, .. } = &mut *state;
+        let key = queue.subscribe(asked, now, effects);
+        if outlets.len() <= key.index() {
+            outlets.resize_with(key.index() + 1, || None);
+        }
+        if let Some(outlet) = outlets.get_mut(key.index()) {
+            *outlet = Some(Outlet { consumer, outbox });
+        }
+        Ok((key, self.carry_out(&mut state)))
+    }
+
+    pub(super) fn unsubscribe(
+        &self,
+        key: SubscriptionKey,
+        delivered: Delivered,
+        now: i64,
+    ) -> Aftermath {
+        let mut state = self.state.lock();
+        if let Some(outlet) = state.outlets.get_mut(key.index()) {
+            *outlet = None;
+        }
+        let State { queue, effects, .. } = &mut *state;
+        queue.unsubscribe(key, delivered, now, effects);
+        self.carry_out(&mut state)
+    }
+
+    pub(super) fn acknowledge(
+        &self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        now: i64,
+    ) -> Result<Aftermath, AckError> {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let settled = queue.acknowledge(key, ack, now, effects)?;
+        self.counters.add_settled(settled);
+        Ok(self.carry_out(&mut state))
+    }
+
+    pub(super) fn set_prefetch(
+        &self,
+        key: SubscriptionKey,
+        prefetch: usize,
+        now: i64,
+    ) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.set_prefetch(key, prefetch, now, effects);
+        self.carry_out(&mut state)
+    }
+
+    pub(super) fn expire(&self, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.expire(now, effects);
+        self.carry_out(&mut state)
+    }
+
+    /// Ends the queue unless it has consumers and `unless_consumed`; its messages go with it.
+    pub(super) fn remove(&self, unless_consumed: bool) -> bool {
+        let mut state = self.state.lock();
+        if unless_consumed && state.queue.subscriptions() > 0 {
+            return false;
+        }
+        state.removed = true;
+        state.queue = Queue::new(Arc::clone(&self.account));
+        state.outlets.clear();
+        true
+    }
+
+    /// Hands dispatches to the outboxes; returns what is left to do without the lock.
+    fn carry_out(&self, state: &mut State) -> Aftermath {
+        let State { effects, outlets, batch, .. } = state;
+        self.counters.add_dispatched(effects.dispatches.len());
+        let mut dispatches = effects.dispatches.drain(..).peekable();
+        while let Some(dispatch) = dispatches.next() {
+            let Some(Some(outlet)) = outlets.get(dispatch.to.index()) else { continue };
+            let more = dispatches.peek().is_some_and(|next| next.to == dispatch.to);
+            let command = Command::MessageDispatch(MessageDispatch {
+                consumer_id: Some(outlet.consumer.clone()),
+                destination: Some(self.address.clone()),
+                message: Some(dispatch.message),
+                redelivery_counter: dispatch.redeliveries,
+                ..MessageDispatch::default()
+            });
+            // A closed outbox keeps nothing; the connection's end returns what was dispatched.
+            if more || !batch.is_empty() {
+                batch.push(command);
+                if !more {
+                    outlet.outbox.push_all(batch);
+                    batch.clear();
+                }
+            } else {
+                outlet.outbox.push(command);
+            }
+        }
+        drop(dispatches);
+        self.counters.add_expired(effects.expired.len());
+        self.counters.add_dead(effects.dead_letters.len());
+        Aftermath {
+            expired: std::mem::take(&mut effects.expired),
+            dead_letters: std::mem::take(&mut effects.dead_letters),
+        }
+    }
+}

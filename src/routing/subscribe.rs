@@ -1,0 +1,264 @@
+//! Subscriptions: how a consumer gets messages, says what became of them, and leaves.
+
+use std::sync::Arc;
+
+use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::rules::permit::Permits;
+use ferrymq_openwire::commands::{ConsumerInfo, MessageAck};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_transport::outbox::Outbox;
+
+use super::advisory::name_is_advisory;
+use super::advisory::wants_replay;
+use super::broker::Broker;
+use super::directory::{Living, TopicPattern};
+use super::publish_error::PublishError;
+use super::queue_handle::QueueHandle;
+use super::registry::{Registration, owns};
+use super::topic_handle::{TopicHandle, TopicSubscriber};
+use crate::destination::{
+    AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
+};
+
+/// How many advisories may wait for one consumer before its connection is closed.
+const MOST_WAITING_ADVISORIES: usize = 65_536;
+
+/// Why a consumer is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// No destination.
+    #[error("the consumer names no destination")]
+    NoDestination,
+    /// Nobody can consume from such a name.
+    #[error("cannot consume from {address}: {reason}")]
+    InvalidName {
+        /// The address.
+        address: Destination,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Only its owner consumes from a temporary destination.
+    #[error("cannot consume from {0}: only the connection that made it may")]
+    ForeignTemporary(Destination),
+    /// Something that this broker does not do yet.
+    #[error("{0} not supported yet")]
+    NotSupported(&'static str),
+    /// The destination cannot live.
+    #[error(transparent)]
+    Destination(#[from] PublishError),
+}
+
+/// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
+pub struct Subscription {
+    held: Held,
+    registration: Option<Registration>,
+}
+
+enum Held {
+    Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
+    Topic { subscriber: Arc<TopicSubscriber>, exact: Vec<Arc<TopicHandle>> },
+}
+
+impl Broker {
+    /// Lets a consumer have messages, by way of `outbox`. A bridge's own link has `permits`: it gets
+    /// nothing of what may not cross, also where a wildcard reaches it.
+    pub fn subscribe(
+        &self,
+        info: &ConsumerInfo,
+        outbox: &Outbox,
+        permits: Option<&Arc<Permits>>,
+    ) -> Result<Subscription, SubscribeError> {
+        let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
+        refuse_unsupported(info)?;
+        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(1);
+        let admission = Admission::of(info);
+        let id = info.consumer_id.clone().unwrap_or_default();
+        if address.kind().is_temporary() {
+            self.check_owner(info, address)?;
+        }
+        if let Some(permits) = permits
+            && !permits.verdict(address).may_cross()
+        {
+            return Err(SubscribeError::InvalidName {
+                address: address.clone(),
+                reason: permits.verdict(address).to_string(),
+            });
+        }
+        let held = if address.kind().is_queue() {
+            let asked = QueueSubscription {
+                priority: info.priority,
+                prefetch,
+                admission: admission.without_no_local(),
+                network: info.network_subscription,
+            };
+            self.subscribe_queue(address, asked, id, outbox)?
+        } else {
+            let members = members(address)?;
+            let name = address.name();
+            let most = name_is_advisory(name).then_some(MOST_WAITING_ADVISORIES);
+            let subscriber = TopicSubscriber::new(id, outbox.clone(), prefetch, admission, most);
+            self.subscribe_topics(members, permits, Arc::new(subscriber))?
+        };
+        let registration = self.announce_consumer(info);
+        Ok(Subscription { held, registration })
+    }
+
+    fn subscribe_queue(
+        &self,
+        address: &Destination,
+        asked: QueueSubscription,
+        id: ferrymq_openwire::ids::ConsumerId,
+        outbox: &Outbox,
+    ) -> Result<Held, SubscribeError> {
+        let now = self.clock.now_millis();
+        loop {
+            let target = self.resolve(address)?;
+            let Living::Queue(queue) = target.0 else {
+                return Err(PublishError::DoesNotExist { address: address.clone() }.into());
+            };
+            // A queue that was deleted in between is made anew by the next turn.
+            if let Ok((key, aftermath)) =
+                queue.subscribe(asked.clone(), id.clone(), outbox.clone(), now)
+            {
+                self.clear_up(aftermath);
+                return Ok(Held::Queue { queue, key });
+            }
+        }
+    }
+
+    fn subscribe_topics(
+        &self,
+        members: Vec<DestinationPattern>,
+        permits: Option<&Arc<Permits>>,
+        subscriber: Arc<TopicSubscriber>,
+    ) -> Result<Held, SubscribeError> {
+        let mut exact = Vec::new();
+        for member in members.iter().filter(|member| !member.is_wildcard()) {
+            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
+                exact.push(topic);
+            }
+        }
+        let attach = || {
+            for topic in &exact {
+                topic.attach(&subscriber);
+            }
+            for member in members.iter().filter(|member| member.is_wildcard()) {
+                self.directory.attach_pattern(TopicPattern::new(
+                    member.clone(),
+                    permits.cloned(),
+                    Arc::clone(&subscriber),
+                ));
+            }
+        };
+        let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
+        if replay {
+            self.replay_to(&members, &subscriber, attach);
+        } else {
+            attach();
+        }
+        Ok(Held::Topic { subscriber, exact })
+    }
+
+    fn check_owner(
+        &self,
+        info: &ConsumerInfo,
+        address: &Destination,
+    ) -> Result<(), SubscribeError> {
+        let id = info.consumer_id.clone().unwrap_or_default();
+        let connection = id.session_id().connection_id();
+        let owner = {
+            let registry = self.registry.lock();
+            registry.temporary(address).and_then(|temporary| temporary.info.connection_id.clone())
+        };
+        match owner {
+            None => Err(PublishError::DoesNotExist { address: address.clone() }.into()),
+            // A bridge owns the temporary destinations that it brought, whatever their names.
+            Some(owner) if owner == connection || owns(&connection, address) => Ok(()),
+            Some(_) => Err(SubscribeError::ForeignTemporary(address.clone())),
+        }
+    }
+
+    /// Applies a consumer's acknowledgement.
+    pub fn acknowledge(
+        &self,
+        subscription: &Subscription,
+        ack: &MessageAck,
+    ) -> Result<(), AckError> {
+        let ack = Acknowledgement::of(ack)?;
+        let now = self.clock.now_millis();
+        match &subscription.held {
+            Held::Queue { queue, key } => self.clear_up(queue.acknowledge(*key, &ack, now)?),
+            Held::Topic { subscriber, exact } => {
+                let settled = subscriber.acknowledge(&ack, now);
+                if let [topic] = exact.as_slice() {
+                    topic.count_settled(settled);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes how many messages may be outstanding on a consumer.
+    pub fn set_prefetch(&self, subscription: &Subscription, prefetch: i32) {
+        let prefetch = usize::try_from(prefetch).unwrap_or(0).max(1);
+        let now = self.clock.now_millis();
+        match &subscription.held {
+            Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
+            Held::Topic { subscriber, .. } => subscriber.set_prefetch(prefetch, now),
+        }
+    }
+
+    /// Ends a subscription. What it had not settled goes to others.
+    pub fn unsubscribe(&self, subscription: Subscription, delivered: Delivered) {
+        let now = self.clock.now_millis();
+        match subscription.held {
+            Held::Queue { queue, key } => {
+                self.clear_up(queue.unsubscribe(key, delivered, now));
+            }
+            Held::Topic { subscriber, exact } => {
+                for topic in exact {
+                    topic.detach(&subscriber);
+                }
+                self.directory.detach_pattern(&subscriber);
+            }
+        }
+        if let Some(registration) = subscription.registration {
+            self.retract_consumer(registration);
+        }
+    }
+}
+
+/// The members of a topic subscription's name: several where it is composite.
+fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeError> {
+    let name = address.name().to_string_lossy();
+    name.split(',')
+        .map(|member| {
+            let member = member.trim();
+            if member.is_empty() {
+                let reason = "the name is empty".to_owned();
+                return Err(SubscribeError::InvalidName { address: address.clone(), reason });
+            }
+            Ok(DestinationPattern::of(&Destination::new(address.kind(), member)))
+        })
+        .collect()
+}
+
+fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
+    let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
+    let name = address.name().as_bytes();
+    let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
+    let queue = address.kind().is_queue();
+    let refused = [
+        (info.selector.as_ref().is_some_and(|s| !s.as_bytes().is_empty()), "selectors are"),
+        (info.subscription_name.is_some(), "durable subscriptions are"),
+        (info.browser, "queue browsers are"),
+        (info.prefetch_size == 0, "consumers without a prefetch window (prefetch 0) are"),
+        (info.exclusive, "exclusive consumers are"),
+        (queue && pattern, "wildcard consumers of queues are"),
+        (queue && name.contains(&b','), "composite queue consumers are"),
+    ];
+    match refused.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(SubscribeError::NotSupported(what)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,122 @@
+//! Temporary destinations: made, owned and removed by connections.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::commands::DestinationInfo;
+use ferrymq_openwire::destination::Destination;
+
+use super::broker::Broker;
+use super::directory::Living;
+use super::lease::ClientLease;
+use super::publish_error::PublishError;
+use super::registry::owns;
+
+/// How many temporary destinations one connection may own.
+const MOST_PER_CONNECTION: usize = 10_000;
+
+/// Why a destination is not made or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemporaryError {
+    /// Not a temporary destination of this connection.
+    #[error("{0} does not belong to this connection")]
+    Foreign(Destination),
+    /// Too many.
+    #[error("cannot create {address}: this connection already owns {most} temporary destinations")]
+    TooMany {
+        /// The address.
+        address: Destination,
+        /// How many it may own.
+        most: usize,
+    },
+    /// It still has consumers.
+    #[error("cannot remove {0}: it has active subscriptions")]
+    InUse(Destination),
+    /// The destination cannot live.
+    #[error(transparent)]
+    Destination(#[from] PublishError),
+}
+
+impl Broker {
+    /// Makes a destination on behalf of a connection. A temporary one then belongs to it: it must
+    /// bear its name, unless it comes over a bridge, which owns what it brings.
+    pub fn add_destination(
+        &self,
+        info: &DestinationInfo,
+        address: &Destination,
+        owner: &ClientLease,
+        network: bool,
+    ) -> Result<(), TemporaryError> {
+        if !address.kind().is_temporary() {
+            return Ok(self.resolve(address).map(drop)?);
+        }
+        if !network && !owns(owner.connection_id(), address) {
+            return Err(TemporaryError::Foreign(address.clone()));
+        }
+        {
+            let mut registry = self.registry.lock();
+            if let Some(existing) = registry.temporary_mut(address) {
+                // A client that failed over declares again what it owns.
+                existing.owner = owner.number();
+                return Ok(());
+            }
+            if !network && registry.temporaries_of(owner.number()).len() >= MOST_PER_CONNECTION {
+                let address = address.clone();
+                return Err(TemporaryError::TooMany { address, most: MOST_PER_CONNECTION });
+            }
+        }
+        self.directory.find_or_create(address, || self.account_for(address))?;
+        let info = DestinationInfo {
+            command_id: 0,
+            response_required: false,
+            connection_id: Some(owner.connection_id().clone()),
+            ..info.clone()
+        };
+        self.announce_temporary(info, owner.number());
+        Ok(())
+    }
+
+    /// Removes a destination at its owner's word. One that has consumers stays.
+    pub fn remove_destination(
+        &self,
+        address: &Destination,
+        owner: &ClientLease,
+    ) -> Result<(), TemporaryError> {
+        if address.kind().is_temporary() {
+            let registry = self.registry.lock();
+            let held_by = registry.temporary(address).map(|temporary| temporary.owner);
+            if held_by.is_some_and(|held_by| held_by != owner.number()) {
+                return Err(TemporaryError::Foreign(address.clone()));
+            }
+        }
+        if !self.end_destination(address, true) {
+            return Err(TemporaryError::InUse(address.clone()));
+        }
+        Ok(())
+    }
+
+    /// Removes all temporary destinations of a connection that has ended.
+    pub fn remove_temporaries(&self, owner: &ClientLease) {
+        let own = self.registry.lock().temporaries_of(owner.number());
+        for address in own {
+            self.end_destination(&address, false);
+        }
+    }
+
+    fn end_destination(&self, address: &Destination, unless_consumed: bool) -> bool {
+        let ended = match self.directory.find(address) {
+            Some(Living::Queue(queue)) => queue.remove(unless_consumed),
+            Some(Living::Topic(topic)) => topic.remove(unless_consumed),
+            None => true,
+        };
+        if ended {
+            self.directory.remove(address);
+            self.retract_temporary(address);
+        }
+        ended
+    }
+
+    /// Whether this is a living temporary destination.
+    pub fn has_temporary(self: &Arc<Self>, address: &Destination) -> bool {
+        self.registry.lock().temporary(address).is_some()
+    }
+}

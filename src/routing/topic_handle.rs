@@ -1,0 +1,205 @@
+//! A topic and its subscriptions' outboxes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::MessageDispatch;
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::message::Message;
+use ferrymq_transport::outbox::Outbox;
+use parking_lot::{Mutex, RwLock};
+
+use super::counters::DestinationCounters;
+use super::queue_handle::Removed;
+use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
+
+/// A living topic: it holds no messages itself, only who subscribes.
+pub(super) struct TopicHandle {
+    address: Destination,
+    account: Arc<MemoryAccount>,
+    counters: DestinationCounters,
+    subscribers: RwLock<Vec<Arc<TopicSubscriber>>>,
+    removed: AtomicBool,
+}
+
+/// A topic subscription and the outbox that it feeds, behind one lock. It may stand in many topics.
+pub(super) struct TopicSubscriber {
+    consumer: ConsumerId,
+    outbox: Outbox,
+    /// How many messages may wait for room in the window before the consumer is given up: for what
+    /// counts on no memory account (advisories). `None`: memory limits the producers instead.
+    most_waiting: Option<usize>,
+    state: Mutex<State>,
+}
+
+struct State {
+    subscription: TopicSubscription,
+    /// Reused between inputs.
+    dispatches: Vec<Arc<Message>>,
+    batch: Vec<Command>,
+}
+
+impl TopicSubscriber {
+    pub(super) fn new(
+        consumer: ConsumerId,
+        outbox: Outbox,
+        prefetch: usize,
+        admission: Admission,
+        most_waiting: Option<usize>,
+    ) -> Self {
+        let state = State {
+            subscription: TopicSubscription::new(prefetch, admission),
+            dispatches: Vec::new(),
+            batch: Vec::new(),
+        };
+        Self { consumer, outbox, most_waiting, state: Mutex::new(state) }
+    }
+
+    pub(super) fn consumer(&self) -> &ConsumerId {
+        &self.consumer
+    }
+
+    /// Messages dispatched and not settled.
+    pub(super) fn in_flight(&self) -> usize {
+        self.state.lock().subscription.in_flight()
+    }
+
+    /// Gives it a message; returns whether one was dispatched.
+    pub(super) fn offer(&self, destination: &Destination, pending: Pending, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        subscription.offer(pending, now, dispatches);
+        if self.most_waiting.is_some_and(|most| state.subscription.waiting() > most) {
+            tracing::warn!(
+                consumer = %self.consumer,
+                waiting = state.subscription.waiting(),
+                "closing a connection whose advisory consumer does not acknowledge"
+            );
+            self.outbox.abort();
+        }
+        self.carry_out(&mut state, Some(destination)) > 0
+    }
+
+    pub(super) fn acknowledge(&self, ack: &Acknowledgement<'_>, now: i64) -> usize {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let settled = subscription.acknowledge(ack, now, dispatches);
+        self.carry_out(&mut state, None);
+        settled
+    }
+
+    pub(super) fn set_prefetch(&self, prefetch: usize, now: i64) {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        subscription.set_prefetch(prefetch, now, dispatches);
+        self.carry_out(&mut state, None);
+    }
+
+    fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
+        let count = state.dispatches.len();
+        let State { dispatches, batch, .. } = state;
+        for message in dispatches.drain(..) {
+            let destination = destination.cloned().or_else(|| message.destination());
+            batch.push(Command::MessageDispatch(MessageDispatch {
+                consumer_id: Some(self.consumer.clone()),
+                destination,
+                redelivery_counter: message.redelivery_counter(),
+                message: Some(message),
+                ..MessageDispatch::default()
+            }));
+        }
+        if !batch.is_empty() {
+            self.outbox.push_all(batch);
+            batch.clear();
+        }
+        count
+    }
+}
+
+impl TopicHandle {
+    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+        Self {
+            address,
+            account,
+            counters: DestinationCounters::default(),
+            subscribers: RwLock::new(Vec::new()),
+            removed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn address(&self) -> &Destination {
+        &self.address
+    }
+
+    pub(super) fn account(&self) -> &Arc<MemoryAccount> {
+        &self.account
+    }
+
+    pub(super) fn counters(&self) -> &DestinationCounters {
+        &self.counters
+    }
+
+    /// In flight, subscriptions.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        let subscribers = self.subscribers.read();
+        (subscribers.iter().map(|subscriber| subscriber.in_flight()).sum(), subscribers.len())
+    }
+
+    /// Gives `message` to every subscription.
+    pub(super) fn publish(&self, message: &Arc<Message>, now: i64) -> Result<(), Removed> {
+        if self.removed.load(Ordering::Acquire) {
+            return Err(Removed);
+        }
+        self.counters.add_enqueued();
+        let subscribers = self.subscribers.read();
+        if subscribers.is_empty() {
+            return Ok(());
+        }
+        let charge = Arc::new(self.account.charge(message.size()));
+        let mut dispatched = 0;
+        for subscriber in subscribers.iter() {
+            let pending =
+                Pending { message: Arc::clone(message), charge: Some(Arc::clone(&charge)) };
+            dispatched += usize::from(subscriber.offer(&self.address, pending, now));
+        }
+        self.counters.add_dispatched(dispatched);
+        Ok(())
+    }
+
+    /// Gives an advisory to every subscription: it counts on no account.
+    pub(super) fn publish_advisory(&self, message: &Arc<Message>, now: i64) {
+        for subscriber in self.subscribers.read().iter() {
+            let pending = Pending { message: Arc::clone(message), charge: None };
+            subscriber.offer(&self.address, pending, now);
+        }
+    }
+
+    /// Adds a subscription, once.
+    pub(super) fn attach(&self, subscriber: &Arc<TopicSubscriber>) {
+        let mut subscribers = self.subscribers.write();
+        if !subscribers.iter().any(|other| Arc::ptr_eq(other, subscriber)) {
+            subscribers.push(Arc::clone(subscriber));
+        }
+    }
+
+    pub(super) fn detach(&self, subscriber: &Arc<TopicSubscriber>) {
+        self.subscribers.write().retain(|other| !Arc::ptr_eq(other, subscriber));
+    }
+
+    /// Ends the topic unless it has consumers and `unless_consumed`.
+    pub(super) fn remove(&self, unless_consumed: bool) -> bool {
+        let mut subscribers = self.subscribers.write();
+        if unless_consumed && !subscribers.is_empty() {
+            return false;
+        }
+        subscribers.clear();
+        self.removed.store(true, Ordering::Release);
+        true
+    }
+
+    pub(super) fn count_settled(&self, messages: usize) {
+        self.counters.add_settled(messages);
+    }
+}

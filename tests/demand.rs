@@ -1,0 +1,160 @@
+//! Messages go where somebody wants them, and nowhere else: a bridge carries what has a consumer
+//! beyond it, for as long as it has one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Ferry, Native, PATIENCE, nothing_comes, numbers, text, text_within};
+
+/// A connector to these brokers, one bridge each, that tries again at once.
+fn fast(urls: &[&str]) -> String {
+    format!("static:({})?initialReconnectDelay=50&maxReconnectDelay=50", urls.join(","))
+}
+
+/// A connector in a configuration file, with more settings.
+fn connector(url: &str, settings: &str) -> String {
+    format!("[[network_connector]]\nname = \"n\"\nuri = \"{}\"\n{settings}\n", fast(&[url]))
+}
+
+/// Waits until what is sent to a queue of its own at `from` arrives at `to`.
+async fn bridged(from: &Native, to: &Native) {
+    let consumer = to.consumer("queue://bridged").await;
+    from.send_numbers("queue://bridged", 0, 1).await;
+    text(&consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_waits_at_home_and_crosses_in_order_when_a_consumer_comes() {
+    let b = Ferry::named("b").start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    at_a.send_numbers("queue://backlog", 0, 2_000).await;
+    bridged(&at_a, &at_b).await;
+    // The first ones are still at a, where a consumer that leaves gives them back.
+    let peek = Native::with_mode(a.url(), ferrymq_client::AckMode::Client).await;
+    let peeking = peek.consumer("queue://backlog").await;
+    assert_eq!(numbers(&peeking, 100).await, (0..100).collect::<Vec<_>>());
+    peek.connection.close().await.expect("an orderly end");
+    let consumer = at_b.consumer("queue://backlog").await;
+    assert_eq!(numbers(&consumer, 2_000).await, (0..2_000).collect::<Vec<_>>());
+    nothing_comes(&consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_last_consumer_has_gone_messages_stay_at_home() {
+    let b = Ferry::named("b").start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let consumer = at_b.consumer("queue://wanted").await;
+    at_a.send_numbers("queue://wanted", 0, 1).await;
+    assert_eq!(numbers(&consumer, 1).await, [0]);
+    consumer.close();
+    let home = at_a.consumer("queue://wanted").await;
+    // The news travels beside the messages, so the first ones may still cross.
+    let mut round = 0;
+    loop {
+        at_a.send_numbers("queue://wanted", 100 * round, 10).await;
+        let mut kept = 0;
+        while kept < 10 && text_within(&home, Duration::from_millis(300)).await.is_some() {
+            kept += 1;
+        }
+        if kept == 10 {
+            break;
+        }
+        round += 1;
+        assert!(round < 50, "messages still cross though nobody wants them");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_draws_messages_over_several_brokers() {
+    let d = Ferry::named("d").start();
+    let c = Ferry::named("c").network(&fast(&[d.url()])).start();
+    let b = Ferry::named("b").network(&fast(&[c.url()])).start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_d) = (Native::connect(a.url()).await, Native::connect(d.url()).await);
+    let consumer = at_d.consumer("queue://far").await;
+    at_a.send_numbers("queue://far", 0, 500).await;
+    assert_eq!(numbers(&consumer, 500).await, (0..500).collect::<Vec<_>>());
+    nothing_comes(&consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_static_list_makes_a_bridge_to_each_of_its_members() {
+    let (b, c) = (Ferry::named("b").start(), Ferry::named("c").start());
+    let a = Ferry::named("a").network(&fast(&[b.url(), c.url()])).start();
+    let at_a = Native::connect(a.url()).await;
+    for broker in [&b, &c] {
+        let there = Native::connect(broker.url()).await;
+        let consumer = there.consumer("queue://each").await;
+        at_a.send_numbers("queue://each", 0, 10).await;
+        assert_eq!(numbers(&consumer, 10).await, (0..10).collect::<Vec<_>>());
+        // The next round must go to the other one alone.
+        there.connection.close().await.expect("an orderly end");
+        let gone = at_a.consumer("queue://each").await;
+        nothing_comes(&gone).await;
+        gone.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_excluded_destination_stays_at_home_also_under_a_wildcard() {
+    let b = Ferry::named("b").start();
+    let settings = "excluded = [\"queue://local.>\", \"topic://local.>\"]";
+    let a = Ferry::named("a").configure(&connector(b.url(), settings)).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let local = at_b.consumer("queue://local.x").await;
+    bridged(&at_a, &at_b).await;
+    at_a.send_numbers("queue://local.x", 0, 5).await;
+    nothing_comes(&local).await;
+    let home = at_a.consumer("queue://local.x").await;
+    assert_eq!(numbers(&home, 5).await, [0, 1, 2, 3, 4]);
+
+    let everything = at_b.consumer("topic://*.x").await;
+    until_reached(&at_a, "topic://open.x", &everything).await;
+    // More than any prefetch window: what is excluded must not fill one.
+    at_a.send_numbers("topic://local.x", 0, 3_000).await;
+    at_a.send_numbers("topic://open.x", 77, 1).await;
+    assert_eq!(text(&everything).await, "77");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_included_destinations_cross_where_a_list_is_given() {
+    let b = Ferry::named("b").start();
+    let settings = "dynamically_included = [\"queue://orders.>\"]";
+    let a = Ferry::named("a").configure(&connector(b.url(), settings)).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let orders = at_b.consumer("queue://orders.new").await;
+    let others = at_b.consumer("queue://others").await;
+    at_a.send_numbers("queue://others", 0, 3).await;
+    at_a.send_numbers("queue://orders.new", 0, 3).await;
+    assert_eq!(numbers(&orders, 3).await, [0, 1, 2]);
+    nothing_comes(&others).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_static_destination_crosses_though_nobody_asks_for_it() {
+    let b = Ferry::named("b").start();
+    let settings = "statically_included = [\"queue://archive\"]";
+    let a = Ferry::named("a").configure(&connector(b.url(), settings)).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    at_a.send_numbers("queue://archive", 0, 10).await;
+    bridged(&at_a, &at_b).await;
+    drop(a);
+    // The sender is gone, and with it what it held; these had crossed.
+    let consumer = at_b.consumer("queue://archive").await;
+    assert_eq!(numbers(&consumer, 10).await, (0..10).collect::<Vec<_>>());
+}
+
+/// Waits until demand for a topic has travelled to `from`: what is sent earlier is rightly lost.
+async fn until_reached(from: &Native, topic: &str, consumer: &ferrymq_client::Consumer) {
+    let deadline = support::Deadline::after(PATIENCE);
+    while text_within(consumer, Duration::from_millis(50)).await.is_none() {
+        assert!(!deadline.passed(), "no demand for {topic}");
+        from.send_numbers(topic, 0, 1).await;
+    }
+    from.send_numbers(topic, 999_999, 1).await;
+    while text(consumer).await != "999999" {}
+}

@@ -1,0 +1,85 @@
+// A real ActiveMQ Classic broker in one process, in memory, configured by flags:
+//
+//   --name NAME             the broker's name
+//   --port PORT             0 takes a free one
+//   --connect URI           a network connector to that broker (repeatable); then for that connector:
+//   --ttl N                 its networkTTL
+//   --exclude DEST          an excluded destination, queue://NAME or topic://NAME
+//   --include DEST          a dynamically included destination
+//   --static DEST           a statically included destination
+//   --reconnect-ms N        its first and longest pause between two attempts to connect
+//
+// Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
+// the test that started it.
+
+import java.io.IOException;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
+
+import org.apache.activemq.broker.BrokerService;
+import org.apache.activemq.broker.TransportConnector;
+import org.apache.activemq.command.ActiveMQDestination;
+import org.apache.activemq.network.DiscoveryNetworkConnector;
+
+public final class ActiveMqBroker {
+
+    /** A network connector as the flags describe it; the URI is complete only after the last one. */
+    private static final class Bridge {
+        final String target;
+        final DiscoveryNetworkConnector connector = new DiscoveryNetworkConnector();
+        long reconnectMillis = 100;
+
+        Bridge(String target, int number) {
+            this.target = target;
+            connector.setName("bridge" + number);
+        }
+
+        DiscoveryNetworkConnector finished() throws Exception {
+            connector.setUri(new URI("static:(" + target + ")?initialReconnectDelay=" + reconnectMillis
+                + "&maxReconnectDelay=" + reconnectMillis + "&useExponentialBackOff=false"));
+            return connector;
+        }
+    }
+
+    public static void main(String[] argv) throws Exception {
+        BrokerService broker = new BrokerService();
+        broker.setPersistent(false);
+        broker.setUseJmx(false);
+        broker.setUseShutdownHook(false);
+        int port = 0;
+        List<Bridge> bridges = new ArrayList<>();
+        for (int i = 0; i + 1 < argv.length; i += 2) {
+            String flag = argv[i], value = argv[i + 1];
+            Bridge last = bridges.isEmpty() ? null : bridges.get(bridges.size() - 1);
+            switch (flag) {
+                case "--name": broker.setBrokerName(value); break;
+                case "--port": port = Integer.parseInt(value); break;
+                case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
+                case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
+                case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
+                case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
+                case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
+                case "--reconnect-ms": last.reconnectMillis = Long.parseLong(value); break;
+                default: throw new IllegalArgumentException("unknown flag " + flag);
+            }
+        }
+        TransportConnector connector = broker.addConnector(
+            "tcp://127.0.0.1:" + port + "?wireFormat.maxFrameSize=104857600");
+        connector.setName("openwire");
+        for (Bridge bridge : bridges) broker.addNetworkConnector(bridge.finished());
+        broker.start();
+        broker.waitUntilStarted();
+        System.out.println("ready tcp://127.0.0.1:" + connector.getConnectUri().getPort());
+        endWithStandardInput();
+    }
+
+    private static ActiveMQDestination destination(String text) {
+        return ActiveMQDestination.createDestination(text, ActiveMQDestination.QUEUE_TYPE);
+    }
+
+    private static void endWithStandardInput() throws IOException {
+        while (System.in.read() >= 0) { /* nothing is expected there */ }
+        Runtime.getRuntime().halt(0);
+    }
+}

@@ -1,0 +1,133 @@
+//! A FerryMQ broker as a child process.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::process::{Ended, Process};
+use super::wait::PATIENCE;
+
+/// A command that runs the program under test, away from the environment of who runs the tests.
+pub fn ferrymq_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferrymq"));
+    command.args(arguments).env_remove("FERRYMQ_URL").env("RUST_LOG", "info");
+    command
+}
+
+/// What a broker is started with. It listens on a free port of the loopback interface.
+#[derive(Clone, Debug)]
+pub struct FerrySetup {
+    name: String,
+    listen: String,
+    arguments: Vec<String>,
+    configuration: String,
+}
+
+impl FerrySetup {
+    /// A network connector with this URI, for example `static:(tcp://127.0.0.1:61616)`.
+    pub fn network(mut self, uri: &str) -> Self {
+        self.arguments.extend(["--network".to_owned(), uri.to_owned()]);
+        self
+    }
+
+    /// A given port instead of a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.listen = format!("tcp://127.0.0.1:{port}");
+        self
+    }
+
+    /// Options on the listener's URI, such as `wireFormat.maxFrameSize=1000`.
+    pub fn listener_options(mut self, options: &str) -> Self {
+        self.listen = format!("tcp://127.0.0.1:0?{options}");
+        self
+    }
+
+    /// Adds to the configuration file that the broker is started with.
+    pub fn configure(mut self, toml: &str) -> Self {
+        self.configuration.push_str(toml);
+        self.configuration.push('\n');
+        self
+    }
+
+    pub fn start(self) -> Ferry {
+        let process = self.spawn(&self.listen);
+        let (_, listening) =
+            process.stdout_line("what it listens on", 0, PATIENCE, |line| address(line).is_some());
+        process.stdout_line("ready", 0, PATIENCE, |line| line == "ready");
+        let url = address(&listening).expect("the line was chosen for its address");
+        Ferry { setup: self, url, process }
+    }
+
+    fn spawn(&self, listen: &str) -> Process {
+        let file = self.configuration_file();
+        let mut arguments = vec!["broker"];
+        arguments.extend(file.as_deref());
+        arguments.extend(["--name", &self.name, "--listen", listen]);
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        Process::spawn(&format!("ferrymq {}", self.name), ferrymq_command(&arguments))
+    }
+
+    fn configuration_file(&self) -> Option<String> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        if self.configuration.is_empty() {
+            return None;
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("broker-{}-{number}.toml", std::process::id()));
+        std::fs::write(&path, &self.configuration).expect("the temporary folder takes a file");
+        Some(path.to_str().expect("a path in UTF-8").to_owned())
+    }
+}
+
+/// A running broker.
+pub struct Ferry {
+    setup: FerrySetup,
+    url: String,
+    pub process: Process,
+}
+
+impl Ferry {
+    pub fn named(name: &str) -> FerrySetup {
+        FerrySetup {
+            name: name.to_owned(),
+            listen: "tcp://127.0.0.1:0".to_owned(),
+            arguments: Vec::new(),
+            configuration: String::new(),
+        }
+    }
+
+    /// `tcp://127.0.0.1:PORT`
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn port(&self) -> u16 {
+        let port = self.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("the URL ends in a port")
+    }
+
+    /// Starts it again on the same port, with the same setup; it must not be running.
+    pub fn restart(&mut self) {
+        assert!(!self.process.is_running(), "{} still runs", self.setup.name);
+        let options = self.setup.listen.split_once('?').map(|(_, options)| options);
+        let options = options.map_or_else(String::new, |options| format!("?{options}"));
+        self.process = self.setup.spawn(&format!("{}{options}", self.url));
+        self.process.stdout_line("ready", 0, PATIENCE, |line| line == "ready");
+    }
+
+    /// Asks it to drain and stop (SIGTERM), and waits for the end.
+    pub fn terminate(self) -> Ended {
+        self.process.signal("TERM");
+        self.process.ended()
+    }
+}
+
+/// The loopback address in a line that says what the broker listens on, without options.
+fn address(line: &str) -> Option<String> {
+    let start = line.find("tcp://127.0.0.1:")?;
+    let rest = &line[start..];
+    let after_host = "tcp://127.0.0.1:".len();
+    let digits = rest[after_host..].chars().take_while(char::is_ascii_digit).count();
+    (digits > 0).then(|| rest[..after_host + digits].to_owned())
+}

@@ -1,0 +1,145 @@
+//! One scenario, two brokers: what must hold is first shown to hold on a real ActiveMQ, which proves
+//! that the expectation is right, then on FerryMQ.
+
+use std::fmt::Debug;
+use std::net::TcpListener;
+
+use super::activemq::{ActiveMq, ActiveMqSetup};
+use super::ferrymq::{Ferry, FerrySetup};
+use super::jms::Jms;
+
+/// Which product a broker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Ferry,
+    ActiveMq,
+}
+
+/// A running broker of either product.
+pub enum Subject {
+    Ferry(Ferry),
+    ActiveMq(ActiveMq),
+}
+
+/// How a broker of either product is to be started.
+#[derive(Clone, Debug)]
+pub struct SubjectSetup {
+    kind: Kind,
+    name: String,
+    port: u16,
+    links: Vec<Link>,
+}
+
+/// A one-way network connector that reconnects fast.
+#[derive(Clone, Debug)]
+struct Link {
+    url: String,
+    excluded: Option<String>,
+}
+
+impl SubjectSetup {
+    /// A network connector to the broker at `url`.
+    pub fn bridged_to(mut self, url: &str) -> Self {
+        self.links.push(Link { url: url.to_owned(), excluded: None });
+        self
+    }
+
+    /// The same, closed for a destination (`queue://NAME`, with wildcards).
+    pub fn bridged_except(mut self, url: &str, excluded: &str) -> Self {
+        self.links.push(Link { url: url.to_owned(), excluded: Some(excluded.to_owned()) });
+        self
+    }
+
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    pub fn start(self) -> Subject {
+        match self.kind {
+            Kind::Ferry => {
+                let setup = Ferry::named(&self.name).port(self.port);
+                Subject::Ferry(self.links.iter().fold(setup, connected_ferry).start())
+            }
+            Kind::ActiveMq => {
+                let setup = ActiveMq::named(&self.name).port(self.port);
+                Subject::ActiveMq(self.links.iter().fold(setup, connected_activemq).start())
+            }
+        }
+    }
+}
+
+fn connected_ferry(setup: FerrySetup, link: &Link) -> FerrySetup {
+    let uri = format!("static:({})?initialReconnectDelay=100&maxReconnectDelay=100", link.url);
+    match &link.excluded {
+        None => setup.network(&uri),
+        Some(excluded) => setup.configure(&format!(
+            "[[network_connector]]\nname = \"filtered\"\nuri = \"{uri}\"\nexcluded = [\"{excluded}\"]"
+        )),
+    }
+}
+
+fn connected_activemq(setup: ActiveMqSetup, link: &Link) -> ActiveMqSetup {
+    let setup = setup.connect(&link.url);
+    match &link.excluded {
+        None => setup,
+        Some(excluded) => setup.flag("--exclude", excluded),
+    }
+}
+
+/// A port that was free a moment ago, for brokers that must know each other before they start.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+impl Subject {
+    pub fn named(kind: Kind, name: &str) -> SubjectSetup {
+        SubjectSetup { kind, name: name.to_owned(), port: 0, links: Vec::new() }
+    }
+
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Ferry(broker) => broker.url(),
+            Self::ActiveMq(broker) => broker.url(),
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        match self {
+            Self::Ferry(broker) => broker.process.kill(),
+            Self::ActiveMq(broker) => broker.process.kill(),
+        }
+    }
+
+    /// Starts it again on the same port.
+    pub fn restart(&mut self) {
+        match self {
+            Self::Ferry(broker) => broker.restart(),
+            Self::ActiveMq(broker) => broker.restart(),
+        }
+    }
+}
+
+/// The products that a promise is tried on: ActiveMQ first, which proves that the expectation is
+/// right, then FerryMQ. `FERRYMQ_INTEROP=activemq` leaves FerryMQ out, to try a new expectation.
+pub fn subjects() -> Vec<Kind> {
+    match std::env::var("FERRYMQ_INTEROP").as_deref() {
+        Ok("activemq") => vec![Kind::ActiveMq],
+        _ => vec![Kind::ActiveMq, Kind::Ferry],
+    }
+}
+
+/// Runs `scenario` against a fresh broker of each product, and demands the same outcome.
+pub fn on_both<T: Debug + PartialEq>(scenario: impl Fn(&mut Jms, &str) -> T) {
+    let run = |kind| {
+        eprintln!("against {kind:?}");
+        let broker = Subject::named(kind, "single").start();
+        scenario(&mut Jms::start(), broker.url())
+    };
+    let outcomes: Vec<T> = subjects().into_iter().map(run).collect();
+    if let [expected, other] = outcomes.as_slice() {
+        assert_eq!(other, expected, "FerryMQ differs from ActiveMQ");
+    }
+}
