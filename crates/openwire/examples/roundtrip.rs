@@ -1,7 +1,7 @@
 //! Checks recorded frames: decodes each, compares the fields, encodes it again, compares the bytes.
 //!
 //! ```sh
-//! cargo run --example roundtrip < crates/openwire/tests/data/golden.jsonl
+//! cargo run -p ferrymq-openwire --example roundtrip < crates/openwire/tests/data/golden.jsonl
 //! ```
 //!
 //! Reads lines of that file's form, names each frame that differs and in what, and ends with how

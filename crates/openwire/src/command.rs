@@ -74,7 +74,7 @@ macro_rules! command {
                 match type_id {
                     23..=29 => Arc::<Message>::skip(type_id, reader),
                     100..=103 => Destination::skip(type_id, reader),
-                    $( $boxed::TYPE_ID => $boxed::skip(type_id, reader), )*
+                    $( $boxed::TYPE_ID => Box::<$boxed>::skip(type_id, reader), )*
                     $( $inline::TYPE_ID => $inline::skip(type_id, reader), )*
                     _ => Err(DecodeError::UnknownType { type_id, version: reader.version() }),
                 }
@@ -226,12 +226,14 @@ impl Structure for Arc<Message> {
     fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError> {
         let kind = MessageKind::of_type(type_id)
             .ok_or(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED })?;
+        reader.charge(size_of::<Message>())?;
         reader.message(kind).map(Arc::new)
     }
 
     fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
         let kind = MessageKind::of_type(type_id)
             .ok_or(DecodeError::UnexpectedType { type_id, expected: Self::EXPECTED })?;
+        reader.charge(size_of::<Message>())?;
         reader.step(5)?; // commandId, responseRequired
         MessageFields::scan(kind, reader).map(drop)
     }

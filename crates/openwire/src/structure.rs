@@ -53,10 +53,12 @@ impl<T: Structure> Structure for Box<T> {
     }
 
     fn read<M: Mode>(type_id: u8, reader: &mut FrameReader<'_, M>) -> Result<Self, DecodeError> {
+        reader.charge(size_of::<T>())?;
         T::read(type_id, reader).map(Box::new)
     }
 
     fn skip(type_id: u8, reader: &mut FrameReader<'_, Loose>) -> Result<(), DecodeError> {
+        reader.charge(size_of::<T>())?;
         T::skip(type_id, reader)
     }
 

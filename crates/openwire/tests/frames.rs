@@ -293,6 +293,42 @@ fn a_small_frame_does_not_unfold_to_much() {
 }
 
 #[test]
+fn what_a_message_carries_is_bounded_when_it_comes_in_and_not_when_it_goes_out() {
+    let loose = WireFormat::loose(12);
+    let (mut accepted, mut refused) = (0, 0);
+    for lists in 1..20 {
+        // Lists of nulls in a list: a byte each here, much more when they are decoded.
+        let list = || {
+            let data = Some(vec![None; 30_000]);
+            Some(DataArrayResponse { data, ..DataArrayResponse::default() }.into())
+        };
+        let lists = (0..lists).map(|_| list()).collect();
+        let outer = DataArrayResponse { data: Some(lists), ..DataArrayResponse::default() };
+        let fields = MessageFields {
+            content: Some(Bytes::from(vec![0; 100_000])),
+            data_structure: Some(Box::new(outer.into())),
+            ..MessageFields::default()
+        };
+        let mut wire = BytesMut::new();
+        let message = Message::from_fields(&fields).unwrap();
+        Encoder::new(loose).encode(&message.into(), &mut wire).unwrap();
+        match decode(loose, &wire) {
+            Ok(Some(command)) => {
+                accepted += 1;
+                let Command::Message(message) = &command else { panic!() };
+                assert!(message.data_structure().is_some());
+                for format in [WireFormat { tight: true, ..loose }, WireFormat::loose(3)] {
+                    Encoder::new(format).encode(&command, &mut BytesMut::new()).unwrap();
+                }
+            }
+            Err(DecodeError::Unfolds { .. }) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
 fn a_command_that_cannot_be_written_leaves_nothing_behind() {
     let long = "x".repeat(65_536);
     let too_long = Command::from(BrokerId::new(long.as_str()));

@@ -185,5 +185,5 @@ fn a_peer_cannot_keep_more_in_the_cache_than_is_sensible() {
             break;
         }
     }
-    assert_eq!(refused, Some((15, DecodeError::CacheTooLarge { max: 16 << 20 })));
+    assert_eq!(refused, Some((16, DecodeError::CacheTooLarge { max: 16 << 20 })));
 }

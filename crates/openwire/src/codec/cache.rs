@@ -12,7 +12,7 @@ use crate::error::DecodeError;
 /// Slots where the peers agreed on none in particular: ActiveMQ's meaning of a merged size of 0.
 pub(crate) const DEFAULT_SLOTS: u16 = 16_383;
 
-/// Bytes that the objects in a receiver's cache may have occupied on the wire, in all.
+/// Memory that the objects in a receiver's cache may take, in all.
 const MAX_CACHED_BYTES: usize = 16 << 20;
 
 /// Larger objects are sent in full each time: the cache is for identifiers and names.
@@ -22,8 +22,6 @@ const MAX_KEY_BYTES: usize = 4 << 10;
 pub(crate) struct Cached {
     /// The structure; `None` is a null, which the sender numbers too.
     pub(crate) value: Option<Command>,
-    /// Bytes on the wire.
-    pub(crate) size: usize,
     /// Memory that it unfolded to; copying it out costs the frame that refers to it as much.
     pub(crate) cost: usize,
 }
@@ -33,7 +31,7 @@ pub(crate) struct ReceiveCache {
     /// By index; a map, since a peer may begin at any.
     slots: HashMap<i16, Cached>,
     size: u16,
-    /// Sum of the sizes of what is held.
+    /// Memory that is held.
     held: usize,
 }
 
@@ -47,9 +45,9 @@ impl ReceiveCache {
             return Ok(()); // "not kept": the sender's cache was full
         }
         self.check(index)?;
-        self.held += cached.size;
+        self.held += cached.cost;
         if let Some(old) = self.slots.insert(index, cached) {
-            self.held -= old.size;
+            self.held -= old.cost;
         }
         if self.held > MAX_CACHED_BYTES {
             return Err(DecodeError::CacheTooLarge { max: MAX_CACHED_BYTES });

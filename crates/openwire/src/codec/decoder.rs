@@ -105,14 +105,14 @@ impl Decoder {
         let (form, cache) = (self.format.form(), self.cache.as_mut());
         let type_id = bytes.first().copied().unwrap_or_default();
         if self.format.tight {
-            let mut reader = FrameReader::<Tight>::new(bytes, form, cache, 0);
+            let mut reader = FrameReader::<Tight>::new(bytes, form, cache);
             let command = reader.frame()?;
             if whole {
                 reader.finish(type_id)?;
             }
             Ok((command, reader.position()))
         } else {
-            let mut reader = FrameReader::<Loose>::new(bytes, form, cache, 0);
+            let mut reader = FrameReader::<Loose>::new(bytes, form, cache);
             let command = reader.frame()?;
             if whole {
                 reader.finish(type_id)?;

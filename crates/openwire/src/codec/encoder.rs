@@ -10,6 +10,9 @@ use crate::error::EncodeError;
 use crate::format::WireFormat;
 use crate::structure::Structure;
 
+/// Room for fields that is kept from one tight frame to the next.
+const MAX_KEPT: usize = 64 << 10;
+
 /// Turns commands into the bytes of one direction of a connection.
 #[derive(Debug)]
 pub struct Encoder {
@@ -67,6 +70,9 @@ impl Encoder {
             command.write(&mut writer)?;
             self.bits.write(out)?;
             out.put_slice(&self.fields);
+            if self.fields.capacity() > MAX_KEPT {
+                self.fields = BytesMut::new();
+            }
         } else {
             let cache = self.cache.as_mut();
             let mut writer = FrameWriter::<false>::new(out, &mut self.bits, form, cache);

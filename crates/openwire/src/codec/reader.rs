@@ -14,11 +14,18 @@ use crate::structure::{Cacheable, Structure, is_marshal_aware};
 use crate::text::{self, Text};
 use crate::throwable::{StackTraceElement, Throwable};
 
-/// Memory that a frame may unfold to: this much, and [`UNFOLD_FACTOR`] times its own size. What
-/// unfolds most are arrays of nulls, which take a bit each in the tight encoding.
+/// Memory that any frame may unfold to.
 const UNFOLD_FLOOR: usize = 64 << 10;
-/// See [`UNFOLD_FLOOR`].
+/// Small frames may unfold to so many times their size more. What unfolds most are arrays of nulls,
+/// which take a bit each in the tight encoding.
 const UNFOLD_FACTOR: usize = 64;
+/// Large frames are mostly bytes that are copied once or twice; they may unfold to so many times
+/// their size, and [`UNFOLD_LARGE`] more.
+const UNFOLD_LARGE_FACTOR: usize = 4;
+/// See [`UNFOLD_LARGE_FACTOR`].
+const UNFOLD_LARGE: usize = 16 << 20;
+/// What a string takes besides its bytes.
+const STRING_OVERHEAD: usize = 16;
 
 /// An encoding.
 pub(crate) trait Mode {
@@ -56,17 +63,26 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         bytes: &'a [u8],
         form: WireForm,
         cache: Option<&'a mut ReceiveCache>,
-        depth: u8,
     ) -> Self {
         Self {
             input: Input::new(bytes),
             bits: BitsIn::default(),
             form,
             cache,
-            depth,
+            depth: 0,
             budget: unfold_limit(bytes.len()),
             mode: PhantomData,
         }
+    }
+
+    /// A reader of a message's body, or of a part of it.
+    pub(crate) fn of_body(bytes: &'a [u8], form: WireForm, depth: u8, budget: usize) -> Self {
+        Self { depth, budget, ..Self::new(bytes, form, None) }
+    }
+
+    /// A reader of what was checked before: nothing in it is refused as too much.
+    pub(crate) fn of_checked(bytes: &'a [u8], form: WireForm) -> Self {
+        Self::of_body(bytes, form, 1, usize::MAX)
     }
 
     /// Reads a whole frame, from its type byte to its last byte.
@@ -142,7 +158,7 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         }
         let length = usize::from(self.input.u16()?);
         let bytes = self.input.take(length)?;
-        self.charge(length)?;
+        self.charge(length + STRING_OVERHEAD)?;
         Ok(Some(Text::from_wire(bytes)?))
     }
 
@@ -185,13 +201,13 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let is_new = self.boolean()?;
         let index = self.input.i16()?;
         if is_new {
-            let (position, budget) = (self.position(), self.budget);
+            let budget = self.budget;
             let value = self.nested::<T>()?;
             let cached = Cached {
                 value: value.as_ref().map(Cacheable::to_command),
-                size: self.position() - position,
                 cost: budget - self.budget,
             };
+            self.charge(cached.cost)?; // it is kept twice
             if let Some(cache) = &mut self.cache {
                 cache.store(index, cached)?;
             }
@@ -265,7 +281,7 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let command_id = self.int()?;
         let response_required = self.boolean()?;
         let body = self.input.rest();
-        let mut scan = FrameReader::<Loose>::new(body, self.form, None, self.depth);
+        let mut scan = FrameReader::<Loose>::of_body(body, self.form, self.depth, self.budget);
         let layout = MessageFields::scan(kind, &mut scan).map_err(|error| match error {
             // The body's positions are not those of the frame.
             DecodeError::Truncated { needed, available } => DecodeError::Truncated {
@@ -274,8 +290,10 @@ impl<'a, M: Mode> FrameReader<'a, M> {
             },
             error => error,
         })?;
-        let body = self.input.take(scan.position())?;
-        self.charge(body.len())?;
+        let (length, budget) = (scan.position(), scan.budget);
+        let body = self.input.take(length)?;
+        self.budget = budget;
+        self.charge(length)?;
         Ok(Message::from_scan(command_id, response_required, kind, self.form, body, layout))
     }
 
@@ -304,7 +322,7 @@ impl<'a, M: Mode> FrameReader<'a, M> {
     }
 
     /// Accounts for memory that is about to be taken.
-    fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
         match self.budget.checked_sub(bytes) {
             Some(left) => {
                 self.budget = left;
@@ -318,7 +336,8 @@ impl<'a, M: Mode> FrameReader<'a, M> {
     }
 }
 
-/// Stepping over fields: the same checks as reading them, and nothing kept.
+/// Stepping over fields: the same checks as reading them, and nothing kept. What it would take to
+/// keep them is accounted for, since some peers' encodings require it.
 impl FrameReader<'_, Loose> {
     /// Steps over a field of fixed width.
     #[inline]
@@ -331,6 +350,7 @@ impl FrameReader<'_, Loose> {
         if self.boolean()? {
             let length = usize::from(self.input.u16()?);
             text::validate(self.input.take(length)?)?;
+            self.charge(length + STRING_OVERHEAD)?;
         }
         Ok(())
     }
@@ -340,6 +360,7 @@ impl FrameReader<'_, Loose> {
         if self.boolean()? {
             let length = self.input.length()?;
             self.input.take(length)?;
+            self.charge(length)?;
         }
         Ok(())
     }
@@ -357,7 +378,9 @@ impl FrameReader<'_, Loose> {
 
     pub(crate) fn skip_array<T: Structure>(&mut self) -> Result<(), DecodeError> {
         if self.boolean()? {
-            for _ in 0..self.count()? {
+            let count = self.count()?;
+            self.charge(count * size_of::<Option<T>>())?;
+            for _ in 0..count {
                 self.skip_nested::<T>()?;
             }
         }
@@ -372,7 +395,9 @@ impl FrameReader<'_, Loose> {
         self.skip_string()?;
         self.skip_string()?;
         if self.form.stack_trace {
-            for _ in 0..self.count()? {
+            let count = self.count()?;
+            self.charge(count * size_of::<StackTraceElement>())?;
+            for _ in 0..count {
                 self.skip_string()?;
                 self.skip_string()?;
                 self.skip_string()?;
@@ -386,5 +411,7 @@ impl FrameReader<'_, Loose> {
 }
 
 fn unfold_limit(size: usize) -> usize {
-    UNFOLD_FLOOR.saturating_add(size.saturating_mul(UNFOLD_FACTOR))
+    let small = size.saturating_mul(UNFOLD_FACTOR);
+    let large = size.saturating_mul(UNFOLD_LARGE_FACTOR).saturating_add(UNFOLD_LARGE);
+    UNFOLD_FLOOR.saturating_add(small.min(large))
 }

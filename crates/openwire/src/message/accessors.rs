@@ -251,7 +251,7 @@ impl Message {
     }
 
     fn reader(&self, slot: Slot) -> FrameReader<'_, Loose> {
-        FrameReader::new(self.field(slot), self.form(), None, 1)
+        FrameReader::of_checked(self.field(slot), self.form())
     }
 
     fn structure<T: Structure>(&self, slot: Slot) -> Option<T> {

@@ -48,7 +48,7 @@ impl Message {
         let mut bits = BitsOut::default();
         let mut writer = FrameWriter::<false>::new(&mut body, &mut bits, form, None);
         fields.write_body(&mut writer)?;
-        let mut scan = FrameReader::<Loose>::new(&body, form, None, 1);
+        let mut scan = FrameReader::<Loose>::of_checked(&body, form);
         let layout = MessageFields::scan(fields.kind, &mut scan)?;
         Ok(Self {
             command_id: fields.command_id,
@@ -68,7 +68,7 @@ impl Message {
             response_required: self.response_required,
             ..MessageFields::default()
         };
-        let mut reader = FrameReader::<Loose>::new(&self.body, self.form, None, 1);
+        let mut reader = FrameReader::<Loose>::of_checked(&self.body, self.form);
         fields.read_body(&mut reader)?;
         reader.finish(self.kind.type_id())?;
         Ok(fields)
@@ -89,7 +89,7 @@ impl Message {
         fields: &MessageFields,
         form: WireForm,
     ) -> Result<Self, DecodeError> {
-        // What was read fits what is written, except where a string of the tight encoding is ...
+        // What was read loosely or tightly always fits the loose encoding.
         Self::in_form(fields, form).map_err(|error| match error {
             EncodeError::Message(error) => error,
             _ => {
@@ -161,7 +161,7 @@ impl Message {
 
     /// The message with another body of the same form, not yet numbered on a connection.
     pub(super) fn with_body(&self, body: Vec<u8>) -> Result<Self, DecodeError> {
-        let mut scan = FrameReader::<Loose>::new(&body, self.form, None, 1);
+        let mut scan = FrameReader::<Loose>::of_checked(&body, self.form);
         let layout = MessageFields::scan(self.kind, &mut scan)?;
         Ok(Self {
             command_id: 0,
