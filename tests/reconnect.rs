@@ -82,7 +82,10 @@ async fn a_link_that_is_cut_under_load_loses_nothing() {
 async fn a_link_that_goes_deaf_is_noticed_and_built_again() {
     let b = Ferry::named("b").start();
     let wire = Proxy::to(b.port());
-    let url = format!("{}?wireFormat.maxInactivityDuration=1000", wire.url());
+    let url = format!(
+        "{}?wireFormat.maxInactivityDuration=1000&wireFormat.maxInactivityDurationInitalDelay=500",
+        wire.url()
+    );
     let a = Ferry::named("a").network(&fast(&url)).start();
     let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
     bridged(&at_a, &at_b).await;

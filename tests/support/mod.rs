@@ -25,4 +25,4 @@ pub use process::{Ended, Process};
 pub use proxy::Proxy;
 pub use raw::{BROKER_INFO, RawPeer, WIRE_FORMAT_INFO};
 pub use subject::{Kind, Subject, SubjectSetup, free_port, on_both, subjects};
-pub use wait::{Deadline, PATIENCE, until};
+pub use wait::{Deadline, PATIENCE, until, until_steady};

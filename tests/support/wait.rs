@@ -41,3 +41,14 @@ pub fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<
         std::thread::sleep(PAUSE);
     }
 }
+
+/// Waits until a number stays as it is for a good while (half a second): nothing moves any more.
+pub fn until_steady(what: &str, ask: impl Fn() -> u64) {
+    let (mut last, mut unchanged) = (ask(), 0);
+    until(what, PATIENCE, || {
+        let now = ask();
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+        (unchanged >= 50).then_some(())
+    });
+}
