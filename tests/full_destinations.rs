@@ -42,7 +42,8 @@ async fn a_connection_closes_when_all_that_it_sent_is_taken() {
     for number in 0..30 {
         sender.send(&full, number, 2048);
     }
-    let closing = sender.request(Wire::remove(Command::ConnectionId(sender.connection.clone()), -1));
+    let closing =
+        sender.request(Wire::remove(Command::ConnectionId(sender.connection.clone()), -1));
     let mut receiver = Wire::opened(&node, "receiver").await;
     receiver.consume(1, &full, 100).await;
     for number in 0..30 {
@@ -59,7 +60,8 @@ async fn a_connection_closes_when_all_that_it_sent_is_taken() {
 async fn a_client_that_dies_while_it_is_not_read_gives_back_what_it_holds() {
     let node = broker(limited("queue://full", ROOM)).await;
     let full = Destination::queue("full");
-    let options = "?wireFormat.maxInactivityDuration=300&wireFormat.maxInactivityDurationInitalDelay=300";
+    let options =
+        "?wireFormat.maxInactivityDuration=300&wireFormat.maxInactivityDurationInitalDelay=300";
     let mut client = Wire::dial(&node, options).await;
     client.open("client").await.unwrap();
     client.consume(1, &full, 1000).await;
@@ -214,7 +216,10 @@ async fn no_wake_up_is_missed_among_many() {
                 receiver.settle(&dispatch);
             }
             // Until all are done: what it holds would be missing elsewhere.
-            receiver.ask(Wire::remove(Command::ConsumerId(receiver.consumer_id(1)), -1)).await.unwrap();
+            receiver
+                .ask(Wire::remove(Command::ConsumerId(receiver.consumer_id(1)), -1))
+                .await
+                .unwrap();
         });
     }
     while let Some(done) = peers.join_next().await {
