@@ -98,3 +98,21 @@ async fn an_idle_node_stops_at_once() {
     peer.ended().await;
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
+
+/// Each of many connectors is in the middle of something with a peer that never answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connectors_stop_together() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("static:(tcp://{})", silent.local_addr().unwrap());
+    let mut setup = Ferry::named("many");
+    for number in 0..20 {
+        setup = setup
+            .configure(&format!("[[network_connector]]\nname = \"n{number}\"\nuri = \"{uri}\"\n"));
+    }
+    let broker = setup.start();
+    let half_open: Vec<_> = (0..20).map(|_| silent.accept().unwrap()).collect();
+    let started = Instant::now();
+    assert_eq!(broker.terminate().code(), Some(0));
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    drop(half_open);
+}

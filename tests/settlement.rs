@@ -142,6 +142,27 @@ async fn a_lost_connection_gives_back_in_order_and_counts_once_each_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_of_one_lost_connection_do_not_inherit_from_each_other() {
+    let node = broker(Limits::default()).await;
+    let queue = Destination::queue("q");
+    let mut peer = Wire::opened(&node, "peer").await;
+    for consumer in 1..=5 {
+        peer.consume(consumer, &queue, 100).await;
+    }
+    for number in 0..10 {
+        peer.send(&queue, number, 2048);
+    }
+    peer.numbers(10).await;
+    peer.crash();
+    let mut next = Wire::opened(&node, "next").await;
+    next.consume(1, &queue, 100).await;
+    for number in 0..10 {
+        assert_eq!(next.number().await, (number, 1));
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_and_expired_messages_go_to_the_dead_letters() {
     let node = broker(Limits::default()).await;
     let (queue, dead) = (Destination::queue("q"), Destination::queue("ActiveMQ.DLQ"));
