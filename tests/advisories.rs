@@ -60,7 +60,8 @@ async fn listeners_that_come_amid_churn_all_end_with_the_truth() {
                 let queue = Destination::queue(format!("q{}", round % 3));
                 peer.consume(round, &queue, 10).await;
                 if round % 5 != 0 {
-                    peer.tell(Wire::remove(peer.consumer_id(round).into(), -1));
+                    let id = peer.consumer_id(round).into();
+                    peer.ask(Wire::remove(id, -1)).await.unwrap();
                 }
             }
             peer

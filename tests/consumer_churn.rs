@@ -146,7 +146,7 @@ async fn run(consumers: u64, ends: Ends) {
     while let Some(done) = peers.join_next().await {
         done.unwrap();
     }
-    let settled = ledger.settled.lock();
+    let settled = std::mem::take(&mut *ledger.settled.lock());
     assert_eq!(settled.len(), PRODUCERS * EACH);
     assert!(settled.values().all(|times| *times == 1), "a settled message came again");
     until("nothing is left", || {
