@@ -42,6 +42,7 @@ impl Peer {
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
+        self.entry.opened_by(client.client_id());
         self.client = Some(client);
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
@@ -70,6 +71,7 @@ impl Peer {
         }
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        self.entry.is_of_broker(&info);
         self.remote_broker = Some(info);
         Ok(Outcome::Done)
     }

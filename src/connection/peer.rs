@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
+use super::roster::Entry;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Subscription};
 
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) permits: Option<Arc<Permits>>,
     /// Ends the connection from elsewhere.
     pub(super) end: CancellationToken,
+    /// What others may see of it.
+    pub(super) entry: Arc<Entry>,
     /// The broker at the other end, if it is one.
     pub(super) remote_broker: Option<Box<BrokerInfo>>,
     pub(super) client: Option<ClientLease>,
@@ -76,6 +79,7 @@ impl Peer {
         remote: String,
         permits: Option<Arc<Permits>>,
         end: CancellationToken,
+        entry: Arc<Entry>,
     ) -> Self {
         Self {
             broker,
@@ -83,6 +87,7 @@ impl Peer {
             remote,
             permits,
             end,
+            entry,
             remote_broker: None,
             client: None,
             sessions: BTreeSet::new(),
@@ -177,6 +182,7 @@ impl Peer {
             | Command::ProducerAck(_) => Ok(Outcome::Unanswered),
             other => Err(Refusal::protocol(format!("{} is not for brokers", other.wire_name()))),
         };
+        self.entry.holds(self.consumers.len(), self.producers.len());
         self.answer(id, wanted, outcome)
     }
 

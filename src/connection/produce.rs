@@ -84,6 +84,7 @@ impl Peer {
         let Some(last) = &self.last_target else { return Flow::Continue };
         let (id, wanted, size) = (message.command_id, message.response_required, message.size());
         let taken = self.broker.publish(&last.target, message);
+        self.entry.count_taken(taken.is_ok());
         if taken.is_ok() && last.windowed && !wanted {
             self.outbox.push(Command::ProducerAck(ProducerAck {
                 producer_id: Some(last.producer.clone()),

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::open::own_broker_info;
 use super::peer::{Flow, Peer};
+use super::roster::{ConnectionSnapshot, Roster};
 use crate::destination::Delivered;
 use crate::routing::Broker;
 
@@ -35,6 +36,7 @@ pub struct Connections {
     broker: Arc<Broker>,
     tasks: TaskTracker,
     end: CancellationToken,
+    roster: Arc<Roster>,
 }
 
 /// What a connection was admitted with, from the connector that accepted it.
@@ -47,7 +49,13 @@ pub struct Admitted {
 impl Connections {
     /// Serves the connections of `broker`, until they are closed.
     pub fn new(broker: Arc<Broker>) -> Self {
-        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new() }
+        let roster = Arc::default();
+        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new(), roster }
+    }
+
+    /// All connections whose wire format is agreed on, in the order in which they came.
+    pub fn snapshots(&self) -> Vec<ConnectionSnapshot> {
+        self.roster.snapshots()
     }
 
     /// Serves what a connector accepted; `done` is called when it has ended.
@@ -92,12 +100,16 @@ impl Connections {
         let max_frame_size = negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
         let mut pump = tokio::spawn(pump.run());
         let end = self.end.child_token();
+        let in_process = negotiated.is_none();
+        let since = self.broker.clock().now_millis();
+        let place = Arc::clone(&self.roster).enter(&address.remote, in_process, since, &outbox);
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
             outbox.clone(),
             address.remote.clone(),
             permits,
             end.clone(),
+            Arc::clone(place.entry()),
         );
         outbox.push(own_broker_info(&self.broker));
         receiver.set_max_frame_size(OPENING_FRAME_SIZE);

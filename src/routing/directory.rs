@@ -8,6 +8,7 @@ use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::destination::Destination;
 use parking_lot::RwLock;
 
+use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::topic_handle::{TopicHandle, TopicSubscriber};
@@ -43,18 +44,23 @@ impl Target {
         }
     }
 
+    pub(super) fn counters(&self) -> &DestinationCounters {
+        match &self.0 {
+            Living::Queue(queue) => queue.counters(),
+            Living::Topic(topic) => topic.counters(),
+        }
+    }
+
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
-        let (counters, waiting, in_flight, consumers) = match &self.0 {
-            Living::Queue(queue) => {
-                let (waiting, in_flight, consumers) = queue.depth();
-                (queue.counters(), waiting, in_flight, consumers)
-            }
+        let (waiting, in_flight, consumers) = match &self.0 {
+            Living::Queue(queue) => queue.depth(),
             Living::Topic(topic) => {
                 let (in_flight, consumers) = topic.depth();
-                (topic.counters(), 0, in_flight, consumers)
+                (0, in_flight, consumers)
             }
         };
+        let counters = self.counters();
         DestinationSnapshot {
             address: self.address().clone(),
             waiting,
@@ -104,6 +110,8 @@ pub(super) struct Directory {
 #[derive(Default)]
 struct Tables {
     living: HashMap<Destination, Living>,
+    /// What was counted at destinations that are gone.
+    gone: Totals,
     /// In order of subscription.
     patterns: Vec<TopicPattern>,
 }
@@ -169,7 +177,10 @@ impl Directory {
     }
 
     pub(super) fn remove(&self, address: &Destination) {
-        self.tables.write().living.remove(address);
+        let mut tables = self.tables.write();
+        if let Some(living) = tables.living.remove(address) {
+            tables.gone.add(Target(living).counters());
+        }
     }
 
     /// Lets a subscription have all topics that match, now and later.
@@ -209,6 +220,16 @@ impl Directory {
             }
         }
         found
+    }
+
+    /// What was counted at all destinations, gone ones included.
+    pub(super) fn totals(&self) -> Totals {
+        let tables = self.tables.read();
+        let mut totals = tables.gone;
+        for living in tables.living.values() {
+            totals.add(Target(living.clone()).counters());
+        }
+        totals
     }
 
     /// All living destinations, by address.

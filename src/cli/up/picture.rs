@@ -117,7 +117,7 @@ impl BrokerRow {
 impl LinkRow {
     fn of(owner: &str, link: &LinkStatus, names: &BTreeMap<String, &str>, now: Instant) -> Self {
         let remote = match (&link.remote_broker, names.get(&link.remote_uri)) {
-            (Some(name), _) => name,
+            (Some(remote), _) => &remote.name,
             (None, Some(name)) => *name,
             (None, None) => &link.remote_uri,
         };
