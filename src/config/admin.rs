@@ -94,8 +94,9 @@ impl Text for AdminAddress {
         }
         let Some((host, port)) = text.rsplit_once(':') else {
             if text.parse::<u16>().is_ok() {
-                return Err(TextError::at(0, "the host is missing")
-                    .hint(format!("write 127.0.0.1:{text}")));
+                return Err(
+                    TextError::at(0, "the host is missing").hint(format!("write 127.0.0.1:{text}"))
+                );
             }
             HostName::parse(text)?;
             let hint = format!("write {text}:{}", Self::DEFAULT_PORT);
@@ -116,10 +117,8 @@ impl Text for AdminListen {
     fn parse(text: &str) -> Result<Self, TextError> {
         match text {
             "none" => Ok(Self::Off),
-            "off" | "false" | "" => {
-                Err(TextError::at(0, format!("{text:?} is no address"))
-                    .hint("`none` switches the admin API off"))
-            }
+            "off" | "false" | "" => Err(TextError::at(0, format!("{text:?} is no address"))
+                .hint("`none` switches the admin API off")),
             _ => AdminAddress::parse(text).map(Self::At),
         }
     }

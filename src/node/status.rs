@@ -36,6 +36,8 @@ pub struct BrokerStatus {
     pub uptime: Duration,
     /// Open connections, bridges' own included.
     pub connections: usize,
+    /// Living destinations.
+    pub destinations: usize,
     /// Bytes that messages hold.
     pub memory_used: u64,
     /// Bytes at which producers have to wait.

@@ -45,6 +45,7 @@ impl NodeWatch {
             started: *started,
             uptime: since.elapsed(),
             connections: broker.open_clients(),
+            destinations: broker.living_destinations(),
             memory_used: broker.memory().used(),
             memory_limit: broker.memory().limit(),
             totals: broker.totals(),

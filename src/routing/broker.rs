@@ -88,6 +88,11 @@ impl Broker {
         self.directory.all().into_iter().map(|living| Target(living).snapshot()).collect()
     }
 
+    /// How many destinations live.
+    pub fn living_destinations(&self) -> usize {
+        self.directory.len()
+    }
+
     /// What was counted at all destinations since the broker started, gone ones included: it never
     /// falls.
     pub fn totals(&self) -> Totals {

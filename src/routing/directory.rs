@@ -27,6 +27,15 @@ pub(super) enum Living {
     Topic(Arc<TopicHandle>),
 }
 
+impl Living {
+    fn counters(&self) -> &DestinationCounters {
+        match self {
+            Self::Queue(queue) => queue.counters(),
+            Self::Topic(topic) => topic.counters(),
+        }
+    }
+}
+
 impl Target {
     /// Its address.
     pub fn address(&self) -> &Destination {
@@ -44,13 +53,6 @@ impl Target {
         }
     }
 
-    pub(super) fn counters(&self) -> &DestinationCounters {
-        match &self.0 {
-            Living::Queue(queue) => queue.counters(),
-            Living::Topic(topic) => topic.counters(),
-        }
-    }
-
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
         let (waiting, in_flight, consumers) = match &self.0 {
@@ -60,7 +62,7 @@ impl Target {
                 (0, in_flight, consumers)
             }
         };
-        let counters = self.counters();
+        let counters = self.0.counters();
         DestinationSnapshot {
             address: self.address().clone(),
             waiting,
@@ -179,7 +181,7 @@ impl Directory {
     pub(super) fn remove(&self, address: &Destination) {
         let mut tables = self.tables.write();
         if let Some(living) = tables.living.remove(address) {
-            tables.gone.add(Target(living).counters());
+            tables.gone.add(living.counters());
         }
     }
 
@@ -222,12 +224,16 @@ impl Directory {
         found
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.tables.read().living.len()
+    }
+
     /// What was counted at all destinations, gone ones included.
     pub(super) fn totals(&self) -> Totals {
         let tables = self.tables.read();
         let mut totals = tables.gone;
         for living in tables.living.values() {
-            totals.add(Target(living.clone()).counters());
+            totals.add(living.counters());
         }
         totals
     }

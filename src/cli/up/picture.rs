@@ -8,11 +8,11 @@ use ferrymq_network::connector::{LinkState, LinkStatus};
 use ferrymq_network::topology::spec::Topology;
 use tokio::time::Instant;
 
+use crate::cli::columns::Columns;
 use crate::cli::quantities::{bytes, duration};
 use crate::node::{Node, NodeStatus};
 use crate::routing::DestinationSnapshot;
 
-use super::columns::Columns;
 use super::workload::{Progress, Standing};
 
 /// What is looked at to make pictures.
