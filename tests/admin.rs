@@ -6,9 +6,13 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use ferrymq::admin::AdminServer;
-use ferrymq::config::AdminAddress;
+use ferrymq::config::{AdminAddress, BrokerConfig, Flags, load};
+use ferrymq::node::{Node, World};
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::tcp::Tcp;
 use serde_json::Value;
 use support::{
     Ended, Ferry, Native, PATIENCE, Process, ferrymq_command, free_port, get, numbers, raw_http,
@@ -269,11 +273,30 @@ async fn readiness_is_told_before_and_after_and_liveness_always() {
     assert_eq!((ready.status, ready.body.as_str()), (503, "starting\n"));
     assert_eq!(ask("/api/v1/broker").await.status, 503);
     assert!(ask("/metrics").await.body.contains("\nferrymq_ready 0\n"));
-    admin.stop().await;
 
-    let broker = Ferry::named("a").admin().start();
-    let ready = get(&broker.admin(), "/readyz");
+    let node = Node::start(configuration(), world()).await.unwrap();
+    admin.ready(node.watch());
+    let ready = ask("/readyz").await;
     assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
+    assert_eq!(ask("/api/v1/broker").await.json()["state"], "ready");
+
+    admin.stopping();
+    node.stop().await;
+    let ready = ask("/readyz").await;
+    assert_eq!((ready.status, ready.body.as_str()), (503, "stopping\n"));
+    assert_eq!(ask("/api/v1/broker").await.json()["state"], "stopping");
+    assert_eq!(ask("/healthz").await.status, 200);
+    admin.stop().await;
+    assert!(TcpStream::connect(url.trim_start_matches("http://")).is_err());
+}
+
+fn configuration() -> BrokerConfig {
+    let listen = vec!["tcp://127.0.0.1:0".to_owned()];
+    load(None, &Flags { listen, ..Flags::default() }).unwrap()
+}
+
+fn world() -> World {
+    World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1 }
 }
 
 #[test]
