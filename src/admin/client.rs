@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ferrymq_network::document::text::{Text, TextError};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
@@ -16,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answers::Refusal;
-use crate::config::AdminAddress;
+use crate::config::{AdminAddress, AdminAddressError};
 
 /// How long an answer may take altogether.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -95,10 +94,7 @@ impl AdminUrl {
             return Err(refused("TLS is not supported yet; write http://".to_owned()));
         }
         let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-        AdminAddress::parse(address).map(Self).map_err(|TextError { what, hint, .. }| {
-            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            refused(format!("{what}{hint}"))
-        })
+        address.parse().map(Self).map_err(|error: AdminAddressError| refused(error.to_string()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
 use ferrymq_network::document::text::{Text, TextError};
 
@@ -66,6 +67,22 @@ impl AdminConfig {
 impl Default for AdminConfig {
     fn default() -> Self {
         Self { listen: AdminListen::Default, host_names: Vec::new() }
+    }
+}
+
+/// Why a text is no admin address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AdminAddressError(String);
+
+impl FromStr for AdminAddress {
+    type Err = AdminAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).map_err(|TextError { what, hint, .. }| {
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            AdminAddressError(format!("{what}{hint}"))
+        })
     }
 }
 

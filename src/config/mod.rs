@@ -10,7 +10,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{AdminAddress, AdminConfig, AdminListen};
+pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
 pub use broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,

@@ -156,10 +156,10 @@ impl Entry {
         self.producers.store(producers, Ordering::Relaxed);
     }
 
-    /// Counts a message, if it was taken.
-    pub(super) fn count_taken(&self, taken: bool) {
+    /// Counts a message that was taken.
+    pub(super) fn count_message(&self) {
         let before = self.taken.load(Ordering::Relaxed);
-        self.taken.store(before.wrapping_add(u64::from(taken)), Ordering::Relaxed);
+        self.taken.store(before.wrapping_add(1), Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> ConnectionSnapshot {
