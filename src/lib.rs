@@ -1,5 +1,6 @@
 //! FerryMQ: a federated message broker network that speaks OpenWire.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -9,6 +9,7 @@ use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 
 use super::clients::Clients;
+use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
@@ -85,6 +86,17 @@ impl Broker {
     /// All destinations, by address.
     pub fn destinations(&self) -> Vec<DestinationSnapshot> {
         self.directory.all().into_iter().map(|living| Target(living).snapshot()).collect()
+    }
+
+    /// How many destinations live.
+    pub fn living_destinations(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// What was counted at all destinations since the broker started, gone ones included: it never
+    /// falls.
+    pub fn totals(&self) -> Totals {
+        self.directory.totals()
     }
 
     /// Drops what has expired while it waited in queues.

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq::config::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+use ferrymq::config::{
+    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+};
 use ferrymq::node::{Node, World};
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
@@ -43,6 +45,7 @@ pub async fn broker(limits: Limits) -> Node {
         listen: vec![connector],
         network_connectors: Vec::new(),
         limits,
+        admin: AdminConfig::off(),
     };
     let world =
         World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1 };
