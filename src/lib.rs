@@ -6,3 +6,4 @@ pub mod connection;
 pub mod destination;
 pub mod node;
 pub mod routing;
+pub mod selector;

@@ -95,7 +95,7 @@ const HOUSES: &[House] = &[
     House {
         folder: "",
         stands_on: &["openwire", "transport", "client", "network"],
-        floors: &["cli", "node", "connection", "routing", "config destination"],
+        floors: &["cli", "node", "connection", "routing", "config destination", "selector"],
         knot: "",
     },
 ];
@@ -127,6 +127,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("destination", &["ferrymq_network::rules"]),
+    ("selector", &[]),
     (
         "config",
         &[

@@ -14,6 +14,7 @@ use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits};
 use crate::destination::MemoryAccount;
+use crate::selector::Selectors;
 
 /// What a broker is made from.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Broker {
     pub(super) directory: Directory,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
+    /// Those of all consumers.
+    pub(super) selectors: Selectors,
 }
 
 impl Broker {
@@ -64,6 +67,7 @@ impl Broker {
             sequence: AtomicI64::new(1),
             directory: Directory::default(),
             clients: Mutex::new(Clients::default()),
+            selectors: Selectors::default(),
         })
     }
 

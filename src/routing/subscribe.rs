@@ -19,6 +19,7 @@ use super::topic_handle::{TopicHandle, TopicSubscriber};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };
+use crate::selector::SelectorError;
 
 /// How many advisories may wait for one consumer before its connection is closed.
 const MOST_WAITING_ADVISORIES: usize = 65_536;
@@ -43,6 +44,9 @@ pub enum SubscribeError {
     /// Something that this broker does not do yet.
     #[error("{0} not supported yet")]
     NotSupported(&'static str),
+    /// Its selector cannot be understood.
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
     /// The destination cannot live.
     #[error(transparent)]
     Destination(#[from] PublishError),
@@ -71,7 +75,7 @@ impl Broker {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
         let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(1);
-        let admission = Admission::of(info);
+        let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
             self.check_owner(info, address)?;
@@ -249,7 +253,6 @@ fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
     let queue = address.kind().is_queue();
     let refused = [
-        (info.selector.as_ref().is_some_and(|s| !s.as_bytes().is_empty()), "selectors are"),
         (info.subscription_name.is_some(), "durable subscriptions are"),
         (info.browser, "queue browsers are"),
         (info.prefetch_size == 0, "consumers without a prefetch window (prefetch 0) are"),
