@@ -426,3 +426,21 @@ fn nothing_refers_to_a_place_on_some_machine() {
     }
     fail_with("the project must stand alone", offences);
 }
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut offences = Vec::new();
+    for file in files("").iter().filter(|file| file.has_extension("md")) {
+        let folder = root.join(&file.path);
+        let folder = folder.parent().expect("a file is in a folder");
+        for link in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            let elsewhere = path.is_empty() || path.contains("://");
+            if !elsewhere && !folder.join(path).exists() {
+                offences.push(format!("{}: {path}", file.path.display()));
+            }
+        }
+    }
+    fail_with("nothing is there", offences);
+}

@@ -74,8 +74,10 @@ fn a_peer_that_sends_a_bad_frame_is_cut_off() {
         ("a negative size", vec![0x80, 0, 0, 0, 10, 0, 0, 0, 1, 0]),
         ("a second first frame", WIRE_FORMAT_INFO.to_vec()),
     ];
-    for (what, bytes) in bad_frames {
+    for (number, (what, bytes)) in bad_frames.into_iter().enumerate() {
         is_cut_off(&broker, what, RawPeer::negotiated(broker.port()), &bytes);
+        let opened = RawPeer::opened(broker.port(), &format!("ID:bad:{number}"));
+        is_cut_off(&broker, &format!("{what}, once opened"), opened, &bytes);
     }
 }
 

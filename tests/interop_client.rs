@@ -10,7 +10,8 @@ use ferrymq_client::{
 use ferrymq_openwire::properties::Value;
 use serde_json::json;
 use support::{
-    Jms, Kind, Native, PATIENCE, Subject, destination, nothing_comes, numbers, subjects, text,
+    Jms, Kind, Native, PATIENCE, Process, Subject, destination, ferrymq_command, nothing_comes,
+    numbers, subjects, text,
 };
 
 /// Text, redelivered flag and number of earlier deliveries of the next `count` messages.
@@ -195,5 +196,40 @@ async fn a_refusal_keeps_its_class_and_its_words() {
         let consumer = other.consumer("queue://q").await;
         other.send_numbers("queue://q", 5, 1).await;
         assert_eq!(numbers(&consumer, 1).await, [5]);
+    }
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn the_command_line_sends_to_and_receives_from_jms_clients() {
+    for kind in subjects() {
+        let broker = Subject::named(kind, "single").start();
+        let mut jms = Jms::start();
+        jms.connect("j", broker.url(), "auto");
+        let run = |arguments: &[&str]| {
+            let arguments = [arguments, &["--url", broker.url()]].concat();
+            let ended = Process::spawn("ferrymq", ferrymq_command(&arguments)).ended();
+            assert_eq!(ended.code(), Some(0), "{:?}", ended.stderr);
+            ended.stdout
+        };
+        run(&["send", "queue://typed", "größer", "--property", "n:int=3", "--priority", "7"]);
+        jms.consume("k", "j", "queue://typed");
+        let arrived = jms.receive("k");
+        assert_eq!(arrived["body"], "größer");
+        assert_eq!(arrived["properties"], json!({"n": {"int": 3}}));
+        assert_eq!(json!([arrived["priority"], arrived["persistent"]]), json!([7, true]));
+
+        jms.produce("p", "j", "queue://printed", false);
+        jms.send_text("p", "j", "from Java");
+        jms.call(json!({
+            "op": "send", "on": "p", "session": "j.s", "body": "with a property",
+            "properties": {"color": "red"}
+        }));
+        let printed = run(&["receive", "printed", "--count", "2", "--timeout", "10s", "--json"]);
+        let messages: Vec<serde_json::Value> =
+            printed.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(messages[0]["body"], "from Java");
+        assert_eq!(messages[1]["body"], "with a property");
+        assert_eq!(messages[1]["properties"]["color"], "red");
     }
 }

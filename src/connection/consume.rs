@@ -1,11 +1,14 @@
 //! Consumers and their acknowledgements.
 
 use ferrymq_openwire::commands::{ConsumerControl, ConsumerInfo, MessageAck};
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::text::Text;
 
 use super::peer::{Consumer, Outcome, Peer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
+use crate::routing::{ConsumerLink, Subscription};
 
 /// How many consumers one connection may open.
 const MOST_CONSUMERS: usize = 65_536;
@@ -23,13 +26,32 @@ impl Peer {
         if self.consumers.len() >= MOST_CONSUMERS {
             return Err(Refusal::limit(format!("more than {MOST_CONSUMERS} consumers")));
         }
-        let subscription = self.broker.subscribe(info, &self.outbox, self.permits.as_ref())?;
+        let retained = bytes_kept(info);
+        self.retain(retained)?;
+        let subscribed = self.subscribe(info);
+        if subscribed.is_err() {
+            self.retained -= retained;
+        }
+        let subscription = subscribed?;
         let window = usize::try_from(info.prefetch_size).unwrap_or(0);
         self.windows = self.windows.saturating_add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
-        self.consumers.insert(id.clone(), Consumer { subscription, window, number });
+        self.consumers.insert(id.clone(), Consumer { subscription, window, retained, number });
         Ok(Outcome::Done)
+    }
+
+    fn subscribe(&self, info: &ConsumerInfo) -> Result<Subscription, Refusal> {
+        let Some(client) = &self.client else {
+            return Err(Refusal::state("the connection is not open"));
+        };
+        let link = ConsumerLink {
+            outbox: &self.outbox,
+            client,
+            permits: self.permits.as_ref(),
+            resumes: self.resumes,
+        };
+        Ok(self.broker.subscribe(info, &link)?)
     }
 
     pub(super) fn remove_consumer(
@@ -60,6 +82,7 @@ impl Peer {
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
         self.windows = self.windows.saturating_sub(consumer.window);
+        self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
     }
 
@@ -95,4 +118,18 @@ impl Peer {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// How many bytes of a consumer's description the broker keeps while the consumer lives.
+fn bytes_kept(info: &ConsumerInfo) -> usize {
+    let length = |text: Option<&Text>| text.map_or(0, |text| text.as_bytes().len());
+    let id = info.consumer_id.as_ref().and_then(|id| id.connection_id.as_ref());
+    let address = info.destination.as_ref().map(Destination::name);
+    let texts = [id, address, info.client_id.as_ref(), info.subscription_name.as_ref()];
+    let path = info.broker_path.iter().flatten().flatten().map(|id| length(id.value.as_ref()));
+    let consumers = info.network_consumer_path.iter().flatten().flatten();
+    let consumers = consumers.map(|id| length(id.connection_id.as_ref()));
+    // Each hop also takes a place of its own.
+    let hops: usize = path.chain(consumers).map(|bytes| bytes + size_of::<ConsumerId>()).sum();
+    texts.into_iter().map(length).sum::<usize>() + hops
 }

@@ -35,7 +35,10 @@ impl Peer {
                 Err(Refusal::protocol("a second connection over one link is not supported"))
             };
         }
-        let client = self.broker.open_client(
+        if self.leaving.is_some() {
+            return Err(Refusal::protocol("the former connection over this link still closes"));
+        }
+        let (client, former) = self.broker.open_client(
             info.connection_id.as_ref(),
             info.client_id.as_ref(),
             &self.remote,
@@ -43,6 +46,8 @@ impl Peer {
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
         self.client = Some(client);
+        self.former = former;
+        self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -103,7 +108,7 @@ impl Peer {
         let broker = Arc::clone(&self.broker);
         match info.operation_type {
             0 => broker.add_destination(info, address, client, self.is_network())?,
-            1 => broker.remove_destination(address, client)?,
+            1 => broker.remove_destination(info, address, client, self.is_network())?,
             other => return Err(Refusal::state(format!("unknown destination operation {other}"))),
         }
         Ok(Outcome::Done)

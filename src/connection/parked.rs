@@ -10,13 +10,21 @@ use ferrymq_openwire::message::Message;
 const MOST_MESSAGES: usize = 4096;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
 
+/// A message that waits: it was accepted from its producer, which may be gone when there is room.
+#[derive(Debug)]
+pub(super) struct ParkedMessage {
+    pub(super) message: Arc<Message>,
+    /// Whether its producer wants its bytes back by a `ProducerAck`.
+    pub(super) windowed: bool,
+}
+
 /// Messages of one connection whose destinations are full, in order for each destination.
 ///
 /// While there are few, the connection is read on, so that its acknowledgements (which may be what
 /// makes room) and its messages to other destinations are not held up.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
-    by_destination: BTreeMap<Destination, VecDeque<Arc<Message>>>,
+    by_destination: BTreeMap<Destination, VecDeque<ParkedMessage>>,
     messages: usize,
     bytes: usize,
 }
@@ -24,6 +32,11 @@ pub(super) struct Parked {
 impl Parked {
     pub(super) fn is_empty(&self) -> bool {
         self.messages == 0
+    }
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.messages
     }
 
     /// Whether no more may wait: the connection must not be read.
@@ -36,10 +49,10 @@ impl Parked {
         self.messages > 0 && self.by_destination.contains_key(destination)
     }
 
-    pub(super) fn push(&mut self, destination: Destination, message: Arc<Message>) {
+    pub(super) fn push(&mut self, destination: Destination, parked: ParkedMessage) {
         self.messages += 1;
-        self.bytes += message.size();
-        self.by_destination.entry(destination).or_default().push_back(message);
+        self.bytes += parked.message.size();
+        self.by_destination.entry(destination).or_default().push_back(parked);
     }
 
     /// The destinations that messages wait for.
@@ -48,16 +61,16 @@ impl Parked {
     }
 
     /// The next message that waits for this destination.
-    pub(super) fn pop(&mut self, destination: &Destination) -> Option<Arc<Message>> {
+    pub(super) fn pop(&mut self, destination: &Destination) -> Option<ParkedMessage> {
         let queue = self.by_destination.get_mut(destination)?;
-        let message = queue.pop_front();
+        let parked = queue.pop_front();
         if queue.is_empty() {
             self.by_destination.remove(destination);
         }
-        if let Some(message) = &message {
+        if let Some(parked) = &parked {
             self.messages -= 1;
-            self.bytes -= message.size();
+            self.bytes -= parked.message.size();
         }
-        message
+        parked
     }
 }

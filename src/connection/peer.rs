@@ -16,7 +16,16 @@ use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{Broker, ClientLease, Subscription};
+use crate::routing::{Broker, ClientLease, Former, Subscription};
+
+/// How many answers may wait for a peer that does not read them.
+const MOST_ANSWERS: usize = 1024;
+/// How many dispatches may wait for it beside them, however wide its windows are.
+const MOST_WINDOW: usize = 65_536;
+/// How many bytes of names one connection may have kept.
+const MOST_RETAINED: usize = 64 * 1024 * 1024;
+/// Since when `RemoveInfo` says what was delivered.
+const FIRST_WITH_LAST_DELIVERED: u8 = 5;
 
 /// One connection: what its peer has opened, and the way back to it.
 ///
@@ -26,6 +35,8 @@ pub(super) struct Peer {
     pub(super) broker: Arc<Broker>,
     pub(super) outbox: Outbox,
     pub(super) remote: String,
+    /// The protocol's version that the peer speaks.
+    pub(super) version: u8,
     /// What may cross the bridge behind an in-process link.
     pub(super) permits: Option<Arc<Permits>>,
     /// Ends the connection from elsewhere.
@@ -33,6 +44,8 @@ pub(super) struct Peer {
     /// The broker at the other end, if it is one.
     pub(super) remote_broker: Option<Box<BrokerInfo>>,
     pub(super) client: Option<ClientLease>,
+    /// Whether the client takes up what it had over a link that it lost.
+    pub(super) resumes: bool,
     pub(super) sessions: BTreeSet<i64>,
     pub(super) producers: HashMap<ProducerId, Producer>,
     pub(super) consumers: HashMap<ConsumerId, Consumer>,
@@ -40,14 +53,28 @@ pub(super) struct Peer {
     pub(super) consumers_so_far: u64,
     /// The prefetch windows of all consumers: how much may lawfully lie in the outbox.
     pub(super) windows: usize,
+    /// Bytes of names that the broker keeps for this peer's producers and consumers.
+    pub(super) retained: usize,
     pub(super) parked: Parked,
     pub(super) last_target: Option<LastTarget>,
+    /// Set when the peer has closed its connection and messages of it still wait for room.
+    pub(super) leaving: Option<Leaving>,
+    /// The same connection over another link, which must be gone before this one goes on.
+    pub(super) former: Option<Former>,
+}
+
+/// The command that closed the connection, to be answered when all its messages are taken.
+pub(super) struct Leaving {
+    pub(super) id: i32,
+    pub(super) wanted: bool,
 }
 
 /// A consumer of this connection.
 pub(super) struct Consumer {
     pub(super) subscription: Subscription,
     pub(super) window: usize,
+    /// Its share of the peer's [`retained`](Peer::retained) bytes.
+    pub(super) retained: usize,
     /// Its place among the connection's: they end in the order in which they came.
     pub(super) number: u64,
 }
@@ -59,6 +86,8 @@ pub(super) enum Flow {
     Continue,
     /// It ends: the peer leaves, or does not keep to the protocol.
     End,
+    /// It ends, and the peer was told why.
+    Refused,
 }
 
 /// What a handler made of a command.
@@ -74,6 +103,7 @@ impl Peer {
         broker: Arc<Broker>,
         outbox: Outbox,
         remote: String,
+        version: u8,
         permits: Option<Arc<Permits>>,
         end: CancellationToken,
     ) -> Self {
@@ -81,23 +111,28 @@ impl Peer {
             broker,
             outbox,
             remote,
+            version,
             permits,
             end,
             remote_broker: None,
             client: None,
+            resumes: false,
             sessions: BTreeSet::new(),
             producers: HashMap::new(),
             consumers: HashMap::new(),
             consumers_so_far: 0,
             windows: 0,
+            retained: 0,
             parked: Parked::default(),
             last_target: None,
+            leaving: None,
+            former: None,
         }
     }
 
-    /// Whether the peer has opened its connection (and so is who it says).
+    /// Whether the peer has opened its connection (and so is who it says) and not closed it.
     pub(super) fn is_open(&self) -> bool {
-        self.client.is_some()
+        self.client.is_some() && self.leaving.is_none()
     }
 
     /// Whether the peer is a broker's bridge.
@@ -106,9 +141,21 @@ impl Peer {
     }
 
     /// How many commands may lie in the outbox before the peer is not read any more: what its
-    /// windows allow, and a share of answers.
+    /// windows allow within reason (they are the peer's own choice), and a share of answers.
     pub(super) fn most_outbound(&self) -> usize {
-        1024usize.saturating_add(self.windows)
+        MOST_ANSWERS + self.windows.min(MOST_WINDOW)
+    }
+
+    /// Lets the peer have `bytes` more of names that the broker keeps for it.
+    pub(super) fn retain(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if self.retained.saturating_add(bytes) > MOST_RETAINED {
+            return Err(Refusal::limit(format!(
+                "the names of this connection's producers and consumers are longer than \
+                 {MOST_RETAINED} bytes in all"
+            )));
+        }
+        self.retained += bytes;
+        Ok(())
     }
 
     /// Handles one command.
@@ -214,14 +261,18 @@ impl Peer {
         });
         if refusal.fatal {
             tracing::warn!(remote = %self.remote, error = refusal.message(), "closing");
-            return Flow::End;
+            return Flow::Refused;
         }
         Flow::Continue
     }
 
     /// Removes what the peer names: a connection, session, producer or consumer.
     fn remove(&mut self, info: &RemoveInfo) -> Result<Outcome, Refusal> {
-        let delivered = Delivered::of(info.last_delivered_sequence_id);
+        let delivered = if self.version < FIRST_WITH_LAST_DELIVERED {
+            Delivered::Unknown
+        } else {
+            Delivered::of(info.last_delivered_sequence_id)
+        };
         match info.object_id.as_deref() {
             Some(Command::ConsumerId(id)) => self.remove_consumer(id, delivered)?,
             Some(Command::ProducerId(id)) => self.remove_producer(id)?,
@@ -230,8 +281,15 @@ impl Peer {
                     return Err(Refusal::state(format!("there is no session {id}")));
                 }
                 self.end_consumers(delivered, |consumer| consumer.session_id == id.value);
-                self.producers.retain(|producer, _| producer.session_id != id.value);
-                self.last_target = None;
+                self.remove_producers(|producer| producer.session_id == id.value);
+            }
+            Some(Command::ConnectionId(_)) if !self.parked.is_empty() => {
+                // What it sent before is not lost for want of room; what its consumers hold may be
+                // what takes the room.
+                self.end_consumers(delivered, |_| true);
+                self.leaving =
+                    Some(Leaving { id: info.command_id, wanted: info.response_required });
+                return Ok(Outcome::Unanswered);
             }
             Some(Command::ConnectionId(_)) => self.close(delivered),
             _ => return Err(Refusal::state("there is nothing to remove")),
@@ -243,8 +301,7 @@ impl Peer {
     /// temporary destinations, and the connection.
     pub(super) fn close(&mut self, delivered: Delivered) {
         self.end_consumers(delivered, |_| true);
-        self.producers.clear();
-        self.last_target = None;
+        self.remove_producers(|_| true);
         self.sessions.clear();
         if let Some(client) = self.client.take() {
             self.broker.remove_temporaries(&client);

@@ -8,9 +8,12 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ProducerId;
 use ferrymq_openwire::message::Message;
 
-use super::peer::{Flow, Outcome, Peer};
+use super::parked::ParkedMessage;
+use super::peer::{Flow, Leaving, Outcome, Peer};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
+use crate::destination::Delivered;
+use crate::routing::Target;
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
@@ -24,17 +27,30 @@ impl Peer {
         if self.producers.len() >= MOST_PRODUCERS {
             return Err(Refusal::limit(format!("more than {MOST_PRODUCERS} producers")));
         }
-        self.producers.insert(id.clone(), Producer { windowed: info.window_size > 0 });
+        let retained = id.connection_id.as_ref().map_or(0, |text| text.as_bytes().len());
+        let former = self.producers.get(id).map_or(0, |former| former.retained);
+        self.retain(retained - former.min(retained))?;
+        let producer = Producer { windowed: info.window_size > 0, retained };
+        self.producers.insert(id.clone(), producer);
         self.last_target = None;
         Ok(Outcome::Done)
     }
 
     pub(super) fn remove_producer(&mut self, id: &ProducerId) -> Result<(), Refusal> {
         self.last_target = None;
-        if self.producers.remove(id).is_some() {
+        if let Some(producer) = self.producers.remove(id) {
+            self.retained -= producer.retained;
             return Ok(());
         }
         Err(Refusal::state(format!("there is no producer {id} on this connection")))
+    }
+
+    /// Forgets the producers that `which` picks.
+    pub(super) fn remove_producers(&mut self, which: impl Fn(&ProducerId) -> bool) {
+        self.last_target = None;
+        for (_, producer) in self.producers.extract_if(|id, _| which(id)) {
+            self.retained -= producer.retained;
+        }
     }
 
     /// Takes a message, or parks it while its destination is full.
@@ -43,17 +59,27 @@ impl Peer {
         if let Err(refusal) = self.find_target(&message) {
             return self.answer(id, wanted, Err(refusal));
         }
-        let Some(LastTarget { target, .. }) = &self.last_target else { return Flow::Continue };
-        if self.parked.holds(target.address()) || target.account().is_full() {
-            tracing::debug!(
-                remote = %self.remote,
-                destination = %target.address(),
-                "a producer waits: the destination is full"
-            );
-            self.parked.push(target.address().clone(), message);
+        let Some(LastTarget { target, windowed, .. }) = &self.last_target else {
+            return Flow::Continue;
+        };
+        let parked = self.parked.holds(target.address());
+        if parked || target.account().is_full() {
+            if !parked {
+                tracing::debug!(
+                    remote = %self.remote,
+                    destination = %target.address(),
+                    "a producer waits: the destination is full"
+                );
+            }
+            let windowed = *windowed;
+            self.parked.push(target.address().clone(), ParkedMessage { message, windowed });
             return Flow::Continue;
         }
-        self.accept(message)
+        let outcome = self.accept(target, *windowed, message);
+        if outcome.is_err() {
+            self.last_target = None;
+        }
+        self.answer(id, wanted, outcome)
     }
 
     /// Makes `last_target` that of this message.
@@ -68,7 +94,7 @@ impl Peer {
             return Ok(());
         }
         let producer = message.producer_id().unwrap_or_default();
-        let Some(Producer { windowed }) = self.producers.get(&producer) else {
+        let Some(Producer { windowed, .. }) = self.producers.get(&producer) else {
             return Err(Refusal::state(format!("there is no producer {producer}")));
         };
         let Some(address) = message.destination() else {
@@ -79,49 +105,61 @@ impl Peer {
         Ok(())
     }
 
-    /// Hands a message to the broker and answers. `last_target` is the message's.
-    fn accept(&mut self, message: Arc<Message>) -> Flow {
-        let Some(last) = &self.last_target else { return Flow::Continue };
-        let (id, wanted, size) = (message.command_id, message.response_required, message.size());
-        let taken = self.broker.publish(&last.target, message);
-        if taken.is_ok() && last.windowed && !wanted {
-            self.outbox.push(Command::ProducerAck(ProducerAck {
-                producer_id: Some(last.producer.clone()),
-                size: i32::try_from(size).unwrap_or(i32::MAX),
-                ..ProducerAck::default()
-            }));
+    /// Hands a message to the broker; a windowed producer gets its bytes back.
+    fn accept(
+        &self,
+        target: &Target,
+        windowed: bool,
+        message: Arc<Message>,
+    ) -> Result<Outcome, Refusal> {
+        let ack = (windowed && !message.response_required).then(|| ProducerAck {
+            producer_id: message.producer_id(),
+            size: i32::try_from(message.size()).unwrap_or(i32::MAX),
+            ..ProducerAck::default()
+        });
+        self.broker.publish(target, message)?;
+        if let Some(ack) = ack {
+            self.outbox.push(Command::ProducerAck(ack));
         }
-        let outcome = taken.map(|()| Outcome::Done).map_err(Refusal::from);
-        if outcome.is_err() {
-            self.last_target = None;
-        }
-        self.answer(id, wanted, outcome)
+        Ok(Outcome::Done)
     }
 
-    /// Tries again what waits for room, each destination in its order.
+    /// Tries again what waits for room, each destination in its order. When nothing waits any more,
+    /// a peer that leaves may go.
     pub(super) fn retry_parked(&mut self) -> Flow {
         for address in self.parked.destinations() {
-            if self.retry_destination(&address) == Flow::End {
-                return Flow::End;
+            if let flow @ (Flow::End | Flow::Refused) = self.retry_destination(&address) {
+                return flow;
             }
+        }
+        if self.parked.is_empty()
+            && let Some(Leaving { id, wanted }) = self.leaving.take()
+        {
+            self.close(Delivered::Nothing);
+            return self.answer(id, wanted, Ok(Outcome::Done));
         }
         Flow::Continue
     }
 
+    /// Each message was checked when it came, so nothing of its producer is asked again: it may
+    /// have been closed meanwhile.
     fn retry_destination(&mut self, address: &Destination) -> Flow {
         loop {
             // A destination that is gone takes nothing: its messages fail one by one.
-            if self.broker.resolve(address).is_ok_and(|target| target.account().is_full()) {
+            let target = self.broker.resolve(address);
+            if target.as_ref().is_ok_and(|target| target.account().is_full()) {
                 return Flow::Continue;
             }
-            let Some(message) = self.parked.pop(address) else { return Flow::Continue };
-            let (id, wanted) = (message.command_id, message.response_required);
-            let flow = match self.find_target(&message) {
-                Ok(()) => self.accept(message),
-                Err(refusal) => self.answer(id, wanted, Err(refusal)),
+            let Some(ParkedMessage { message, windowed }) = self.parked.pop(address) else {
+                return Flow::Continue;
             };
-            if flow == Flow::End {
-                return Flow::End;
+            let (id, wanted) = (message.command_id, message.response_required);
+            let outcome = match &target {
+                Ok(target) => self.accept(target, windowed, message),
+                Err(error) => Err(error.clone().into()),
+            };
+            if let flow @ (Flow::End | Flow::Refused) = self.answer(id, wanted, outcome) {
+                return flow;
             }
         }
     }

@@ -8,6 +8,8 @@ use crate::routing::Target;
 pub(super) struct Producer {
     /// Whether it has a window of bytes and wants them back by `ProducerAck`s.
     pub(super) windowed: bool,
+    /// Bytes of its name, which the broker keeps.
+    pub(super) retained: usize,
 }
 
 /// The last message's producer and destination: mostly those of the next, too.

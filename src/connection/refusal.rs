@@ -15,6 +15,9 @@ pub(super) struct Refusal {
     pub(super) fatal: bool,
 }
 
+/// An answer is no longer than this, in bytes.
+const LONGEST_MESSAGE: usize = 1024;
+
 const JMS_EXCEPTION: &str = "javax.jms.JMSException";
 const INVALID_DESTINATION: &str = "javax.jms.InvalidDestinationException";
 const INVALID_SELECTOR: &str = "javax.jms.InvalidSelectorException";
@@ -26,7 +29,13 @@ const DOES_NOT_EXIST: &str = "org.apache.activemq.DestinationDoesNotExistExcepti
 
 impl Refusal {
     fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), fatal: false }
+        let mut message = message.into();
+        if message.len() > LONGEST_MESSAGE {
+            // It quotes what the peer sent, which may be long.
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+            message.push('…');
+        }
+        Self { class, message, fatal: false }
     }
 
     /// The peer's sessions, producers and consumers are not as it believes.
@@ -75,7 +84,9 @@ impl From<PublishError> for Refusal {
         let class = match &error {
             PublishError::InvalidName { .. } => INVALID_DESTINATION,
             PublishError::DoesNotExist { .. } => DOES_NOT_EXIST,
-            PublishError::TooManyDestinations { .. } => RESOURCE_ALLOCATION,
+            PublishError::TooManyDestinations { .. } | PublishError::NamesTooLong { .. } => {
+                RESOURCE_ALLOCATION
+            }
         };
         Self::new(class, error.to_string())
     }

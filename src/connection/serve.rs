@@ -26,6 +26,8 @@ const OPENING_DEADLINE: Duration = Duration::from_secs(30);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(15);
 /// The largest frame from a peer that has not opened its connection yet.
 const OPENING_FRAME_SIZE: u64 = 64 * 1024;
+/// What the ends of an in-process link speak.
+const OWN_VERSION: u8 = 12;
 /// How long what is queued for a peer may take to leave when its connection ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -90,12 +92,14 @@ impl Connections {
     async fn converse(&self, link: Link, permits: Option<Arc<Permits>>) {
         let Link { mut receiver, outbox, pump, peer: address, negotiated } = link;
         let max_frame_size = negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
+        let version = negotiated.as_ref().map_or(OWN_VERSION, |agreed| agreed.format.version);
         let mut pump = tokio::spawn(pump.run());
         let end = self.end.child_token();
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
             outbox.clone(),
             address.remote.clone(),
+            version,
             permits,
             end.clone(),
         );
@@ -114,11 +118,24 @@ impl Connections {
             }
         };
         ended.log(&address.remote, peer.is_open());
+        if !peer.parked.is_empty() {
+            let messages = peer.parked.len();
+            tracing::warn!(
+                remote = %address.remote,
+                messages,
+                "its last messages are not taken: it went before there was room for them"
+            );
+        }
         peer.close(Delivered::Unknown);
         if matches!(ended, End::Asked) {
             outbox.push(Command::ShutdownInfo(ShutdownInfo::default()));
         }
         outbox.close();
+        if matches!(ended, End::Refused) {
+            // Closing on a peer that still sends would reset the connection, and what it was told
+            // would be lost on the way. It has the time that it takes to read and go.
+            let _ = timeout(FAREWELL, discard(&mut receiver)).await;
+        }
         drop(receiver);
         if timeout(FAREWELL, &mut pump).await.is_err() {
             outbox.abort();
@@ -131,6 +148,8 @@ impl Connections {
 enum End {
     /// The peer left as it should.
     Left,
+    /// The peer was told that it cannot stay.
+    Refused,
     /// The link broke, or carried what is not OpenWire.
     Broken(LinkError),
     /// The peer did not open its connection in time.
@@ -140,9 +159,19 @@ enum End {
 }
 
 impl End {
+    fn of(flow: Flow) -> Option<Self> {
+        match flow {
+            Flow::Continue => None,
+            Flow::End => Some(Self::Left),
+            Flow::Refused => Some(Self::Refused),
+        }
+    }
+
     fn log(&self, remote: &str, open: bool) {
         match self {
-            Self::Left | Self::Asked => tracing::debug!(%remote, "a connection has ended"),
+            Self::Left | Self::Refused | Self::Asked => {
+                tracing::debug!(%remote, "a connection has ended")
+            }
             Self::Broken(LinkError::Closed) if !open => {
                 tracing::debug!(%remote, "a connection ended before it was opened");
             }
@@ -165,10 +194,8 @@ async fn open(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
                 }
             }
         }
-        for command in batch.drain(..) {
-            if peer.handle(command) == Flow::End {
-                return Some(End::Left);
-            }
+        if let Some(ended) = handle_all(peer, &mut batch).await {
+            return Some(ended);
         }
     }
     None
@@ -185,27 +212,53 @@ async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
         let parked = !peer.parked.is_empty();
         if parked {
             space.as_mut().enable();
-            if peer.retry_parked() == Flow::End {
-                return End::Left;
+            if let Some(ended) = End::of(peer.retry_parked()) {
+                return ended;
             }
         }
         let waiting = !peer.parked.is_empty();
+        let unread = peer.parked.is_full();
+        let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
         tokio::select! {
             biased;
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
-            received = receive(receiver, peer, most, &mut batch), if !peer.parked.is_full() => {
+            // Who is not read is still written to, and that fails when the peer is gone.
+            () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
+            received = receive(receiver, peer, most, &mut batch), if !unread => {
                 if let Err(error) = received {
                     return End::Broken(error);
                 }
             }
         }
-        for command in batch.drain(..) {
-            if peer.handle(command) == Flow::End {
-                return End::Left;
+        if let Some(ended) = handle_all(peer, &mut batch).await {
+            return ended;
+        }
+    }
+}
+
+/// Handles what was received; `Some` when the connection ends with it.
+async fn handle_all(peer: &mut Peer, batch: &mut Vec<Command>) -> Option<End> {
+    for command in batch.drain(..) {
+        if let Some(ended) = End::of(peer.handle(command)) {
+            return Some(ended);
+        }
+        if let Some(former) = peer.former.take() {
+            // It was told to end and waits for nothing; the limit is for what nobody foresaw.
+            if timeout(FAREWELL, former.gone()).await.is_err() {
+                tracing::warn!(remote = %peer.remote, "the former connection does not end");
             }
         }
+    }
+    None
+}
+
+/// Reads until the peer closes its direction.
+async fn discard(receiver: &mut Receiver) {
+    let mut batch = Vec::new();
+    while receiver.receive(&mut batch).await.is_ok() {
+        batch.clear();
     }
 }
 

@@ -1,6 +1,6 @@
 //! A queue: each message goes to one subscription.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ferrymq_openwire::message::Message;
@@ -19,7 +19,8 @@ use super::window::{Outcome, Window};
 pub struct QueueSubscription {
     /// Consumers of a higher priority are served first while they have room.
     pub priority: i8,
-    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); at least 1.
+    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0 while the consumer is
+    /// not to have any yet.
     pub prefetch: usize,
     /// Which messages it may get.
     pub admission: Admission,
@@ -76,11 +77,13 @@ impl Delivered {
 pub struct Queue {
     account: Arc<MemoryAccount>,
     pending: BTreeMap<i64, Entry>,
-    /// How many of `pending` can expire.
-    expiring: usize,
+    /// Those of `pending` that can expire: when, and which.
+    expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
     last_kept: i64,
     slots: Vec<Option<Subscription>>,
+    /// Which of `slots` are empty.
+    free: BTreeSet<usize>,
     ready: ReadyRing,
     /// Reused between acknowledgements.
     taken: Vec<Entry>,
@@ -93,9 +96,10 @@ impl Queue {
         Self {
             account,
             pending: BTreeMap::new(),
-            expiring: 0,
+            expiring: BTreeSet::new(),
             last_kept: i64::MIN,
             slots: Vec::new(),
+            free: BTreeSet::new(),
             ready: ReadyRing::default(),
             taken: Vec::new(),
             subscriptions: 0,
@@ -141,8 +145,11 @@ impl Queue {
             ready: false,
             tested_to: i64::MIN,
         };
-        let free = self.slots.iter().position(Option::is_none);
-        let slot = match free.and_then(|at| self.slots.get_mut(at).map(|slot| (at, slot))) {
+        let slot = match self
+            .free
+            .pop_first()
+            .and_then(|at| self.slots.get_mut(at).map(|slot| (at, slot)))
+        {
             Some((at, slot)) => {
                 *slot = Some(subscription);
                 at
@@ -168,6 +175,7 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
         self.subscriptions -= 1;
+        self.free.insert(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -249,16 +257,10 @@ impl Queue {
 
     /// Drops what has expired while it waited.
     pub fn expire(&mut self, now: i64, effects: &mut Effects) {
-        if self.expiring == 0 {
-            return;
-        }
-        let expired: Vec<i64> = self
-            .pending
-            .iter()
-            .filter(|(_, entry)| has_expired(&entry.message, now))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in expired {
+        while let Some(&(expiration, sequence)) = self.expiring.first()
+            && expiration < now
+        {
+            self.expiring.pop_first();
             effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
         }
     }
@@ -339,13 +341,19 @@ impl Queue {
             }
         }
         self.last_kept = self.last_kept.max(entry.sequence);
-        self.expiring += usize::from(entry.message.expiration() > 0);
+        let expiration = entry.message.expiration();
+        if expiration > 0 {
+            self.expiring.insert((expiration, entry.sequence));
+        }
         self.pending.insert(entry.sequence, entry);
     }
 
     fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(&sequence)?;
-        self.expiring -= usize::from(entry.message.expiration() > 0);
+        let expiration = entry.message.expiration();
+        if expiration > 0 {
+            self.expiring.remove(&(expiration, sequence));
+        }
         Some(entry)
     }
 }

@@ -27,8 +27,11 @@ pub struct TopicSubscription {
     prefetch: usize,
     extension: usize,
     admission: Admission,
-    outstanding: VecDeque<Pending>,
+    /// What is left of each message that was dispatched: what it counts as until it is settled.
+    outstanding: VecDeque<Option<Arc<Charge>>>,
     waiting: VecDeque<Pending>,
+    /// How many of both count on no account.
+    uncharged: usize,
 }
 
 impl TopicSubscription {
@@ -40,12 +43,13 @@ impl TopicSubscription {
             admission,
             outstanding: VecDeque::new(),
             waiting: VecDeque::new(),
+            uncharged: 0,
         }
     }
 
-    /// Messages that wait for room in the window.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Messages not settled, waiting ones included, that count on no account.
+    pub fn uncharged(&self) -> usize {
+        self.uncharged
     }
 
     /// Messages dispatched and not settled.
@@ -61,6 +65,7 @@ impl TopicSubscription {
         {
             return;
         }
+        self.uncharged += usize::from(pending.charge.is_none());
         if self.waiting.is_empty() && self.has_room() {
             self.hand_over(pending, dispatches);
         } else {
@@ -86,7 +91,8 @@ impl TopicSubscription {
             AckKind::Standard | AckKind::Poison | AckKind::Expired => ack.count,
         };
         let settled = settled.min(self.outstanding.len());
-        self.outstanding.drain(..settled);
+        let uncharged = self.outstanding.drain(..settled).filter(Option::is_none).count();
+        self.uncharged -= uncharged;
         self.extension = self.extension.saturating_sub(settled);
         self.fill(now, dispatches);
         settled
@@ -101,7 +107,9 @@ impl TopicSubscription {
     fn fill(&mut self, now: i64, dispatches: &mut Vec<Arc<Message>>) {
         while self.has_room() {
             let Some(next) = self.waiting.pop_front() else { return };
-            if !has_expired(&next.message, now) {
+            if has_expired(&next.message, now) {
+                self.uncharged -= usize::from(next.charge.is_none());
+            } else {
                 self.hand_over(next, dispatches);
             }
         }
@@ -112,8 +120,8 @@ impl TopicSubscription {
     }
 
     fn hand_over(&mut self, pending: Pending, dispatches: &mut Vec<Arc<Message>>) {
-        dispatches.push(Arc::clone(&pending.message));
-        self.outstanding.push_back(pending);
+        dispatches.push(pending.message);
+        self.outstanding.push_back(pending.charge);
     }
 }
 

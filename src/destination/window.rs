@@ -65,8 +65,10 @@ impl Window {
         if ack.kind == AckKind::Individual {
             // Unknown ones are ignored, as ActiveMQ does: a consumer may settle twice.
             let at = ack.last.and_then(|last| self.position(last, 0));
-            taken.extend(at.and_then(|at| self.dispatched.remove(at)));
-            self.shrink(taken.len());
+            if let Some(at) = at {
+                taken.extend(self.dispatched.remove(at));
+                self.shrink(at, at + 1);
+            }
             return Ok(Outcome::Consumed);
         }
         let (start, end) = self.range(ack)?;
@@ -84,7 +86,7 @@ impl Window {
             AckKind::Expired => Outcome::Expired,
         };
         taken.extend(self.dispatched.drain(start..end));
-        self.shrink(taken.len());
+        self.shrink(start, end);
         Ok(outcome)
     }
 
@@ -105,7 +107,9 @@ impl Window {
         self.dispatched.range(from..).position(|entry| entry.message.has_id(id)).map(|at| from + at)
     }
 
-    fn shrink(&mut self, settled: usize) {
-        self.extension = self.extension.saturating_sub(settled);
+    /// The messages from `start` to `end` are settled: those that were known as delivered extend
+    /// the window no more.
+    fn shrink(&mut self, start: usize, end: usize) {
+        self.extension -= end.min(self.extension).saturating_sub(start);
     }
 }

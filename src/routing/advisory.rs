@@ -89,11 +89,7 @@ impl AdvisoryWriter {
 
 /// Whether the broker itself writes to this topic.
 pub(super) fn is_advisory(address: &Destination) -> bool {
-    !address.kind().is_queue() && name_is_advisory(address.name())
-}
-
-pub(super) fn name_is_advisory(name: &Text) -> bool {
-    name.as_bytes().starts_with(b"ActiveMQ.Advisory.")
+    !address.kind().is_queue() && address.name().as_bytes().starts_with(b"ActiveMQ.Advisory.")
 }
 
 /// Whether a subscription to this name wants to be told of what lives already.

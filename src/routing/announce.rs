@@ -6,7 +6,6 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo, RemoveInfo};
 use ferrymq_openwire::destination::{Destination, DestinationKind};
-use ferrymq_openwire::message::Message;
 
 use super::advisory::{self, is_advisory};
 use super::broker::Broker;
@@ -22,14 +21,11 @@ impl Broker {
         if is_advisory(address) {
             return None;
         }
-        let mut registry = self.registry.lock();
-        let registration = Registration(registry.number());
-        let told = ConsumerInfo { command_id: 0, response_required: false, ..info.clone() };
-        registry.consumers.insert(registration, told.clone());
-        let count = registry.counts.entry(address.clone()).or_insert(0);
-        *count += 1;
-        let count = *count;
         let topic = advisory::consumer_topic(address);
+        let told = ConsumerInfo { command_id: 0, response_required: false, ..info.clone() };
+        let mut registry = self.registry.lock();
+        let registration = registry.add_consumer(&topic, told.clone());
+        let count = registry.count(&topic);
         self.tell(&mut registry, &topic, Some(count), || Command::ConsumerInfo(Box::new(told)));
         Some(registration)
     }
@@ -37,16 +33,13 @@ impl Broker {
     /// Forgets a consumer and tells of its end.
     pub(super) fn retract_consumer(&self, registration: Registration) {
         let mut registry = self.registry.lock();
-        let Some(info) = registry.consumers.remove(&registration) else { return };
-        let (Some(address), Some(id)) = (info.destination, info.consumer_id) else { return };
-        let count = registry.counts.get_mut(&address).map_or(0, |count| {
-            *count -= 1;
-            *count
-        });
-        if count <= 0 {
-            registry.counts.remove(&address);
-        }
-        let topic = advisory::consumer_topic(&address);
+        let Some(info) = registry.consumer(registration) else { return };
+        let (Some(address), Some(id)) = (&info.destination, info.consumer_id.clone()) else {
+            return;
+        };
+        let topic = advisory::consumer_topic(address);
+        registry.remove_consumer(&topic, registration);
+        let count = registry.count(&topic);
         self.tell(&mut registry, &topic, Some(count), || {
             Command::RemoveInfo(RemoveInfo {
                 object_id: Some(Box::new(Command::ConsumerId(id))),
@@ -68,23 +61,23 @@ impl Broker {
     }
 
     /// Registers a temporary destination and tells of it.
-    pub(super) fn announce_temporary(&self, info: DestinationInfo, owner: u64) {
+    pub(super) fn announce_temporary(
+        &self,
+        registry: &mut Registry,
+        info: DestinationInfo,
+        owner: u64,
+    ) {
         let Some(address) = info.destination.clone() else { return };
-        let mut registry = self.registry.lock();
-        let number = registry.number();
-        registry.by_address.insert(address.clone(), number);
-        registry.temporaries.insert(number, Temporary { info: info.clone(), owner });
         let topic = advisory::destination_topic(address.kind());
-        self.tell(&mut registry, &topic, None, || Command::DestinationInfo(info));
+        registry.add_temporary(address, Temporary { info: info.clone(), owner });
+        self.tell(registry, &topic, None, || Command::DestinationInfo(info));
     }
 
     /// Forgets a temporary destination and tells of its end.
-    pub(super) fn retract_temporary(&self, address: &Destination) {
-        let mut registry = self.registry.lock();
-        let Some(number) = registry.by_address.remove(address) else { return };
-        let Some(temporary) = registry.temporaries.remove(&number) else { return };
+    pub(super) fn retract_temporary(&self, registry: &mut Registry, address: &Destination) {
+        let Some(temporary) = registry.remove_temporary(address) else { return };
         let topic = advisory::destination_topic(address.kind());
-        self.tell(&mut registry, &topic, None, || {
+        self.tell(registry, &topic, None, || {
             Command::DestinationInfo(DestinationInfo { operation_type: 1, ..temporary.info })
         });
     }
@@ -94,32 +87,30 @@ impl Broker {
     pub(super) fn replay_to(
         &self,
         members: &[DestinationPattern],
-        listener: &Arc<TopicSubscriber>,
+        listener: &TopicSubscriber,
         attach: impl FnOnce(),
     ) {
-        let mut guard = self.registry.lock();
+        let mut registry = self.registry.lock();
         attach();
-        let now = self.clock.now_millis();
-        let Registry { writer, consumers, counts, temporaries, .. } = &mut *guard;
         let wanted = |topic: &Destination| members.iter().any(|member| member.matches(topic));
-        for info in consumers.values() {
-            let Some(address) = &info.destination else { continue };
-            let topic = advisory::consumer_topic(address);
-            if wanted(&topic) {
-                let count = counts.get(address).copied();
-                let subject = Command::ConsumerInfo(Box::new(info.clone()));
-                let told = writer.write(&topic, subject, count, Some(listener.consumer()), now);
-                deliver(told, &topic, std::slice::from_ref(listener), now);
-            }
+        for (registration, topic) in registry.told_by(members) {
+            let Some(info) = registry.consumer(registration) else { continue };
+            let subject = Command::ConsumerInfo(Box::new(info.clone()));
+            let count = registry.count(&topic);
+            self.replay(&mut registry, listener, &topic, subject, Some(count));
         }
-        for temporary in temporaries.values() {
-            let Some(address) = &temporary.info.destination else { continue };
-            let topic = advisory::destination_topic(address.kind());
-            if wanted(&topic) {
-                let subject = Command::DestinationInfo(temporary.info.clone());
-                let told = writer.write(&topic, subject, None, Some(listener.consumer()), now);
-                deliver(told, &topic, std::slice::from_ref(listener), now);
-            }
+        let temporaries: Vec<DestinationInfo> = registry
+            .temporaries()
+            .filter(|temporary| {
+                let address = temporary.info.destination.as_ref();
+                address.is_some_and(|address| wanted(&advisory::destination_topic(address.kind())))
+            })
+            .map(|temporary| temporary.info.clone())
+            .collect();
+        for info in temporaries {
+            let Some(kind) = info.destination.as_ref().map(Destination::kind) else { continue };
+            let topic = advisory::destination_topic(kind);
+            self.replay(&mut registry, listener, &topic, Command::DestinationInfo(info), None);
         }
         let kinds = [DestinationKind::Queue, DestinationKind::Topic];
         if kinds.iter().any(|kind| wanted(&advisory::destination_topic(*kind))) {
@@ -136,9 +127,23 @@ impl Broker {
                     destination: Some(address.clone()),
                     ..DestinationInfo::default()
                 });
-                let told = writer.write(&topic, subject, None, Some(listener.consumer()), now);
-                deliver(told, &topic, std::slice::from_ref(listener), now);
+                self.replay(&mut registry, listener, &topic, subject, None);
             }
+        }
+    }
+
+    fn replay(
+        &self,
+        registry: &mut Registry,
+        listener: &TopicSubscriber,
+        topic: &Destination,
+        subject: Command,
+        count: Option<i32>,
+    ) {
+        let now = self.clock.now_millis();
+        match registry.writer.write(topic, subject, count, Some(listener.consumer()), now) {
+            Ok(message) => listener.replay(topic, message, now),
+            Err(error) => tracing::warn!(%topic, %error, "an advisory is lost"),
         }
     }
 
@@ -153,7 +158,7 @@ impl Broker {
         let now = self.clock.now_millis();
         match self.directory.find(topic) {
             Some(Living::Topic(handle)) => {
-                if handle.depth().1 == 0 {
+                if !handle.has_subscribers() {
                     return;
                 }
                 match registry.writer.write(topic, subject(), consumer_count, None, now) {
@@ -163,28 +168,19 @@ impl Broker {
             }
             _ => {
                 let listeners = self.directory.matching(topic);
-                if !listeners.is_empty() {
-                    let told = registry.writer.write(topic, subject(), consumer_count, None, now);
-                    deliver(told, topic, &listeners, now);
+                if listeners.is_empty() {
+                    return;
+                }
+                match registry.writer.write(topic, subject(), consumer_count, None, now) {
+                    Ok(message) => {
+                        for listener in &listeners {
+                            let pending = Pending { message: Arc::clone(&message), charge: None };
+                            listener.offer(topic, pending, now);
+                        }
+                    }
+                    Err(error) => tracing::warn!(%topic, %error, "an advisory is lost"),
                 }
             }
         }
-    }
-}
-
-fn deliver<E: std::fmt::Display>(
-    told: Result<Arc<Message>, E>,
-    topic: &Destination,
-    listeners: &[Arc<TopicSubscriber>],
-    now: i64,
-) {
-    match told {
-        Ok(message) => {
-            for listener in listeners {
-                let pending = Pending { message: Arc::clone(&message), charge: None };
-                listener.offer(topic, pending, now);
-            }
-        }
-        Err(error) => tracing::warn!(%topic, %error, "an advisory is lost"),
     }
 }

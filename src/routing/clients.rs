@@ -10,8 +10,17 @@ use tokio_util::sync::CancellationToken;
 #[derive(Default)]
 pub(super) struct Clients {
     pub(super) next: u64,
-    pub(super) by_connection: HashMap<ConnectionId, (u64, CancellationToken)>,
+    pub(super) by_connection: HashMap<ConnectionId, Holder>,
     pub(super) by_client: HashMap<Text, (u64, ConnectionId, String)>,
+}
+
+/// Who holds a connection's identifier.
+pub(super) struct Holder {
+    pub(super) number: u64,
+    /// Ends its connection.
+    pub(super) end: CancellationToken,
+    /// Cancelled when it has let go of all that it had.
+    pub(super) gone: CancellationToken,
 }
 
 /// Why a connection is not opened.

@@ -38,8 +38,6 @@ impl Broker {
 
 #[derive(Debug, thiserror::Error)]
 enum DeadLetterError {
-    #[error("its properties cannot be read: {0}")]
-    Properties(#[from] ferrymq_openwire::properties::PropertyError),
     #[error("its fields cannot be read: {0}")]
     Decode(#[from] ferrymq_openwire::error::DecodeError),
     #[error("its copy cannot be written: {0}")]
@@ -48,15 +46,18 @@ enum DeadLetterError {
 
 fn dead_letter(message: &Message, cause: &str) -> Result<Message, DeadLetterError> {
     let mut fields = message.to_fields()?;
-    let mut properties = match &fields.marshalled_properties {
-        Some(_) => message.properties()?,
-        None => Properties::default(),
+    let properties = match &fields.marshalled_properties {
+        Some(_) => message.properties().ok(),
+        None => Some(Properties::default()),
     };
-    properties.insert(Text::from("dlqDeliveryFailureCause"), Value::String(Text::from(cause)));
-    if fields.expiration > 0 {
-        properties.insert(Text::from("originalExpiration"), Value::Long(fields.expiration));
+    // Properties that cannot be read may be why nobody took it: they stay as they are.
+    if let Some(mut properties) = properties {
+        properties.insert(Text::from("dlqDeliveryFailureCause"), Value::String(Text::from(cause)));
+        if fields.expiration > 0 {
+            properties.insert(Text::from("originalExpiration"), Value::Long(fields.expiration));
+        }
+        fields.marshalled_properties = Some(properties.encode());
     }
-    fields.marshalled_properties = Some(properties.encode());
     fields.original_destination = fields.destination.take();
     fields.original_transaction_id = fields.transaction_id.take();
     fields.destination = Some(Destination::queue(DEAD_LETTERS));

@@ -1,13 +1,15 @@
 //! Which destinations live.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::text::Text;
 use parking_lot::RwLock;
 
+use super::address_range;
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::topic_handle::{TopicHandle, TopicSubscriber};
@@ -15,6 +17,12 @@ use crate::destination::MemoryAccount;
 
 /// How many destinations a broker keeps: clients make them by naming them, so there is an end.
 const MOST_DESTINATIONS: usize = 200_000;
+
+/// How long a name may be: an advisory topic's name holds that of its destination, and a string of
+/// the wire ends at 64 KiB.
+const LONGEST_NAME: usize = 8 * 1024;
+/// How long all names may be together.
+const MOST_NAME_BYTES: usize = 64 * 1024 * 1024;
 
 /// A living destination, to send to: keep it while sending to the same address.
 #[derive(Clone)]
@@ -104,8 +112,28 @@ pub(super) struct Directory {
 #[derive(Default)]
 struct Tables {
     living: HashMap<Destination, Living>,
-    /// In order of subscription.
-    patterns: Vec<TopicPattern>,
+    /// The topics among them, by name, for patterns to find theirs.
+    topics: BTreeMap<Destination, Arc<TopicHandle>>,
+    /// By the first level of their names (`None` where it is a wildcard); each in order of
+    /// subscription.
+    patterns: HashMap<Option<Text>, Vec<TopicPattern>>,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
+
+impl Tables {
+    /// The subscriptions by pattern that an address matches.
+    fn matching<'a>(&'a self, address: &'a Destination) -> impl Iterator<Item = &'a TopicPattern> {
+        let keys = [first_level(address.name()), None];
+        let patterns = keys.into_iter().filter_map(|key| self.patterns.get(&key)).flatten();
+        patterns.filter(|pattern| pattern.matches(address))
+    }
+}
+
+/// The first level of a name, unless it is a wildcard.
+fn first_level(name: &Text) -> Option<Text> {
+    let first = name.as_bytes().split(|byte| *byte == b'.').next()?;
+    if first == b"*" || first == b">" { None } else { Text::from_wire(first).ok() }
 }
 
 /// A subscription to all topics of a pattern.
@@ -149,6 +177,14 @@ impl Directory {
         if let Some(living) = tables.living.get(address) {
             return Ok(Found { living: living.clone(), created: false });
         }
+        let length = address.name().as_bytes().len();
+        if length > LONGEST_NAME || tables.name_bytes + length > MOST_NAME_BYTES {
+            return Err(PublishError::NamesTooLong {
+                length,
+                longest: LONGEST_NAME,
+                most: MOST_NAME_BYTES,
+            });
+        }
         if tables.living.len() >= MOST_DESTINATIONS {
             return Err(PublishError::TooManyDestinations {
                 address: address.clone(),
@@ -158,44 +194,56 @@ impl Directory {
         let living = if address.kind().is_queue() {
             Living::Queue(Arc::new(QueueHandle::new(address.clone(), account())))
         } else {
-            let topic = TopicHandle::new(address.clone(), account());
-            for pattern in tables.patterns.iter().filter(|pattern| pattern.matches(address)) {
+            let topic = Arc::new(TopicHandle::new(address.clone(), account()));
+            for pattern in tables.matching(address) {
                 topic.attach(&pattern.subscriber);
             }
-            Living::Topic(Arc::new(topic))
+            tables.topics.insert(address.clone(), Arc::clone(&topic));
+            Living::Topic(topic)
         };
+        tables.name_bytes += length;
         tables.living.insert(address.clone(), living.clone());
         Ok(Found { living, created: true })
     }
 
     pub(super) fn remove(&self, address: &Destination) {
-        self.tables.write().living.remove(address);
+        let mut tables = self.tables.write();
+        if tables.living.remove(address).is_some() {
+            tables.name_bytes -= address.name().as_bytes().len();
+            tables.topics.remove(address);
+        }
     }
 
     /// Lets a subscription have all topics that match, now and later.
     pub(super) fn attach_pattern(&self, pattern: TopicPattern) {
         let mut tables = self.tables.write();
-        for (address, living) in &tables.living {
-            if let Living::Topic(topic) = living
-                && pattern.matches(address)
-            {
+        for (address, topic) in address_range::matching(&tables.topics, &pattern.pattern) {
+            if pattern.matches(address) {
                 topic.attach(&pattern.subscriber);
             }
         }
-        tables.patterns.push(pattern);
+        let key = first_level(pattern.pattern.name());
+        tables.patterns.entry(key).or_default().push(pattern);
     }
 
-    pub(super) fn detach_pattern(&self, subscriber: &Arc<TopicSubscriber>) {
+    /// Ends what [`attach_pattern`](Self::attach_pattern) began.
+    pub(super) fn detach_pattern(
+        &self,
+        pattern: &DestinationPattern,
+        subscriber: &Arc<TopicSubscriber>,
+    ) {
         let mut tables = self.tables.write();
-        let before = tables.patterns.len();
-        tables.patterns.retain(|pattern| !Arc::ptr_eq(&pattern.subscriber, subscriber));
-        if tables.patterns.len() == before {
-            return;
-        }
-        for living in tables.living.values() {
-            if let Living::Topic(topic) = living {
-                topic.detach(subscriber);
+        let key = first_level(pattern.name());
+        if let Some(patterns) = tables.patterns.get_mut(&key) {
+            patterns.retain(|other| {
+                other.pattern != *pattern || !Arc::ptr_eq(&other.subscriber, subscriber)
+            });
+            if patterns.is_empty() {
+                tables.patterns.remove(&key);
             }
+        }
+        for (_, topic) in address_range::matching(&tables.topics, pattern) {
+            topic.detach(subscriber);
         }
     }
 
@@ -203,8 +251,9 @@ impl Directory {
     pub(super) fn matching(&self, address: &Destination) -> Vec<Arc<TopicSubscriber>> {
         let tables = self.tables.read();
         let mut found: Vec<Arc<TopicSubscriber>> = Vec::new();
-        for pattern in tables.patterns.iter().filter(|pattern| pattern.matches(address)) {
-            if !found.iter().any(|other| Arc::ptr_eq(other, &pattern.subscriber)) {
+        let mut seen = HashSet::new();
+        for pattern in tables.matching(address) {
+            if seen.insert(Arc::as_ptr(&pattern.subscriber)) {
                 found.push(Arc::clone(&pattern.subscriber));
             }
         }

@@ -7,7 +7,7 @@ use ferrymq_openwire::text::Text;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
-use super::clients::OpenError;
+use super::clients::{Holder, OpenError};
 
 /// Holds a client's identifiers while its connection is open.
 pub struct ClientLease {
@@ -15,6 +15,21 @@ pub struct ClientLease {
     number: u64,
     connection_id: ConnectionId,
     client_id: Text,
+    gone: CancellationToken,
+}
+
+/// A connection of the same identifier, over another link, that is told to end: a client that
+/// failed over left it behind.
+pub struct Former {
+    gone: CancellationToken,
+}
+
+impl Former {
+    /// Waits until it has let go of its consumers and temporary destinations, so that they are not
+    /// torn from its successor, which has them under the same names.
+    pub async fn gone(&self) {
+        self.gone.cancelled().await;
+    }
 }
 
 impl ClientLease {
@@ -36,14 +51,15 @@ impl ClientLease {
 
 impl Broker {
     /// Opens a connection under its identifiers. `end` ends it, should the same connection come
-    /// again over another link (a client that failed over): the later one wins.
+    /// again over another link (a client that failed over): the later one wins, and waits for the
+    /// former's end.
     pub fn open_client(
         self: &Arc<Self>,
         connection_id: Option<&ConnectionId>,
         client_id: Option<&Text>,
         remote: &str,
         end: CancellationToken,
-    ) -> Result<ClientLease, OpenError> {
+    ) -> Result<(ClientLease, Option<Former>), OpenError> {
         let connection_id = connection_id
             .filter(|id| id.value.is_some())
             .cloned()
@@ -66,13 +82,16 @@ impl Broker {
         clients
             .by_client
             .insert(client_id.clone(), (number, connection_id.clone(), remote.to_owned()));
-        if let Some((_, former)) =
-            clients.by_connection.insert(connection_id.clone(), (number, end))
-        {
-            former.cancel();
-        }
+        let gone = CancellationToken::new();
+        let holder = Holder { number, end, gone: gone.clone() };
+        let former = clients.by_connection.insert(connection_id.clone(), holder);
         drop(clients);
-        Ok(ClientLease { broker: Arc::clone(self), number, connection_id, client_id })
+        let former = former.map(|former| {
+            former.end.cancel();
+            Former { gone: former.gone }
+        });
+        let broker = Arc::clone(self);
+        Ok((ClientLease { broker, number, connection_id, client_id, gone }, former))
     }
 
     /// How many connections are open.
@@ -89,8 +108,10 @@ impl Drop for ClientLease {
             clients.by_client.remove(&self.client_id);
         }
         let held = clients.by_connection.get(&self.connection_id);
-        if held.is_some_and(|(holder, _)| *holder == number) {
+        if held.is_some_and(|holder| holder.number == number) {
             clients.by_connection.remove(&self.connection_id);
         }
+        drop(clients);
+        self.gone.cancel();
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows how a peer is connected: a consumer is an outbox and an identifier.
 
+mod address_range;
 mod advisory;
 mod announce;
 mod broker;
@@ -23,7 +24,7 @@ pub use broker::{Broker, BrokerSettings};
 pub use clients::OpenError;
 pub use counters::DestinationCounters;
 pub use directory::{DestinationSnapshot, Target};
-pub use lease::ClientLease;
+pub use lease::{ClientLease, Former};
 pub use publish_error::PublishError;
-pub use subscribe::{SubscribeError, Subscription};
+pub use subscribe::{ConsumerLink, SubscribeError, Subscription};
 pub use temporary::TemporaryError;

@@ -50,12 +50,10 @@ impl Broker {
         let now = self.clock.now_millis();
         Arc::make_mut(&mut message).set_broker_in_time(now);
         match &target.0 {
-            Living::Queue(queue) => {
-                let Ok(aftermath) = queue.publish(Arc::clone(&message), &self.sequence, now) else {
-                    return self.publish_anew(target, message);
-                };
-                self.clear_up(aftermath);
-            }
+            Living::Queue(queue) => match queue.publish(message, &self.sequence, now) {
+                Ok(aftermath) => self.clear_up(aftermath),
+                Err(message) => return self.publish_anew(target, message),
+            },
             Living::Topic(topic) => {
                 let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
                 Arc::make_mut(&mut message).set_broker_sequence_id(sequence);

@@ -19,6 +19,18 @@ pub enum PublishError {
         /// The address.
         address: Destination,
     },
+    /// The name, or all names together, are too long.
+    #[error(
+        "no room for a name of {length} bytes: one may have {longest}, and all together {most}"
+    )]
+    NamesTooLong {
+        /// How long the name is.
+        length: usize,
+        /// How long one may be.
+        longest: usize,
+        /// How long all may be.
+        most: usize,
+    },
     /// The broker keeps no more destinations.
     #[error("cannot create {address}: the broker already has {most} destinations")]
     TooManyDestinations {

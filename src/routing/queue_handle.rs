@@ -94,16 +94,17 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`.
+    /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
+    /// been deleted gives the message back.
     pub(super) fn publish(
         &self,
         mut message: Arc<Message>,
         sequence: &AtomicI64,
         now: i64,
-    ) -> Result<Aftermath, Removed> {
+    ) -> Result<Aftermath, Arc<Message>> {
         let mut state = self.state.lock();
         if state.removed {
-            return Err(Removed);
+            return Err(message);
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);

@@ -1,17 +1,19 @@
 //! What advisories tell of: consumers and temporary destinations, in the order in which they came.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ferrymq_network::BrokerIdentity;
+use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConnectionId, ProducerId};
 
+use super::address_range::matching;
 use super::advisory::AdvisoryWriter;
 
 /// A consumer that advisories tell of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Registration(pub(super) u64);
+pub(super) struct Registration(u64);
 
 /// Live consumers and temporary destinations.
 ///
@@ -20,10 +22,13 @@ pub(super) struct Registration(pub(super) u64);
 pub(super) struct Registry {
     pub(super) writer: AdvisoryWriter,
     next: u64,
-    pub(super) consumers: BTreeMap<Registration, ConsumerInfo>,
-    pub(super) counts: HashMap<Destination, i32>,
-    pub(super) temporaries: BTreeMap<u64, Temporary>,
-    pub(super) by_address: HashMap<Destination, u64>,
+    consumers: BTreeMap<Registration, ConsumerInfo>,
+    /// Which consumers an advisory topic tells of.
+    by_topic: BTreeMap<Destination, BTreeSet<Registration>>,
+    temporaries: BTreeMap<u64, Temporary>,
+    by_address: HashMap<Destination, u64>,
+    /// Which temporary destinations a connection owns.
+    by_owner: HashMap<u64, BTreeSet<u64>>,
 }
 
 /// A temporary destination.
@@ -39,28 +44,103 @@ impl Registry {
             writer: AdvisoryWriter::new(producer, identity),
             next: 0,
             consumers: BTreeMap::new(),
-            counts: HashMap::new(),
+            by_topic: BTreeMap::new(),
             temporaries: BTreeMap::new(),
             by_address: HashMap::new(),
+            by_owner: HashMap::new(),
         }
     }
 
     /// The next number in the order of coming.
-    pub(super) fn number(&mut self) -> u64 {
+    fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// Adds a consumer that `topic` tells of.
+    pub(super) fn add_consumer(&mut self, topic: &Destination, info: ConsumerInfo) -> Registration {
+        let registration = Registration(self.number());
+        self.consumers.insert(registration, info);
+        self.by_topic.entry(topic.clone()).or_default().insert(registration);
+        registration
+    }
+
+    pub(super) fn consumer(&self, registration: Registration) -> Option<&ConsumerInfo> {
+        self.consumers.get(&registration)
+    }
+
+    pub(super) fn remove_consumer(&mut self, topic: &Destination, registration: Registration) {
+        self.consumers.remove(&registration);
+        if let Some(registrations) = self.by_topic.get_mut(topic) {
+            registrations.remove(&registration);
+            if registrations.is_empty() {
+                self.by_topic.remove(topic);
+            }
+        }
+    }
+
+    /// How many consumers `topic` tells of (`consumerCount` of advisories).
+    pub(super) fn count(&self, topic: &Destination) -> i32 {
+        let count = self.by_topic.get(topic).map_or(0, BTreeSet::len);
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// The consumers that the topics of these patterns tell of, with their topics, in the order in
+    /// which they came.
+    pub(super) fn told_by(
+        &self,
+        patterns: &[DestinationPattern],
+    ) -> BTreeMap<Registration, Destination> {
+        let topics = patterns.iter().flat_map(|pattern| matching(&self.by_topic, pattern));
+        topics
+            .flat_map(|(topic, registrations)| {
+                registrations.iter().map(move |registration| (*registration, topic.clone()))
+            })
+            .collect()
+    }
+
+    pub(super) fn add_temporary(&mut self, address: Destination, temporary: Temporary) {
+        let number = self.number();
+        self.by_address.insert(address, number);
+        self.by_owner.entry(temporary.owner).or_default().insert(number);
+        self.temporaries.insert(number, temporary);
+    }
+
+    pub(super) fn change_owner(&mut self, address: &Destination, owner: u64) {
+        if let Some(temporary) = self.remove_temporary(address) {
+            self.add_temporary(address.clone(), Temporary { owner, ..temporary });
+        }
+    }
+
+    pub(super) fn remove_temporary(&mut self, address: &Destination) -> Option<Temporary> {
+        let number = self.by_address.remove(address)?;
+        let temporary = self.temporaries.remove(&number)?;
+        if let Some(own) = self.by_owner.get_mut(&temporary.owner) {
+            own.remove(&number);
+            if own.is_empty() {
+                self.by_owner.remove(&temporary.owner);
+            }
+        }
+        Some(temporary)
     }
 
     pub(super) fn temporary(&self, address: &Destination) -> Option<&Temporary> {
         self.temporaries.get(self.by_address.get(address)?)
     }
 
-    pub(super) fn temporary_mut(&mut self, address: &Destination) -> Option<&mut Temporary> {
-        self.temporaries.get_mut(self.by_address.get(address)?)
+    /// All temporary destinations, in the order in which they came.
+    pub(super) fn temporaries(&self) -> impl Iterator<Item = &Temporary> {
+        self.temporaries.values()
+    }
+
+    /// How many temporary destinations a connection owns.
+    pub(super) fn owned(&self, owner: u64) -> usize {
+        self.by_owner.get(&owner).map_or(0, BTreeSet::len)
     }
 
     pub(super) fn temporaries_of(&self, owner: u64) -> Vec<Destination> {
-        let own = self.temporaries.values().filter(|temporary| temporary.owner == owner);
+        let numbers = self.by_owner.get(&owner).into_iter().flatten();
+        let own = numbers.filter_map(|number| self.temporaries.get(number));
         own.filter_map(|temporary| temporary.info.destination.clone()).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Subscriptions: how a consumer gets messages, says what became of them, and leaves.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
@@ -8,10 +9,10 @@ use ferrymq_openwire::commands::{ConsumerInfo, MessageAck};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::outbox::Outbox;
 
-use super::advisory::name_is_advisory;
 use super::advisory::wants_replay;
 use super::broker::Broker;
 use super::directory::{Living, TopicPattern};
+use super::lease::ClientLease;
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::registry::{Registration, owns};
@@ -21,8 +22,8 @@ use crate::destination::{
 };
 use crate::selector::SelectorError;
 
-/// How many advisories may wait for one consumer before its connection is closed.
-const MOST_WAITING_ADVISORIES: usize = 65_536;
+/// How many members a composite name may have.
+const MOST_MEMBERS: usize = 4096;
 
 /// Why a consumer is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,28 +60,48 @@ pub struct Subscription {
 }
 
 enum Held {
-    Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
-    Topic { subscriber: Arc<TopicSubscriber>, exact: Vec<Arc<TopicHandle>> },
+    Queue {
+        queue: Arc<QueueHandle>,
+        key: SubscriptionKey,
+    },
+    Topic {
+        subscriber: Arc<TopicSubscriber>,
+        exact: Vec<Arc<TopicHandle>>,
+        wildcards: Vec<DestinationPattern>,
+    },
+}
+
+/// Whose consumer it is, and the way to it.
+pub struct ConsumerLink<'a> {
+    /// Where its messages go.
+    pub outbox: &'a Outbox,
+    /// The connection that it belongs to.
+    pub client: &'a ClientLease,
+    /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
+    /// a wildcard reaches it.
+    pub permits: Option<&'a Arc<Permits>>,
+    /// Whether the client takes up what it had. A consumer then comes with a prefetch of 0, and the
+    /// real one follows in a `ConsumerControl`.
+    pub resumes: bool,
 }
 
 impl Broker {
-    /// Lets a consumer have messages, by way of `outbox`. A bridge's own link has `permits`: it gets
-    /// nothing of what may not cross, also where a wildcard reaches it.
+    /// Lets a consumer have messages.
     pub fn subscribe(
         &self,
         info: &ConsumerInfo,
-        outbox: &Outbox,
-        permits: Option<&Arc<Permits>>,
+        link: &ConsumerLink<'_>,
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
-        refuse_unsupported(info)?;
-        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(1);
+        refuse_unsupported(info, link.resumes)?;
+        let least = usize::from(!link.resumes);
+        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(least);
         let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
-            self.check_owner(info, address)?;
+            self.check_owner(link.client, address)?;
         }
-        if let Some(permits) = permits
+        if let Some(permits) = link.permits
             && !permits.verdict(address).may_cross()
         {
             return Err(SubscribeError::InvalidName {
@@ -95,13 +116,11 @@ impl Broker {
                 admission: admission.without_no_local(),
                 network: info.network_subscription,
             };
-            self.subscribe_queue(address, asked, id, outbox)?
+            self.subscribe_queue(address, asked, id, link.outbox)?
         } else {
             let members = members(address)?;
-            let name = address.name();
-            let most = name_is_advisory(name).then_some(MOST_WAITING_ADVISORIES);
-            let subscriber = TopicSubscriber::new(id, outbox.clone(), prefetch, admission, most);
-            self.subscribe_topics(members, permits, Arc::new(subscriber))?
+            let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
+            self.subscribe_topics(members, link.permits, Arc::new(subscriber))?
         };
         let registration = self.announce_consumer(info);
         Ok(Subscription { held, registration })
@@ -142,42 +161,41 @@ impl Broker {
                 exact.push(topic);
             }
         }
+        let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
+        let wildcards: Vec<DestinationPattern> =
+            members.iter().filter(|member| member.is_wildcard()).cloned().collect();
         let attach = || {
             for topic in &exact {
                 topic.attach(&subscriber);
             }
-            for member in members.iter().filter(|member| member.is_wildcard()) {
+            for pattern in &wildcards {
                 self.directory.attach_pattern(TopicPattern::new(
-                    member.clone(),
+                    pattern.clone(),
                     permits.cloned(),
                     Arc::clone(&subscriber),
                 ));
             }
         };
-        let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
         if replay {
             self.replay_to(&members, &subscriber, attach);
         } else {
             attach();
         }
-        Ok(Held::Topic { subscriber, exact })
+        Ok(Held::Topic { subscriber, exact, wildcards })
     }
 
     fn check_owner(
         &self,
-        info: &ConsumerInfo,
+        client: &ClientLease,
         address: &Destination,
     ) -> Result<(), SubscribeError> {
-        let id = info.consumer_id.clone().unwrap_or_default();
-        let connection = id.session_id().connection_id();
-        let owner = {
-            let registry = self.registry.lock();
-            registry.temporary(address).and_then(|temporary| temporary.info.connection_id.clone())
-        };
+        let owner = self.registry.lock().temporary(address).map(|temporary| temporary.owner);
         match owner {
             None => Err(PublishError::DoesNotExist { address: address.clone() }.into()),
             // A bridge owns the temporary destinations that it brought, whatever their names.
-            Some(owner) if owner == connection || owns(&connection, address) => Ok(()),
+            Some(owner) if owner == client.number() || owns(client.connection_id(), address) => {
+                Ok(())
+            }
             Some(_) => Err(SubscribeError::ForeignTemporary(address.clone())),
         }
     }
@@ -192,7 +210,7 @@ impl Broker {
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.acknowledge(*key, &ack, now)?),
-            Held::Topic { subscriber, exact } => {
+            Held::Topic { subscriber, exact, .. } => {
                 let settled = subscriber.acknowledge(&ack, now);
                 if let [topic] = exact.as_slice() {
                     topic.count_settled(settled);
@@ -219,11 +237,13 @@ impl Broker {
             Held::Queue { queue, key } => {
                 self.clear_up(queue.unsubscribe(key, delivered, now));
             }
-            Held::Topic { subscriber, exact } => {
+            Held::Topic { subscriber, exact, wildcards } => {
                 for topic in exact {
                     topic.detach(&subscriber);
                 }
-                self.directory.detach_pattern(&subscriber);
+                for pattern in wildcards {
+                    self.directory.detach_pattern(&pattern, &subscriber);
+                }
             }
         }
         if let Some(registration) = subscription.registration {
@@ -232,22 +252,27 @@ impl Broker {
     }
 }
 
-/// The members of a topic subscription's name: several where it is composite.
+/// The members of a topic subscription's name, each once: several where it is composite.
 fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeError> {
     let name = address.name().to_string_lossy();
-    name.split(',')
-        .map(|member| {
-            let member = member.trim();
-            if member.is_empty() {
-                let reason = "the name is empty".to_owned();
-                return Err(SubscribeError::InvalidName { address: address.clone(), reason });
-            }
-            Ok(DestinationPattern::of(&Destination::new(address.kind(), member)))
-        })
-        .collect()
+    let invalid = |reason: String| SubscribeError::InvalidName { address: address.clone(), reason };
+    let mut seen = BTreeSet::new();
+    let mut members = Vec::new();
+    for member in name.split(',').map(str::trim) {
+        if member.is_empty() {
+            return Err(invalid("the name is empty".to_owned()));
+        }
+        if seen.insert(member) {
+            members.push(DestinationPattern::of(&Destination::new(address.kind(), member)));
+        }
+        if members.len() > MOST_MEMBERS {
+            return Err(invalid(format!("it has more than {MOST_MEMBERS} members")));
+        }
+    }
+    Ok(members)
 }
 
-fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
+fn refuse_unsupported(info: &ConsumerInfo, resumes: bool) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
     let name = address.name().as_bytes();
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
@@ -255,7 +280,10 @@ fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let refused = [
         (info.subscription_name.is_some(), "durable subscriptions are"),
         (info.browser, "queue browsers are"),
-        (info.prefetch_size == 0, "consumers without a prefetch window (prefetch 0) are"),
+        (
+            info.prefetch_size == 0 && !resumes,
+            "consumers without a prefetch window (prefetch 0) are",
+        ),
         (info.exclusive, "exclusive consumers are"),
         (queue && pattern, "wildcard consumers of queues are"),
         (queue && name.contains(&b','), "composite queue consumers are"),

@@ -1,7 +1,5 @@
 //! Temporary destinations: made, owned and removed by connections.
 
-use std::sync::Arc;
-
 use ferrymq_openwire::commands::DestinationInfo;
 use ferrymq_openwire::destination::Destination;
 
@@ -9,7 +7,7 @@ use super::broker::Broker;
 use super::directory::Living;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
-use super::registry::owns;
+use super::registry::{Registry, owns};
 
 /// How many temporary destinations one connection may own.
 const MOST_PER_CONNECTION: usize = 10_000;
@@ -52,17 +50,20 @@ impl Broker {
         if !network && !owns(owner.connection_id(), address) {
             return Err(TemporaryError::Foreign(address.clone()));
         }
-        {
-            let mut registry = self.registry.lock();
-            if let Some(existing) = registry.temporary_mut(address) {
-                // A client that failed over declares again what it owns.
-                existing.owner = owner.number();
-                return Ok(());
+        // One lock from the look to the advisory: a connection that ends meanwhile removes what it
+        // owns before or after all of this.
+        let mut registry = self.registry.lock();
+        if registry.temporary(address).is_some() {
+            // A bridge may bring what lives here already, perhaps around a ring of brokers: that
+            // does not take it from its owner. Who bears its name may take it from a bridge.
+            if !network {
+                registry.change_owner(address, owner.number());
             }
-            if !network && registry.temporaries_of(owner.number()).len() >= MOST_PER_CONNECTION {
-                let address = address.clone();
-                return Err(TemporaryError::TooMany { address, most: MOST_PER_CONNECTION });
-            }
+            return Ok(());
+        }
+        if !network && registry.owned(owner.number()) >= MOST_PER_CONNECTION {
+            let address = address.clone();
+            return Err(TemporaryError::TooMany { address, most: MOST_PER_CONNECTION });
         }
         self.directory.find_or_create(address, || self.account_for(address))?;
         let info = DestinationInfo {
@@ -71,24 +72,27 @@ impl Broker {
             connection_id: Some(owner.connection_id().clone()),
             ..info.clone()
         };
-        self.announce_temporary(info, owner.number());
+        self.announce_temporary(&mut registry, info, owner.number());
         Ok(())
     }
 
-    /// Removes a destination at its owner's word. One that has consumers stays.
+    /// Removes a destination at its owner's word. One that has consumers stays, unless the owner
+    /// gives them a time limit (as bridges do, whose own subscriptions end on their own).
     pub fn remove_destination(
         &self,
+        info: &DestinationInfo,
         address: &Destination,
         owner: &ClientLease,
+        network: bool,
     ) -> Result<(), TemporaryError> {
-        if address.kind().is_temporary() {
-            let registry = self.registry.lock();
-            let held_by = registry.temporary(address).map(|temporary| temporary.owner);
-            if held_by.is_some_and(|held_by| held_by != owner.number()) {
-                return Err(TemporaryError::Foreign(address.clone()));
-            }
+        let mut registry = self.registry.lock();
+        let held_by = registry.temporary(address).map(|temporary| temporary.owner);
+        if held_by.is_some_and(|held_by| held_by != owner.number()) {
+            // What another bridge brought, too, ends with that one.
+            let foreign = TemporaryError::Foreign(address.clone());
+            return if network { Ok(()) } else { Err(foreign) };
         }
-        if !self.end_destination(address, true) {
+        if !self.end_destination(&mut registry, address, info.timeout == 0) {
             return Err(TemporaryError::InUse(address.clone()));
         }
         Ok(())
@@ -98,11 +102,20 @@ impl Broker {
     pub fn remove_temporaries(&self, owner: &ClientLease) {
         let own = self.registry.lock().temporaries_of(owner.number());
         for address in own {
-            self.end_destination(&address, false);
+            let mut registry = self.registry.lock();
+            let held_by = registry.temporary(&address).map(|temporary| temporary.owner);
+            if held_by == Some(owner.number()) {
+                self.end_destination(&mut registry, &address, false);
+            }
         }
     }
 
-    fn end_destination(&self, address: &Destination, unless_consumed: bool) -> bool {
+    fn end_destination(
+        &self,
+        registry: &mut Registry,
+        address: &Destination,
+        unless_consumed: bool,
+    ) -> bool {
         let ended = match self.directory.find(address) {
             Some(Living::Queue(queue)) => queue.remove(unless_consumed),
             Some(Living::Topic(topic)) => topic.remove(unless_consumed),
@@ -110,13 +123,8 @@ impl Broker {
         };
         if ended {
             self.directory.remove(address);
-            self.retract_temporary(address);
+            self.retract_temporary(registry, address);
         }
         ended
-    }
-
-    /// Whether this is a living temporary destination.
-    pub fn has_temporary(self: &Arc<Self>, address: &Destination) -> bool {
-        self.registry.lock().temporary(address).is_some()
     }
 }

@@ -15,6 +15,10 @@ use super::counters::DestinationCounters;
 use super::queue_handle::Removed;
 use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
 
+/// How many advisories a consumer may leave unsettled before its connection is closed: they count
+/// on no memory account, so that nothing else limits them.
+const MOST_ADVISORIES: usize = 65_536;
+
 /// A living topic: it holds no messages itself, only who subscribes.
 pub(super) struct TopicHandle {
     address: Destination,
@@ -28,14 +32,13 @@ pub(super) struct TopicHandle {
 pub(super) struct TopicSubscriber {
     consumer: ConsumerId,
     outbox: Outbox,
-    /// How many messages may wait for room in the window before the consumer is given up: for what
-    /// counts on no memory account (advisories). `None`: memory limits the producers instead.
-    most_waiting: Option<usize>,
     state: Mutex<State>,
 }
 
 struct State {
     subscription: TopicSubscription,
+    /// How many advisories it was told when it came, beyond those that it may leave unsettled.
+    replayed: usize,
     /// Reused between inputs.
     dispatches: Vec<Arc<Message>>,
     batch: Vec<Command>,
@@ -47,14 +50,14 @@ impl TopicSubscriber {
         outbox: Outbox,
         prefetch: usize,
         admission: Admission,
-        most_waiting: Option<usize>,
     ) -> Self {
         let state = State {
             subscription: TopicSubscription::new(prefetch, admission),
+            replayed: 0,
             dispatches: Vec::new(),
             batch: Vec::new(),
         };
-        Self { consumer, outbox, most_waiting, state: Mutex::new(state) }
+        Self { consumer, outbox, state: Mutex::new(state) }
     }
 
     pub(super) fn consumer(&self) -> &ConsumerId {
@@ -71,15 +74,23 @@ impl TopicSubscriber {
         let mut state = self.state.lock();
         let State { subscription, dispatches, .. } = &mut *state;
         subscription.offer(pending, now, dispatches);
-        if self.most_waiting.is_some_and(|most| state.subscription.waiting() > most) {
+        let dispatched = self.carry_out(&mut state, Some(destination)) > 0;
+        let unsettled = state.subscription.uncharged();
+        if unsettled > MOST_ADVISORIES.saturating_add(state.replayed) && !self.outbox.is_closed() {
             tracing::warn!(
                 consumer = %self.consumer,
-                waiting = state.subscription.waiting(),
+                unsettled,
                 "closing a connection whose advisory consumer does not acknowledge"
             );
             self.outbox.abort();
         }
-        self.carry_out(&mut state, Some(destination)) > 0
+        dispatched
+    }
+
+    /// Tells it, alone, of what lives already. There may be any number of that.
+    pub(super) fn replay(&self, destination: &Destination, message: Arc<Message>, now: i64) {
+        self.state.lock().replayed += 1;
+        self.offer(destination, Pending { message, charge: None }, now);
     }
 
     pub(super) fn acknowledge(&self, ack: &Acknowledgement<'_>, now: i64) -> usize {
@@ -145,6 +156,10 @@ impl TopicHandle {
     pub(super) fn depth(&self) -> (usize, usize) {
         let subscribers = self.subscribers.read();
         (subscribers.iter().map(|subscriber| subscriber.in_flight()).sum(), subscribers.len())
+    }
+
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.subscribers.read().is_empty()
     }
 
     /// Gives `message` to every subscription.

@@ -10,7 +10,10 @@ use super::wait::PATIENCE;
 /// A command that runs the program under test, away from the environment of who runs the tests.
 pub fn ferrymq_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferrymq"));
-    command.args(arguments).env_remove("FERRYMQ_URL").env("RUST_LOG", "info");
+    command.args(arguments);
+    for variable in ["FERRYMQ_URL", "FERRYMQ_USER", "FERRYMQ_PASSWORD", "FERRYMQ_LOG"] {
+        command.env_remove(variable);
+    }
     command
 }
 
