@@ -33,7 +33,8 @@ fn messages() -> Vec<(&'static str, Value)> {
         (
             "plain",
             json!({"body": "d", "properties": {
-                "colour": "it's_here", "size": {"byte": 0}, "$_ok1": "a\u{1F600}b"
+                "colour": "it's_here", "size": {"byte": 0}, "$_town1": "Zürich€",
+                "face": "a\u{1F600}b"
             }}),
         ),
         (
@@ -130,9 +131,8 @@ const ALIKE: &[&str] = &[
     "word = 5",
     "word = '5'",
     "word > 4",
-    "$_ok1 LIKE 'a_b'",
-    "$_ok1 LIKE 'a__b'",
-    "$_ok1 = 'a\u{1F600}b'",
+    "$_town1 LIKE 'Z_rich_'",
+    "$_town1 = 'Zürich€'",
     "JMSPriority > 4",
     "JMSPriority = 9",
     "JMSDeliveryMode = 'PERSISTENT'",
@@ -172,6 +172,9 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     // JMS: nothing is equal to what is absent.
     ("NOT (colour = word)", "abcdefg", "cg"),
     ("size = limit", "gh", ""),
+    // ActiveMQ reads the texts of properties as UTF-8, which they are not.
+    ("face = 'a\u{1F600}b'", "", "d"),
+    ("face LIKE 'a_b'", "", "d"),
     // No infinities.
     ("size / 0 > 1", "abdef", ""),
 ];

@@ -92,7 +92,7 @@ async fn selectors_cross_a_bridge_without_conduits() {
             nothing_comes(consumer).await;
             consumer.close();
         }
-        // A consumer here may not draw what waits there before the bridge knows of none there.
+        // What nobody selected is at home, or, by a conduit, has crossed and waits there.
         let home = if conduit { &at_b } else { &at_a };
         let rest = home.consumer("queue://q").await;
         assert_eq!(numbers(&rest, 3).await, [0, 3, 6], "conduit: {conduit}");

@@ -11,7 +11,8 @@
 //! | `NOT a = 1` is `NOT (a = 1)` | SQL: NOT binds less tightly than comparisons |
 //! | text `<>` number is false | JMS: the comparison of unlike types is false |
 //! | `a = b` is unknown when either is absent, also when both are | JMS: comparing NULL |
-//! | all exact numbers compare and add up as 64-bit ones | JMS: numeric promotion |
+//! | all exact numbers compare, add up and change sign as 64-bit ones | JMS: numeric promotion |
+//! | a character beyond the first 65,536 is one character | that is what was sent |
 //! | division by zero is unknown | no infinities in conditions |
 //! | `+` does not join texts | JMS: arithmetic is for numbers |
 //! | `XPATH`, `XQUERY` and functions are refused | not part of JMS; they need the whole body |
