@@ -174,6 +174,8 @@ impl Peer {
             && !matches!(
                 command,
                 Command::ConnectionInfo(_)
+                    // What a client that failed over says first: that it will do so again.
+                    | Command::ConnectionControl(_)
                     | Command::BrokerInfo(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
