@@ -61,7 +61,7 @@ async fn a_wrong_selector_is_refused_with_its_position_and_harms_nothing_else() 
         ("kind = 1 OR XPATH '//a'", "at character 13: XPATH is not supported"),
     ] {
         let options = ConsumerOptions::new(destination("queue://q")).selector(selector);
-        let error = at.session.consumer(options).await.err().expect("a refusal").to_string();
+        let error = at.session.consumer(options).await.expect_err("a refusal").to_string();
         assert!(error.contains("javax.jms.InvalidSelectorException"), "{error}");
         assert!(error.contains(said), "{error}");
     }

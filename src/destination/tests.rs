@@ -385,9 +385,14 @@ fn what_a_topic_subscription_does_not_select_takes_no_room() {
         let pending = Pending { message: urgent(number, priority), charge: None };
         subscription.offer(pending, 0, &mut dispatches);
     }
-    assert_eq!((subscription.in_flight(), subscription.waiting()), (1, 1));
-    let got: Vec<i64> = dispatches.iter().map(|message| message.broker_sequence_id()).collect();
-    assert_eq!(got, [2]);
+    let got = |dispatches: &[Arc<Message>]| -> Vec<i64> {
+        dispatches.iter().map(|message| message.broker_sequence_id()).collect()
+    };
+    assert_eq!(got(&dispatches), [2]);
+    let ack =
+        Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 1, cause: None };
+    subscription.acknowledge(&ack, 0, &mut dispatches);
+    assert_eq!(got(&dispatches), [2, 4]);
 }
 
 #[test]

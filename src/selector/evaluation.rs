@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::properties::{Scalar, scalars};
 
-use super::expression::{Comparison, Expression};
+use super::expression::Expression;
 use super::header::Header;
 use super::operand::Operand;
+use super::operator::Comparison;
 use super::truth::Truth;
 
 /// How many steps the patterns of one evaluation may take: some tens of milliseconds.

@@ -3,6 +3,7 @@
 use ferrymq_openwire::text::Text;
 
 use super::header::Header;
+use super::operator::{Comparison, Operator};
 use super::pattern::Pattern;
 
 /// A condition or a value.
@@ -33,26 +34,6 @@ pub(super) enum Expression {
     Not(Box<Expression>),
     All(Vec<Expression>),
     Any(Vec<Expression>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    Plus,
-    Minus,
-    Times,
-    Divide,
-    /// ActiveMQ's; JMS has none.
-    Remainder,
 }
 
 /// What an expression can be, as far as its text tells.

@@ -25,6 +25,7 @@ mod expression;
 mod header;
 mod in_use;
 mod operand;
+mod operator;
 mod parsed;
 mod parser;
 mod pattern;

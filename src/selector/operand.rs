@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use ferrymq_openwire::properties::Scalar;
 use ferrymq_openwire::text::Text;
 
-use super::expression::{Comparison, Operator};
+use super::operator::{Comparison, Operator};
 use super::truth::Truth;
 
 /// A value while a condition is evaluated.

@@ -4,8 +4,9 @@ use ferrymq_openwire::text::Text;
 
 use super::error::SelectorError;
 use super::evaluation::Names;
-use super::expression::{Comparison, Expression, Operator};
+use super::expression::Expression;
 use super::header::Header;
+use super::operator::{Comparison, Operator};
 use super::pattern::Pattern;
 use super::token::{Keyword, Lexer, Symbol, Token, TokenKind};
 
