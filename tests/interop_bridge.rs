@@ -41,6 +41,8 @@ promises! {
     a_message_crosses_with_its_body_and_headers_unchanged
     a_wildcard_consumer_draws_every_matching_topic
     an_excluded_queue_stays_at_home
+    large_messages_cross
+    many_queues_cross_at_once
     a_topic_message_arrives_once_though_bridges_run_both_ways
     a_far_broker_that_dies_and_returns_is_bridged_again_and_gets_what_waited
     a_near_broker_that_dies_and_returns_bridges_again
@@ -272,6 +274,34 @@ fn a_wildcard_consumer_draws_every_matching_topic(a: Kind, b: Kind) {
     }
 }
 
+fn large_messages_cross(a: Kind, b: Kind) {
+    let Pair { a: _a, b: _b, mut jms } = Pair::start(a, b);
+    jms.consume("k", "at B", "queue://freight");
+    jms.produce("p", "at A", "queue://freight", true);
+    for first in 0..3 {
+        jms.call(json!({
+            "op": "send_many", "on": "p", "session": "at A.s", "first": first, "count": 1,
+            "size": 10_000_000
+        }));
+        jms.receive_run("k", first, 1);
+    }
+}
+
+fn many_queues_cross_at_once(a: Kind, b: Kind) {
+    let Pair { a: _a, b: _b, mut jms } = Pair::start(a, b);
+    for number in 0..200 {
+        jms.consume(&format!("k{number}"), "at B", &format!("queue://many.{number}"));
+    }
+    for number in 0..200 {
+        jms.produce("p", "at A", &format!("queue://many.{number}"), false);
+        jms.send_many("p", "at A", 0, 20);
+        jms.close("p");
+    }
+    for number in 0..200 {
+        jms.receive_run(&format!("k{number}"), 0, 20);
+    }
+}
+
 fn an_excluded_queue_stays_at_home(a: Kind, b: Kind) {
     let b = Subject::named(b, "B").start();
     let a = Subject::named(a, "A").bridged_except(b.url(), "queue://local.>").start();
@@ -340,4 +370,21 @@ fn a_near_broker_that_dies_and_returns_bridges_again(a: Kind, b: Kind) {
     pair.jms.produce("p", "at A", "queue://onward", true);
     pair.jms.send_many("p", "at A", 0, 200);
     pair.jms.receive_run("k", 0, 200);
+}
+
+/// A bridge that would be half of what was asked for is worse than none: messages would strand.
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn an_activemq_that_asks_for_a_duplex_bridge_is_told_that_there_is_none_yet() {
+    let b = support::Ferry::named("B").start();
+    let a = support::ActiveMq::named("A").connect(b.url()).flag("--duplex", "true").start();
+    a.process.log_line("why there is no bridge", |line| {
+        line.contains("duplex bridges are not supported yet")
+    });
+    let mut jms = Jms::start();
+    jms.connect("at B", b.url(), "auto");
+    jms.consume("k", "at B", "queue://others.go.on");
+    jms.produce("p", "at B", "queue://others.go.on", true);
+    jms.send_many("p", "at B", 0, 10);
+    jms.receive_run("k", 0, 10);
 }

@@ -34,13 +34,19 @@ pub(super) enum Living {
     Topic(Arc<TopicHandle>),
 }
 
+impl Living {
+    pub(super) fn address(&self) -> &Destination {
+        match self {
+            Self::Queue(queue) => queue.address(),
+            Self::Topic(topic) => topic.address(),
+        }
+    }
+}
+
 impl Target {
     /// Its address.
     pub fn address(&self) -> &Destination {
-        match &self.0 {
-            Living::Queue(queue) => queue.address(),
-            Living::Topic(topic) => topic.address(),
-        }
+        self.0.address()
     }
 
     /// The account that its messages count on.
@@ -206,12 +212,15 @@ impl Directory {
         Ok(Found { living, created: true })
     }
 
-    pub(super) fn remove(&self, address: &Destination) {
+    /// Returns whether it was there.
+    pub(super) fn remove(&self, address: &Destination) -> bool {
         let mut tables = self.tables.write();
-        if tables.living.remove(address).is_some() {
+        let existed = tables.living.remove(address).is_some();
+        if existed {
             tables.name_bytes -= address.name().as_bytes().len();
             tables.topics.remove(address);
         }
+        existed
     }
 
     /// Lets a subscription have all topics that match, now and later.
@@ -262,10 +271,9 @@ impl Directory {
 
     /// All living destinations, by address.
     pub(super) fn all(&self) -> Vec<Living> {
-        let tables = self.tables.read();
-        let mut all: Vec<(&Destination, &Living)> = tables.living.iter().collect();
-        all.sort_by_key(|(address, _)| *address);
-        all.into_iter().map(|(_, living)| living.clone()).collect()
+        let mut all: Vec<Living> = self.tables.read().living.values().cloned().collect();
+        all.sort_by(|one, other| one.address().cmp(other.address()));
+        all
     }
 }
 

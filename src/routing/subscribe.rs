@@ -230,6 +230,13 @@ impl Broker {
         }
     }
 
+    /// Lets a consumer have no more, as it is about to end.
+    pub fn suspend(&self, subscription: &Subscription) {
+        if let Held::Queue { queue, key } = &subscription.held {
+            self.clear_up(queue.set_prefetch(*key, 0, self.clock.now_millis()));
+        }
+    }
+
     /// Ends a subscription. What it had not settled goes to others.
     pub fn unsubscribe(&self, subscription: Subscription, delivered: Delivered) {
         let now = self.clock.now_millis();

@@ -49,6 +49,12 @@ impl Jms {
         }
     }
 
+    /// Waits for an operation that was started in the background.
+    pub fn join(&mut self, background: &str, patience: Duration) -> Result<Value, JmsError> {
+        let millis = u64::try_from(patience.as_millis()).expect("a short time");
+        self.attempt(json!({"op": "join", "on": background, "timeout_ms": millis}))
+    }
+
     /// Performs one operation that must succeed.
     pub fn call(&mut self, call: Value) -> Value {
         let shown = call.to_string();

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use super::activemq::{ActiveMq, ActiveMqSetup};
 use super::ferrymq::{Ferry, FerrySetup};
 use super::jms::Jms;
+use super::wait::{PATIENCE, until};
 
 /// Which product a broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,21 @@ impl Subject {
             Self::Ferry(broker) => broker.process.kill(),
             Self::ActiveMq(broker) => broker.process.kill(),
         }
+    }
+
+    /// Lets it end by itself: a signal for FerryMQ, the end of its input for ActiveMQ's process.
+    pub fn stop(&mut self) {
+        let process = match self {
+            Self::Ferry(broker) => {
+                broker.process.signal("TERM");
+                &mut broker.process
+            }
+            Self::ActiveMq(broker) => {
+                broker.process.close_stdin();
+                &mut broker.process
+            }
+        };
+        until("the broker stops", PATIENCE, || (!process.is_running()).then_some(()));
     }
 
     /// Starts it again on the same port.

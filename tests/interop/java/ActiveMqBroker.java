@@ -7,6 +7,7 @@
 //   --exclude DEST          an excluded destination, queue://NAME or topic://NAME
 //   --include DEST          a dynamically included destination
 //   --static DEST           a statically included destination
+//   --duplex true           asks the other broker for a bridge back over the same socket
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
 // Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
@@ -57,6 +58,7 @@ public final class ActiveMqBroker {
                 case "--port": port = Integer.parseInt(value); break;
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
+                case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
