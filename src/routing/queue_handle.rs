@@ -17,6 +17,9 @@ use crate::destination::{
     QueueSubscription, SubscriptionKey,
 };
 
+/// How many dispatches a queue keeps room for between inputs.
+const KEPT: usize = 1024;
+
 /// A living queue. Its lock is held for the time of one input, never over a wait; messages go to
 /// outboxes under it, so that each consumer gets them in the queue's order.
 pub(super) struct QueueHandle {
@@ -222,6 +225,9 @@ impl QueueHandle {
             }
         }
         drop(dispatches);
+        // A consumer of a wide window may have got a whole backlog at once.
+        effects.dispatches.shrink_to(KEPT);
+        batch.shrink_to(KEPT);
         self.counters.add_expired(effects.expired.len());
         self.counters.add_dead(effects.dead_letters.len());
         Aftermath {

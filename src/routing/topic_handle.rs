@@ -19,6 +19,9 @@ use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, Top
 /// on no memory account, so that nothing else limits them.
 const MOST_ADVISORIES: usize = 65_536;
 
+/// How many dispatches a subscription keeps room for between inputs.
+const KEPT: usize = 64;
+
 /// A living topic: it holds no messages itself, only who subscribes.
 pub(super) struct TopicHandle {
     address: Destination,
@@ -124,6 +127,9 @@ impl TopicSubscriber {
         if !batch.is_empty() {
             self.outbox.push_all(batch);
             batch.clear();
+            // It may have got all that had waited at once.
+            dispatches.shrink_to(KEPT);
+            batch.shrink_to(KEPT);
         }
         count
     }

@@ -1,0 +1,56 @@
+//! A broker in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrymq::config::{
+    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+};
+use ferrymq::node::{Node, World};
+use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::tcp::Tcp;
+use tokio::time::timeout;
+
+/// Only ever waited out by a failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts a broker on a free port.
+pub async fn broker(limits: Limits) -> Node {
+    let connector = TransportConnectorConfig {
+        name: "openwire".to_owned(),
+        endpoint: Endpoint::tcp("127.0.0.1", 0),
+    };
+    let config = BrokerConfig {
+        name: "broker".to_owned(),
+        listen: vec![connector],
+        network_connectors: Vec::new(),
+        admin: AdminConfig::off(),
+        limits,
+    };
+    let world =
+        World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1 };
+    Node::start(config, world).await.unwrap()
+}
+
+/// Limits with one policy: what each destination of `pattern` may hold.
+pub fn limited(pattern: &str, bytes: u64) -> Limits {
+    let pattern = DestinationPattern::parse(pattern).unwrap();
+    let policy = DestinationPolicy { pattern, memory_limit: Some(bytes) };
+    Limits { policies: vec![policy], ..Limits::default() }
+}
+
+/// Asks again and again until there is an answer.
+pub async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let answer = timeout(PATIENCE, asking).await;
+    answer.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
