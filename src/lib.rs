@@ -7,3 +7,4 @@ pub mod connection;
 pub mod destination;
 pub mod node;
 pub mod routing;
+pub mod selector;

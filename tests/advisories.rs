@@ -60,7 +60,8 @@ async fn listeners_that_come_amid_churn_all_end_with_the_truth() {
                 let queue = Destination::queue(format!("q{}", round % 3));
                 peer.consume(round, &queue, 10).await;
                 if round % 5 != 0 {
-                    peer.tell(Wire::remove(peer.consumer_id(round).into(), -1));
+                    let id = peer.consumer_id(round).into();
+                    peer.ask(Wire::remove(id, -1)).await.unwrap();
                 }
             }
             peer
@@ -189,6 +190,57 @@ async fn temporary_destinations_are_told_once_while_they_come_and_go() {
             }
         }
         assert!(living.is_empty(), "never told of the end of {living:?}");
+        listener.nothing_comes().await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destinations_are_told_once_while_they_come_and_go() {
+    let node = broker(Limits::default()).await;
+    let named = |name: String, operation_type| DestinationInfo {
+        destination: Some(Destination::queue(name)),
+        operation_type,
+        ..DestinationInfo::default()
+    };
+    let mut makers = tokio::task::JoinSet::new();
+    for maker in 0..4 {
+        let mut peer = Wire::opened(&node, &format!("maker-{maker}")).await;
+        makers.spawn(async move {
+            for number in 0..200 {
+                // All make the same ones.
+                peer.ask(named(format!("q{number}"), 0).into()).await.unwrap();
+            }
+            peer
+        });
+    }
+    let mut listeners = Vec::new();
+    for number in 0..4 {
+        let mut listener = Wire::opened(&node, &format!("listener-{number}")).await;
+        listener.consume(1, &Destination::topic("ActiveMQ.Advisory.Queue"), 10).await;
+        listeners.push(listener);
+    }
+    let mut maker = None;
+    while let Some(peer) = makers.join_next().await {
+        maker = Some(peer.unwrap());
+    }
+    let mut maker = maker.unwrap();
+    maker.ask(named("q7".to_owned(), 1).into()).await.unwrap();
+    for listener in &mut listeners {
+        let mut living = BTreeMap::new();
+        loop {
+            let dispatch = listener.dispatch().await;
+            listener.settle(&dispatch);
+            let told = dispatch.message.unwrap().data_structure();
+            let Some(Command::DestinationInfo(told)) = told else { panic!("{told:?}") };
+            let name = told.destination.unwrap();
+            if told.operation_type == 1 {
+                assert_eq!(name, Destination::queue("q7"));
+                break;
+            }
+            assert!(living.insert(name.clone(), ()).is_none(), "told twice of {name}");
+        }
+        assert_eq!(living.len(), 200);
         listener.nothing_comes().await;
     }
     node.stop().await;

@@ -95,7 +95,15 @@ const HOUSES: &[House] = &[
     House {
         folder: "",
         stands_on: &["openwire", "transport", "client", "network"],
-        floors: &["cli", "admin", "node", "connection", "routing", "config destination"],
+        floors: &[
+            "cli",
+            "admin",
+            "node",
+            "connection",
+            "routing",
+            "config destination",
+            "selector",
+        ],
         knot: "",
     },
 ];
@@ -130,6 +138,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("destination", &["ferrymq_network::rules"]),
+    ("selector", &[]),
     (
         "config",
         &[

@@ -72,6 +72,8 @@ async fn a_connection_that_comes_again_takes_over_what_it_has() {
             assert_eq!(wire::number_of(dispatch), round);
             next.settle(dispatch);
         }
+        // Answered when both settlements have been read.
+        next.ask(Wire::connection_info("again").into()).await.unwrap();
         // Who listens learns of the former's end before the new one's beginning.
         let mut told = Vec::new();
         for _ in 0..if round == 0 { 1 } else { 2 } {

@@ -75,6 +75,10 @@ impl Peer {
         let mut ending: Vec<Consumer> =
             self.consumers.extract_if(|id, _| which(id)).map(|(_, consumer)| consumer).collect();
         ending.sort_by_key(|consumer| consumer.number);
+        // What one gives back is not for the next to go: it would count as delivered again.
+        for consumer in &ending {
+            self.broker.suspend(&consumer.subscription);
+        }
         for consumer in ending {
             self.end_consumer(consumer, delivered);
         }

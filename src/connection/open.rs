@@ -61,8 +61,8 @@ impl Peer {
     }
 
     /// The peer is a broker: its bridge reads demand here and forwards messages to here.
-    pub(super) fn meet_broker(&mut self, info: Box<BrokerInfo>) -> Result<Outcome, Refusal> {
-        if self.remote_broker.is_some() {
+    pub(super) fn meet_broker(&mut self, info: &BrokerInfo) -> Result<Outcome, Refusal> {
+        if self.is_network {
             return Err(Refusal::protocol("a second BrokerInfo on one connection"));
         }
         if info.duplex_connection {
@@ -76,8 +76,8 @@ impl Peer {
         }
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        self.is_network = true;
         self.entry.is_of_broker(&info);
-        self.remote_broker = Some(info);
         Ok(Outcome::Done)
     }
 
@@ -109,8 +109,8 @@ impl Peer {
         };
         let broker = Arc::clone(&self.broker);
         match info.operation_type {
-            0 => broker.add_destination(info, address, client, self.is_network())?,
-            1 => broker.remove_destination(info, address, client, self.is_network())?,
+            0 => broker.add_destination(info, address, client, self.is_network)?,
+            1 => broker.remove_destination(info, address, client, self.is_network)?,
             other => return Err(Refusal::state(format!("unknown destination operation {other}"))),
         }
         Ok(Outcome::Done)

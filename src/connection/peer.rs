@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
-};
+use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, RemoveInfo, Response};
 use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio_util::sync::CancellationToken;
@@ -42,10 +40,10 @@ pub(super) struct Peer {
     pub(super) permits: Option<Arc<Permits>>,
     /// Ends the connection from elsewhere.
     pub(super) end: CancellationToken,
+    /// Whether the peer is a broker's bridge.
+    pub(super) is_network: bool,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
-    /// The broker at the other end, if it is one.
-    pub(super) remote_broker: Option<Box<BrokerInfo>>,
     pub(super) client: Option<ClientLease>,
     /// Whether the client takes up what it had over a link that it lost.
     pub(super) resumes: bool,
@@ -118,8 +116,8 @@ impl Peer {
             version,
             permits,
             end,
+            is_network: false,
             entry,
-            remote_broker: None,
             client: None,
             resumes: false,
             sessions: BTreeSet::new(),
@@ -138,11 +136,6 @@ impl Peer {
     /// Whether the peer has opened its connection (and so is who it says) and not closed it.
     pub(super) fn is_open(&self) -> bool {
         self.client.is_some() && self.leaving.is_none()
-    }
-
-    /// Whether the peer is a broker's bridge.
-    pub(super) fn is_network(&self) -> bool {
-        self.remote_broker.is_some()
     }
 
     /// How many commands may lie in the outbox before the peer is not read any more: what its
@@ -192,7 +185,7 @@ impl Peer {
         let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
         let outcome = match command {
             Command::ConnectionInfo(info) => self.open(&info),
-            Command::BrokerInfo(info) => self.meet_broker(info),
+            Command::BrokerInfo(info) => self.meet_broker(&info),
             Command::SessionInfo(info) => self.add_session(&info),
             Command::ProducerInfo(info) => self.add_producer(&info),
             Command::ConsumerInfo(info) => self.add_consumer(&info),

@@ -8,6 +8,7 @@ use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::link::Link;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -143,9 +144,9 @@ impl Node {
     /// leaves as far as they read it in time.
     pub async fn stop(self) {
         self.end.cancel();
-        for connector in self.connectors {
-            connector.stop().await;
-        }
+        let mut stopping: JoinSet<()> =
+            self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
+        while stopping.join_next().await.is_some() {}
         self.connections.close().await;
         self.tasks.close();
         self.tasks.wait().await;

@@ -10,6 +10,7 @@ use ferrymq_openwire::destination::{Destination, DestinationKind};
 use super::advisory::{self, is_advisory};
 use super::broker::Broker;
 use super::directory::Living;
+use super::publish_error::PublishError;
 use super::registry::{Registration, Registry, Temporary};
 use super::topic_handle::TopicSubscriber;
 use crate::destination::Pending;
@@ -48,13 +49,32 @@ impl Broker {
         });
     }
 
-    /// Tells of a destination that came to life.
-    pub(super) fn announce_destination(&self, address: &Destination) {
+    /// Brings a destination to life and tells of it, or finds the one that somebody else just
+    /// brought.
+    pub(super) fn create_destination(&self, address: &Destination) -> Result<Living, PublishError> {
         let mut registry = self.registry.lock();
+        let found = self.directory.find_or_create(address, || self.account_for(address))?;
+        if found.created {
+            self.tell_of_destination(&mut registry, address, 0);
+        }
+        Ok(found.living)
+    }
+
+    /// Tells that a destination, not a temporary one, came (0) or went (1).
+    pub(super) fn tell_of_destination(
+        &self,
+        registry: &mut Registry,
+        address: &Destination,
+        operation_type: i8,
+    ) {
+        if is_advisory(address) {
+            return;
+        }
         let topic = advisory::destination_topic(address.kind());
-        self.tell(&mut registry, &topic, None, || {
+        self.tell(registry, &topic, None, || {
             Command::DestinationInfo(DestinationInfo {
                 destination: Some(address.clone()),
+                operation_type,
                 ..DestinationInfo::default()
             })
         });
@@ -115,10 +135,7 @@ impl Broker {
         let kinds = [DestinationKind::Queue, DestinationKind::Topic];
         if kinds.iter().any(|kind| wanted(&advisory::destination_topic(*kind))) {
             for living in self.directory.all() {
-                let address = match &living {
-                    Living::Queue(queue) => queue.address(),
-                    Living::Topic(topic) => topic.address(),
-                };
+                let address = living.address();
                 let topic = advisory::destination_topic(address.kind());
                 if address.kind().is_temporary() || is_advisory(address) || !wanted(&topic) {
                     continue;

@@ -15,6 +15,7 @@ use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits};
 use crate::destination::MemoryAccount;
+use crate::selector::Selectors;
 
 /// What a broker is made from.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct Broker {
     pub(super) directory: Directory,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
+    /// Those of all consumers.
+    pub(super) selectors: Selectors,
 }
 
 impl Broker {
@@ -65,6 +68,7 @@ impl Broker {
             sequence: AtomicI64::new(1),
             directory: Directory::default(),
             clients: Mutex::new(Clients::default()),
+            selectors: Selectors::default(),
         })
     }
 

@@ -36,6 +36,13 @@ pub(super) enum Living {
 }
 
 impl Living {
+    pub(super) fn address(&self) -> &Destination {
+        match self {
+            Self::Queue(queue) => queue.address(),
+            Self::Topic(topic) => topic.address(),
+        }
+    }
+
     fn counters(&self) -> &DestinationCounters {
         match self {
             Self::Queue(queue) => queue.counters(),
@@ -47,10 +54,7 @@ impl Living {
 impl Target {
     /// Its address.
     pub fn address(&self) -> &Destination {
-        match &self.0 {
-            Living::Queue(queue) => queue.address(),
-            Living::Topic(topic) => topic.address(),
-        }
+        self.0.address()
     }
 
     /// The account that its messages count on.
@@ -216,13 +220,16 @@ impl Directory {
         Ok(Found { living, created: true })
     }
 
-    pub(super) fn remove(&self, address: &Destination) {
+    /// Returns whether it was there.
+    pub(super) fn remove(&self, address: &Destination) -> bool {
         let mut tables = self.tables.write();
-        if let Some(living) = tables.living.remove(address) {
+        let gone = tables.living.remove(address);
+        if let Some(living) = &gone {
             tables.gone.add(living.counters());
             tables.name_bytes -= address.name().as_bytes().len();
             tables.topics.remove(address);
         }
+        gone.is_some()
     }
 
     /// Lets a subscription have all topics that match, now and later.
@@ -287,10 +294,9 @@ impl Directory {
 
     /// All living destinations, by address.
     pub(super) fn all(&self) -> Vec<Living> {
-        let tables = self.tables.read();
-        let mut all: Vec<(&Destination, &Living)> = tables.living.iter().collect();
-        all.sort_by_key(|(address, _)| *address);
-        all.into_iter().map(|(_, living)| living.clone()).collect()
+        let mut all: Vec<Living> = self.tables.read().living.values().cloned().collect();
+        all.sort_by(|one, other| one.address().cmp(other.address()));
+        all
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 
-use super::advisory::is_advisory;
 use super::broker::Broker;
 use super::directory::{Living, Target};
 use super::publish_error::PublishError;
@@ -34,11 +33,7 @@ impl Broker {
         if name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">") {
             return Err(invalid("a name to send to must not hold the wildcards '*' and '>'"));
         }
-        let found = self.directory.find_or_create(address, || self.account_for(address))?;
-        if found.created && !is_advisory(address) {
-            self.announce_destination(address);
-        }
-        Ok(Target(found.living))
+        Ok(Target(self.create_destination(address)?))
     }
 
     /// Takes a message for `target`. When the destination has been deleted meanwhile, it is looked

@@ -122,8 +122,12 @@ impl Broker {
             None => true,
         };
         if ended {
-            self.directory.remove(address);
-            self.retract_temporary(registry, address);
+            let existed = self.directory.remove(address);
+            if address.kind().is_temporary() {
+                self.retract_temporary(registry, address);
+            } else if existed {
+                self.tell_of_destination(registry, address, 1);
+            }
         }
         ended
     }

@@ -283,6 +283,15 @@ impl Wire {
         .await
     }
 
+    /// The next message, if one comes before long.
+    pub async fn dispatch_soon(&mut self) -> Option<MessageDispatch> {
+        let pick = |command: &Command| match command {
+            Command::MessageDispatch(dispatch) => Some(dispatch.clone()),
+            _ => None,
+        };
+        timeout(SILENCE, self.find(pick)).await.unwrap_or(None)
+    }
+
     /// The number of the next message, and how often it had been delivered before.
     pub async fn number(&mut self) -> (i64, i32) {
         let dispatch = self.dispatch().await;
@@ -298,11 +307,7 @@ impl Wire {
     }
 
     pub async fn nothing_comes(&mut self) {
-        let pick = |command: &Command| match command {
-            Command::MessageDispatch(dispatch) => Some(dispatch.clone()),
-            _ => None,
-        };
-        if let Ok(Some(came)) = timeout(SILENCE, self.find(pick)).await {
+        if let Some(came) = self.dispatch_soon().await {
             panic!("nothing was to come, but {came:?}");
         }
     }
