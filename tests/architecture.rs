@@ -95,7 +95,15 @@ const HOUSES: &[House] = &[
     House {
         folder: "",
         stands_on: &["openwire", "transport", "client", "network"],
-        floors: &["cli", "node", "connection", "routing", "config destination"],
+        floors: &[
+            "cli",
+            "admin",
+            "node",
+            "connection",
+            "routing",
+            "config destination",
+            "selector",
+        ],
         knot: "",
     },
 ];
@@ -103,6 +111,8 @@ const HOUSES: &[House] = &[
 /// What floors of the broker may name of other crates, beside OpenWire itself: only `node` and
 /// `cli` know bridges and topologies, and nothing below `connection` knows links.
 const RESTRICTED: &[(&str, &[&str])] = &[
+    // It shows what the node shows, and asks nobody else.
+    ("admin", &["ferrymq_network::BrokerIdentity", "ferrymq_network::connector"]),
     (
         "connection",
         &[
@@ -127,6 +137,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("destination", &["ferrymq_network::rules"]),
+    ("selector", &[]),
     (
         "config",
         &[

@@ -39,7 +39,7 @@ fn refused(ended: &Ended, wanted: &[&str]) {
 fn without_arguments_one_screen_of_help_is_printed() {
     let ended = run(&[]);
     let help = [ended.stdout, ended.stderr].concat();
-    for command in ["broker", "up", "check", "send", "receive", "bench"] {
+    for command in ["broker", "up", "check", "send", "receive", "status", "bench"] {
         assert!(help.iter().any(|line| line.trim_start().starts_with(command)), "no {command}");
     }
     assert!(help.len() <= 40, "{} lines are more than a screen", help.len());

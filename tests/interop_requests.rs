@@ -153,7 +153,6 @@ fn what_is_not_supported_yet_is_refused_in_so_many_words() {
     jms.call(json!({"op": "producer", "as": "p", "on": "transacted", "to": "queue://q"}));
     jms.call(json!({"op": "send", "on": "p", "session": "transacted", "body": "staged"}));
     for call in [
-        json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q", "selector": "a = 1"}),
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://a.>"}),
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q?consumer.exclusive=true"}),
         json!({"op": "consumer", "as": "k", "on": "puller.s", "from": "queue://q"}),

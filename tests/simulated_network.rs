@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq::config::{BrokerConfig, Limits, TransportConnectorConfig};
+use ferrymq::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
 use ferrymq::node::{Node, World};
 use ferrymq_client::{
     AckMode, ConnectOptions, Connection, ConsumerOptions, IdSource, OutgoingMessage,
@@ -57,6 +57,7 @@ impl Simulation {
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),
+            admin: AdminConfig::off(),
         };
         let host = Arc::new(self.network.host(name));
         let world = World {

@@ -4,11 +4,14 @@
 use bytes::Bytes;
 use ferrymq_openwire::body;
 use ferrymq_openwire::message::{Message, MessageFields, MessageKind};
-use ferrymq_openwire::properties::Properties;
+use ferrymq_openwire::properties::{Properties, scalars};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(properties) = Properties::decode(input) {
+        let mut seen = 0;
+        scalars(input, |_, _| seen += 1).expect("what can be decoded can be walked over");
+        assert_eq!(seen, properties.len());
         let bytes = properties.encode();
         let again = Properties::decode(&bytes).expect("what was encoded can be decoded");
         assert_eq!(again.encode(), bytes);

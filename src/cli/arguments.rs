@@ -12,6 +12,7 @@ use super::logging::{self, LogArguments};
 use super::output::{complain, say};
 use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
+use super::status::{self, StatusArguments};
 use super::up::{self, UpArguments};
 
 /// A federated message broker network that speaks OpenWire.
@@ -36,6 +37,8 @@ enum Command {
     Send(Box<SendArguments>),
     /// Print the messages of a destination as they come.
     Receive(ReceiveArguments),
+    /// Show what a broker does: its connections, destinations and links.
+    Status(StatusArguments),
     /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
     Bench(BenchArguments),
 }
@@ -86,7 +89,7 @@ impl Command {
             Self::Broker(_) => "info",
             Self::Up(_) | Self::Check(_) => "warn",
             // What these have to say, they say themselves.
-            Self::Send(_) | Self::Receive(_) | Self::Bench(_) => "error",
+            Self::Send(_) | Self::Receive(_) | Self::Status(_) | Self::Bench(_) => "error",
         }
     }
 
@@ -97,6 +100,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Send(arguments) => send::run(*arguments).await,
             Self::Receive(arguments) => receive::run(arguments).await,
+            Self::Status(arguments) => status::run(&arguments).await,
             Self::Bench(arguments) => bench::run(arguments).await,
         }
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{self, BrokerConfig, Flags};
+use crate::admin::{AdminError, AdminServer};
+use crate::config::{self, AdminAddress, AdminConfig, AdminListen, BrokerConfig, Flags};
 use crate::node::Node;
 
 use super::exit::ExitCode;
@@ -34,7 +35,8 @@ pub(super) struct BrokerArguments {
     in_memory: bool,
     #[arg(long, hide = true, value_name = "DIR")]
     data: Option<String>,
-    #[arg(long, hide = true, value_name = "ADDRESS")]
+    /// Where the admin API answers, or `none` [default: 127.0.0.1:8161, if it is free]
+    #[arg(long, value_name = "HOST:PORT")]
     admin: Option<String>,
 }
 
@@ -58,6 +60,14 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
             return ExitCode::Failed;
         }
     };
+    // First of all, so that it can be asked whether the broker is ready yet.
+    let admin = match serve_admin(&config.admin).await {
+        Ok(admin) => admin,
+        Err(error) => {
+            complain(error);
+            return ExitCode::Failed;
+        }
+    };
     let introduction = Introduction::of(&config);
     let node = match Node::start(config, real_world()).await {
         Ok(node) => node,
@@ -66,13 +76,50 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
             return ExitCode::Failed;
         }
     };
-    introduction.show(&node);
+    if let Some(admin) = &admin {
+        admin.ready(node.watch());
+    }
+    introduction.show(&node, admin.as_ref());
     shutdown.requested().await;
     say("stopping (once more to exit at once)");
+    if let Some(admin) = &admin {
+        admin.stopping();
+    }
     tokio::select! {
         biased;
         () = shutdown.requested() => ExitCode::Failed,
-        () = node.stop() => ExitCode::Done,
+        () = async {
+            node.stop().await;
+            if let Some(admin) = admin {
+                admin.stop().await;
+            }
+        } => ExitCode::Done,
+    }
+}
+
+/// Starts the admin API, as far as it is wanted and can be had.
+async fn serve_admin(config: &AdminConfig) -> Result<Option<AdminServer>, AdminError> {
+    match &config.listen {
+        AdminListen::Off => Ok(None),
+        AdminListen::At(address) => {
+            if !address.is_loopback() {
+                tracing::warn!(
+                    %address,
+                    "the admin API is open to all that reach this address: it asks for no password"
+                );
+            }
+            AdminServer::start(address, &config.host_names).await.map(Some)
+        }
+        // Nobody asked for it, so it is no reason not to start.
+        AdminListen::Default => {
+            match AdminServer::start(&AdminAddress::default(), &config.host_names).await {
+                Ok(admin) => Ok(Some(admin)),
+                Err(error) => {
+                    tracing::warn!(%error, "no admin API");
+                    Ok(None)
+                }
+            }
+        }
     }
 }
 
@@ -92,11 +139,6 @@ fn configuration(arguments: BrokerArguments) -> Result<BrokerConfig, Refusal> {
                 .to_owned(),
         ));
     }
-    if admin.is_some() {
-        return Err(Refusal::Usage(
-            "--admin cannot be used: the admin API is not supported yet".to_owned(),
-        ));
-    }
     let source = match file {
         None => None,
         Some(path) => {
@@ -105,7 +147,7 @@ fn configuration(arguments: BrokerArguments) -> Result<BrokerConfig, Refusal> {
             Some(source)
         }
     };
-    let flags = Flags { name, listen, network };
+    let flags = Flags { name, listen, network, admin };
     config::load(source.as_ref(), &flags)
         .map_err(|problems| Refusal::Configuration(problems.to_string()))
 }
@@ -130,10 +172,13 @@ impl Introduction {
         }
     }
 
-    fn show(&self, node: &Node) {
+    fn show(&self, node: &Node, admin: Option<&AdminServer>) {
         say(format_args!("FerryMQ {}, broker {}", env!("CARGO_PKG_VERSION"), node.name()));
         for (endpoint, name) in node.listening().iter().zip(&self.names) {
             say(format_args!("listening on  {} ({name})", endpoint.bare()));
+        }
+        if let Some(admin) = admin {
+            say(format_args!("admin API     http://{}", admin.address()));
         }
         for remote in &self.remotes {
             say(format_args!("bridging to   {remote}"));

@@ -5,6 +5,7 @@ mod bench;
 mod broker;
 mod check;
 mod client;
+mod columns;
 mod exit;
 mod files;
 mod logging;
@@ -13,6 +14,7 @@ mod quantities;
 mod receive;
 mod send;
 mod shutdown;
+mod status;
 mod up;
 mod world;
 

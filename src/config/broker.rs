@@ -7,6 +7,8 @@ use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
 
+use super::admin::AdminConfig;
+
 /// Everything that decides what one broker does.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
@@ -18,6 +20,8 @@ pub struct BrokerConfig {
     pub network_connectors: Vec<NetworkConnectorConfig>,
     /// How much the broker may hold.
     pub limits: Limits,
+    /// Its admin API, which whoever starts the broker's process serves.
+    pub admin: AdminConfig,
 }
 
 /// One address that the broker listens on.

@@ -12,11 +12,12 @@ use ferrymq_network::document::reader::Reader;
 use ferrymq_network::document::source::{Source, Span};
 use ferrymq_transport::endpoint::Endpoint;
 
+use super::admin::{AdminConfig, AdminListen, HostName};
 use super::broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
-    BrokerFile, NetworkConnectorSection, PolicySection, TransportConnectorSection,
+    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, TransportConnectorSection,
 };
 
 /// Where a broker listens that nobody told: OpenWire's port, and only for this machine.
@@ -32,6 +33,8 @@ pub struct Flags {
     pub listen: Vec<String>,
     /// Addresses of network connectors, beside the file's.
     pub network: Vec<String>,
+    /// Where the admin API answers, in place of the file's address.
+    pub admin: Option<String>,
 }
 
 /// The configuration that a file, where there is one, and flags add up to.
@@ -43,6 +46,7 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
             listen: Vec::new(),
             network_connectors: Vec::new(),
             limits: Limits::default(),
+            admin: AdminConfig::default(),
         },
     };
     apply(flags, &mut config)?;
@@ -81,6 +85,15 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
         listen: transport_connectors(file.transport_connector, reader),
         network_connectors: network_connectors(file.network_connector, reader),
         limits,
+        admin: file.admin.map(|admin| admin_config(admin.value)).unwrap_or_default(),
+    }
+}
+
+fn admin_config(section: AdminSection) -> AdminConfig {
+    let names = section.host_names.map(|names| names.value).unwrap_or_default();
+    AdminConfig {
+        listen: section.address.map_or(AdminListen::Default, |address| address.value),
+        host_names: names.into_iter().map(|HostName(name)| name).collect(),
     }
 }
 
@@ -155,6 +168,9 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
         }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
         config.listen.push(TransportConnectorConfig { name, endpoint });
+    }
+    if let Some(value) = &flags.admin {
+        config.admin.listen = read_flag(&Source::flag("--admin", value))?;
     }
     for value in &flags.network {
         let source = Source::flag("--network", value);

@@ -1,5 +1,6 @@
 //! Broker configuration: the checked data, and how it is read from TOML and from flags.
 
+mod admin;
 mod broker;
 mod host_name;
 mod load;
@@ -9,6 +10,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
 pub use broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,

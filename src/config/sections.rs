@@ -7,6 +7,8 @@ use ferrymq_network::document::names::Name;
 use ferrymq_network::document::units::ByteSize;
 use ferrymq_network::section;
 
+use super::admin::{AdminListen, HostName};
+
 section! {
     /// A broker's configuration file.
     pub struct BrokerFile {
@@ -20,9 +22,8 @@ section! {
         repeated destination_policy: PolicySection,
         /// What the broker may use of its machine.
         optional system_usage: SystemUsageSection,
-    }
-    refused {
-        "admin" => "the admin API is not supported yet",
+        /// The admin API: status and metrics over HTTP.
+        optional admin: AdminSection,
     }
 }
 
@@ -86,5 +87,16 @@ section! {
     pub struct SystemUsageSection {
         /// Memory for messages, over all destinations; the default is 512MiB.
         optional memory_limit ("memory_limit", "memory_usage"): ByteSize,
+    }
+}
+
+section! {
+    /// The admin API: status and metrics over HTTP, read-only.
+    pub struct AdminSection {
+        /// Where it answers, or `none`; the default is `127.0.0.1:8161`, unless another process
+        /// has it.
+        optional address: AdminListen,
+        /// Names of this machine that requests may use, beside addresses and `localhost`.
+        optional host_names: Vec<HostName>,
     }
 }

@@ -3,7 +3,7 @@
 use ferrymq_network::document::problem::Problems;
 use ferrymq_network::document::source::Source;
 
-use super::{BrokerConfig, Flags, Limits, host_name, load};
+use super::{AdminListen, BrokerConfig, Flags, Limits, host_name, load};
 
 fn file(text: &str) -> Result<BrokerConfig, Problems> {
     load(Some(&Source::file("broker.toml", text)), &Flags::default())
@@ -24,6 +24,7 @@ fn nothing_at_all_is_a_broker_on_the_loopback() {
     assert_eq!(listening(&config), ["openwire tcp://127.0.0.1:61616"]);
     assert!(config.network_connectors.is_empty());
     assert_eq!(config.limits.memory, Limits::DEFAULT_MEMORY);
+    assert_eq!(config.admin.listen, AdminListen::Default);
 }
 
 #[test]
@@ -101,15 +102,19 @@ fn flags_win_over_the_file() {
     let source = Source::file(
         "broker.toml",
         "[broker]\nname = \"a\"\n[[transport_connector]]\nuri = \"tcp://0.0.0.0:1\"\n\
-         [[network_connector]]\nuri = \"tcp://x:1\"",
+         [[network_connector]]\nuri = \"tcp://x:1\"\n\
+         [admin]\naddress = \"0.0.0.0:1\"\nhost_names = [\"london\"]",
     );
     let flags = Flags {
         name: Some("b".to_owned()),
         listen: texts(&["tcp://127.0.0.1:2", "tcp://127.0.0.1:3"]),
         network: texts(&["static:(tcp://y:1)"]),
+        admin: Some("none".to_owned()),
     };
     let config = load(Some(&source), &flags).unwrap();
     assert_eq!(config.name, "b");
+    assert_eq!(config.admin.listen, AdminListen::Off);
+    assert_eq!(config.admin.host_names, ["london"]);
     assert_eq!(listening(&config), ["openwire tcp://127.0.0.1:2", "openwire-2 tcp://127.0.0.1:3"]);
     let names: Vec<&str> =
         config.network_connectors.iter().map(|connector| connector.name.as_str()).collect();
@@ -140,8 +145,12 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             ],
         ),
         (
-            "[admin]\naddress = \"127.0.0.1:8161\"",
-            &["1:2: `admin` cannot be used: the admin API is not supported yet"],
+            "[admin]\naddress = \"127.0.0.1\"\nhost_names = [\"london:1\"]\nuser = \"x\"",
+            &[
+                "2:21: the port is missing (write 127.0.0.1:8161)",
+                "3:22: a host's name cannot contain ':'",
+                "4:1: unknown key `user` in [admin]",
+            ],
         ),
         (
             "[[transport_connector]]\nname = \"x\"",
@@ -246,6 +255,10 @@ fn a_wrong_flag_is_named_with_the_column_in_its_value() {
         (
             Flags { listen: texts(&["tcp://a:1", "tcp://a:1"]), ..Flags::default() },
             "--listen, column 1: error: `openwire` listens there already",
+        ),
+        (
+            Flags { admin: Some("127.0.0.1:high".to_owned()), ..Flags::default() },
+            "--admin, column 11: error: \"high\" is no port",
         ),
         (
             Flags { network: texts(&["static:(tcp://a:1"]), ..Flags::default() },

@@ -8,7 +8,9 @@ mod peer;
 mod produce;
 mod producer;
 mod refusal;
+mod roster;
 mod serve;
 
 pub use listener::{ListenError, Listening};
+pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

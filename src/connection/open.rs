@@ -45,6 +45,7 @@ impl Peer {
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
+        self.entry.opened_by(client.client_id());
         self.client = Some(client);
         self.former = former;
         self.resumes = info.failover_reconnect;
@@ -76,6 +77,7 @@ impl Peer {
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
+        self.entry.is_of_broker(&info);
         Ok(Outcome::Done)
     }
 

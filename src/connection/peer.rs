@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
+use super::roster::Entry;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
 
@@ -41,6 +42,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// What others may see of it.
+    pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
     /// Whether the client takes up what it had over a link that it lost.
     pub(super) resumes: bool,
@@ -104,6 +107,7 @@ impl Peer {
         version: u8,
         permits: Option<Arc<Permits>>,
         end: CancellationToken,
+        entry: Arc<Entry>,
     ) -> Self {
         Self {
             broker,
@@ -113,6 +117,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            entry,
             client: None,
             resumes: false,
             sessions: BTreeSet::new(),
@@ -219,6 +224,7 @@ impl Peer {
             | Command::ProducerAck(_) => Ok(Outcome::Unanswered),
             other => Err(Refusal::protocol(format!("{} is not for brokers", other.wire_name()))),
         };
+        self.entry.holds(self.consumers.len(), self.producers.len());
         self.answer(id, wanted, outcome)
     }
 

@@ -118,6 +118,7 @@ impl Peer {
             ..ProducerAck::default()
         });
         self.broker.publish(target, message)?;
+        self.entry.count_message();
         if let Some(ack) = ack {
             self.outbox.push(Command::ProducerAck(ack));
         }

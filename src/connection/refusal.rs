@@ -96,7 +96,7 @@ impl From<SubscribeError> for Refusal {
     fn from(error: SubscribeError) -> Self {
         let class = match error {
             SubscribeError::Destination(error) => return error.into(),
-            SubscribeError::NotSupported("selectors are") => INVALID_SELECTOR,
+            SubscribeError::Selector(_) => INVALID_SELECTOR,
             SubscribeError::NotSupported(_) => JMS_EXCEPTION,
             SubscribeError::NoDestination
             | SubscribeError::InvalidName { .. }

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::open::own_broker_info;
 use super::peer::{Flow, Peer};
+use super::roster::{ConnectionSnapshot, Roster};
 use crate::destination::Delivered;
 use crate::routing::Broker;
 
@@ -37,6 +38,7 @@ pub struct Connections {
     broker: Arc<Broker>,
     tasks: TaskTracker,
     end: CancellationToken,
+    roster: Arc<Roster>,
 }
 
 /// What a connection was admitted with, from the connector that accepted it.
@@ -49,7 +51,13 @@ pub struct Admitted {
 impl Connections {
     /// Serves the connections of `broker`, until they are closed.
     pub fn new(broker: Arc<Broker>) -> Self {
-        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new() }
+        let roster = Arc::default();
+        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new(), roster }
+    }
+
+    /// All connections whose wire format is agreed on, in the order in which they came.
+    pub fn snapshots(&self) -> Vec<ConnectionSnapshot> {
+        self.roster.snapshots()
     }
 
     /// Serves what a connector accepted; `done` is called when it has ended.
@@ -95,6 +103,9 @@ impl Connections {
         let version = negotiated.as_ref().map_or(OWN_VERSION, |agreed| agreed.format.version);
         let mut pump = tokio::spawn(pump.run());
         let end = self.end.child_token();
+        let in_process = negotiated.is_none();
+        let since = self.broker.clock().now_millis();
+        let place = Arc::clone(&self.roster).enter(&address.remote, in_process, since, &outbox);
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
             outbox.clone(),
@@ -102,6 +113,7 @@ impl Connections {
             version,
             permits,
             end.clone(),
+            Arc::clone(place.entry()),
         );
         outbox.push(own_broker_info(&self.broker));
         receiver.set_max_frame_size(OPENING_FRAME_SIZE);

@@ -28,6 +28,12 @@ pub struct QueueSubscription {
     pub network: bool,
 }
 
+impl QueueSubscription {
+    fn admits(&self, entry: &Entry) -> bool {
+        self.admission.admits(&entry.message, entry.redeliveries)
+    }
+}
+
 struct Subscription {
     asked: QueueSubscription,
     window: Window,
@@ -270,7 +276,7 @@ impl Queue {
             slots
                 .get(slot)
                 .and_then(Option::as_ref)
-                .is_some_and(|subscription| subscription.asked.admission.admits(&entry.message))
+                .is_some_and(|subscription| subscription.asked.admits(&entry))
         });
         match chosen {
             Some(slot) => self.dispatch(slot, entry, effects),
@@ -306,7 +312,7 @@ impl Queue {
             let next = self.pending.range(subscription.tested_to..).next();
             let Some((&sequence, entry)) = next else { break };
             let expired = has_expired(&entry.message, now);
-            let taken = if expired || subscription.asked.admission.admits(&entry.message) {
+            let taken = if expired || subscription.asked.admits(entry) {
                 self.take_pending(sequence)
             } else {
                 None

@@ -9,6 +9,7 @@ use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, Sessi
 use ferrymq_openwire::message::{Message, MessageFields, MessageKind};
 
 use super::*;
+use crate::selector::{Selector, Selectors};
 
 fn producer() -> ProducerId {
     ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1)
@@ -177,7 +178,7 @@ fn a_bridge_never_gets_what_its_far_broker_has_seen_and_holds_up_nobody() {
         }),
         ..ConsumerInfo::default()
     };
-    let admission = Admission::of(&info);
+    let admission = Admission::of(&info, &Selectors::default()).expect("no selector");
     let bridge = QueueSubscription { priority: 5, admission, network: true, ..asking(1) };
     let bridge = queue.subscribe(bridge, 0, &mut effects);
     let seen = MessageFields { broker_path: Some(vec![Some(far)]), ..fields(1) };
@@ -306,4 +307,143 @@ fn a_topic_subscription_counts_and_never_matches() {
     assert_eq!(subscription.acknowledge(&ack, 0, &mut dispatches), 2);
     let got: Vec<i64> = dispatches.iter().map(|message| message.broker_sequence_id()).collect();
     assert_eq!(got, [1, 2, 3, 4]);
+}
+
+/// A subscription of this selector, and the selector.
+fn selecting(text: &str, prefetch: usize) -> (QueueSubscription, Selector) {
+    let selectors = Selectors::default();
+    let info = ConsumerInfo { selector: Some(text.into()), ..ConsumerInfo::default() };
+    let admission = Admission::of(&info, &selectors).expect("a valid selector");
+    let selector = selectors.parse(&text.into()).expect("a valid selector").expect("not blank");
+    (QueueSubscription { admission, ..asking(prefetch) }, selector)
+}
+
+fn urgent(number: i64, priority: i8) -> Arc<Message> {
+    numbered(&MessageFields { priority, ..fields(number) }, number)
+}
+
+#[test]
+fn a_message_that_nobody_selects_waits_and_holds_up_nobody() {
+    let (mut queue, mut effects) = (queue(), Effects::default());
+    let high = queue.subscribe(selecting("JMSPriority > 6", 9).0, 0, &mut effects);
+    let low = queue.subscribe(selecting("JMSPriority < 3", 9).0, 0, &mut effects);
+    for (number, priority) in [(1, 5), (2, 1), (3, 5), (4, 9), (5, 0)] {
+        queue.enqueue(urgent(number, priority), 0, &mut effects);
+    }
+    assert_eq!(numbers(&mut effects, high), [4]);
+    assert_eq!(numbers(&mut effects, low), [2, 5]);
+    assert_eq!(queue.pending(), 2);
+    let all = queue.subscribe(asking(9), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, all), [1, 3]);
+}
+
+#[test]
+fn a_selecting_consumer_gets_older_messages_when_it_gets_room_and_tests_none_twice() {
+    let (mut queue, mut effects) = (queue(), Effects::default());
+    for number in 1..=1000 {
+        let priority = if number % 100 == 0 { 9 } else { 4 };
+        queue.enqueue(urgent(number, priority), 0, &mut effects);
+    }
+    let (asked, selector) = selecting("JMSPriority = 9", 2);
+    let key = queue.subscribe(asked, 0, &mut effects);
+    assert_eq!(numbers(&mut effects, key), [100, 200]);
+    let mut got = Vec::new();
+    for number in 1..=10 {
+        let settled = (number * 100, number * 100, 1);
+        settle(&mut queue, key, AckKind::Standard, settled, &mut effects).unwrap();
+        got.extend(numbers(&mut effects, key));
+    }
+    assert_eq!(got, [300, 400, 500, 600, 700, 800, 900, 1000]);
+    assert_eq!(queue.pending(), 990);
+    assert_eq!(selector.evaluations(), 1000);
+    // With room, it is asked of new messages only.
+    queue.enqueue(urgent(1001, 4), 0, &mut effects);
+    queue.enqueue(urgent(1002, 9), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, key), [1002]);
+    assert_eq!(selector.evaluations(), 1002);
+}
+
+#[test]
+fn selectors_see_redeliveries_as_the_queue_counts_them() {
+    let (mut queue, mut effects) = (queue(), Effects::default());
+    let again = queue.subscribe(selecting("JMSRedelivered", 9).0, 0, &mut effects);
+    let first = queue.subscribe(selecting("JMSXDeliveryCount = 1", 9).0, 0, &mut effects);
+    queue.enqueue(message(1), 0, &mut effects);
+    queue.enqueue(message(2), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, first), [1, 2]);
+    queue.unsubscribe(first, Delivered::UpTo(1), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, again), [1]);
+    assert_eq!(queue.pending(), 1, "what was not delivered does not count as such");
+}
+
+#[test]
+fn what_a_topic_subscription_does_not_select_takes_no_room() {
+    let admission = selecting("JMSPriority > 6", 1).0.admission;
+    let mut subscription = TopicSubscription::new(1, admission);
+    let mut dispatches = Vec::new();
+    for (number, priority) in [(1, 4), (2, 9), (3, 4), (4, 9)] {
+        let pending = Pending { message: urgent(number, priority), charge: None };
+        subscription.offer(pending, 0, &mut dispatches);
+    }
+    let got = |dispatches: &[Arc<Message>]| -> Vec<i64> {
+        dispatches.iter().map(|message| message.broker_sequence_id()).collect()
+    };
+    assert_eq!(got(&dispatches), [2]);
+    let ack =
+        Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 1, cause: None };
+    subscription.acknowledge(&ack, 0, &mut dispatches);
+    assert_eq!(got(&dispatches), [2, 4]);
+}
+
+#[test]
+fn any_history_with_selectors_serves_whoever_wants_a_message_and_has_room() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut queue, mut effects) = (queue(), Effects::default());
+        // What each consumer wants (the remainder of a number by 3), its window, what it holds.
+        let mut windows: BTreeMap<SubscriptionKey, (i64, usize, Vec<i64>)> = BTreeMap::new();
+        let (mut sent, mut waiting) = (0, BTreeSet::new());
+        for _ in 0..300 {
+            match random.u8(..10) {
+                0..=4 => {
+                    sent += 1;
+                    waiting.insert(sent);
+                    let priority = i8::try_from(sent % 3).unwrap();
+                    queue.enqueue(urgent(sent, priority), 0, &mut effects);
+                }
+                5 if windows.len() < 5 => {
+                    let (wants, prefetch) = (random.i64(0..3), random.usize(1..4));
+                    let asked = selecting(&format!("JMSPriority = {wants}"), prefetch).0;
+                    let key = queue.subscribe(asked, 0, &mut effects);
+                    windows.insert(key, (wants, prefetch, Vec::new()));
+                }
+                6 => {
+                    if let Some(key) = random.choice(windows.keys().copied().collect::<Vec<_>>()) {
+                        let (_, _, held) = windows.remove(&key).unwrap();
+                        waiting.extend(held);
+                        queue.unsubscribe(key, Delivered::Nothing, 0, &mut effects);
+                    }
+                }
+                _ => {
+                    let Some((&key, _)) = random.choice(windows.iter()) else { continue };
+                    let (_, _, held) = windows.get_mut(&key).unwrap();
+                    let Some(number) = held.pop() else { continue };
+                    let one = (number, number, 1);
+                    settle(&mut queue, key, AckKind::Individual, one, &mut effects).unwrap();
+                }
+            }
+            for dispatch in effects.dispatches.drain(..) {
+                let (wants, _, held) = windows.get_mut(&dispatch.to).expect("a live consumer");
+                let number = dispatch.message.broker_sequence_id();
+                assert_eq!(number % 3, *wants, "seed {seed}");
+                assert!(waiting.remove(&number), "seed {seed}: {number} comes twice");
+                held.push(number);
+            }
+            assert_eq!(queue.pending(), waiting.len(), "seed {seed}");
+            for (wants, prefetch, held) in windows.values() {
+                let wanted = waiting.iter().any(|number| number % 3 == *wants);
+                assert!(held.len() >= *prefetch || !wanted, "seed {seed}: it waits beside room");
+            }
+        }
+    }
 }

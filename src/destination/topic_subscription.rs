@@ -59,7 +59,10 @@ impl TopicSubscription {
 
     /// Takes a message that was published; it is pushed to `dispatches` now or when there is room.
     pub fn offer(&mut self, pending: Pending, now: i64, dispatches: &mut Vec<Arc<Message>>) {
-        if !self.admission.admits(&pending.message) || has_expired(&pending.message, now) {
+        let message = &*pending.message;
+        if !self.admission.admits(message, message.redelivery_counter())
+            || has_expired(message, now)
+        {
             return;
         }
         self.uncharged += usize::from(pending.charge.is_none());

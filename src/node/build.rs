@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::local_broker::NodeBroker;
 use super::status::NodeStatus;
+use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
 use crate::connection::{Connections, ListenError, Listening};
 use crate::routing::{Broker, BrokerSettings};
@@ -54,6 +55,7 @@ pub struct Node {
     connections: Connections,
     connectors: Vec<NetworkConnectorHandle>,
     listening: Vec<Endpoint>,
+    watch: NodeWatch,
     tasks: TaskTracker,
     end: CancellationToken,
 }
@@ -90,7 +92,7 @@ impl Node {
 
         let local =
             Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
-        let connectors = config
+        let connectors: Vec<NetworkConnectorHandle> = config
             .network_connectors
             .into_iter()
             .zip(1u64..)
@@ -104,7 +106,13 @@ impl Node {
                 )
             })
             .collect();
-        Ok(Self { broker, connections, connectors, listening, tasks, end })
+        let watch = NodeWatch::new(
+            Arc::clone(&broker),
+            connections.clone(),
+            connectors.iter().map(NetworkConnectorHandle::watch).collect(),
+            listening.clone(),
+        );
+        Ok(Self { broker, connections, connectors, listening, watch, tasks, end })
     }
 
     /// The broker's name.
@@ -124,13 +132,12 @@ impl Node {
 
     /// What it is doing.
     pub fn status(&self) -> NodeStatus {
-        NodeStatus {
-            name: self.name().to_owned(),
-            connections: self.broker.open_clients(),
-            memory: self.broker.memory().used(),
-            destinations: self.broker.destinations(),
-            links: self.connectors.iter().flat_map(NetworkConnectorHandle::status).collect(),
-        }
+        self.watch.status()
+    }
+
+    /// What sees the node from elsewhere, for as long as it is wanted.
+    pub fn watch(&self) -> NodeWatch {
+        self.watch.clone()
     }
 
     /// Stops: no new connections, bridges end, every peer is told, and what is queued for peers

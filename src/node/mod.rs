@@ -3,6 +3,8 @@
 mod build;
 mod local_broker;
 mod status;
+mod watch;
 
 pub use build::{Node, StartError, World};
-pub use status::NodeStatus;
+pub use status::{BrokerStatus, NodeStatus};
+pub use watch::NodeWatch;

@@ -1,8 +1,12 @@
 //! What a node is doing.
 
-use ferrymq_network::connector::LinkStatus;
+use std::time::Duration;
 
-use crate::routing::DestinationSnapshot;
+use ferrymq_network::BrokerIdentity;
+use ferrymq_network::connector::LinkStatus;
+use ferrymq_transport::endpoint::Endpoint;
+
+use crate::routing::{DestinationSnapshot, Totals};
 
 /// A node at one moment.
 #[derive(Debug, Clone)]
@@ -17,4 +21,27 @@ pub struct NodeStatus {
     pub destinations: Vec<DestinationSnapshot>,
     /// All links of network connectors, in the order of the configuration.
     pub links: Vec<LinkStatus>,
+}
+
+/// A node's broker at one moment, without what it consists of.
+#[derive(Debug, Clone)]
+pub struct BrokerStatus {
+    /// Who it is.
+    pub identity: BrokerIdentity,
+    /// The addresses that it listens on, in the order of the configuration.
+    pub listening: Vec<Endpoint>,
+    /// When it started, in milliseconds since 1970.
+    pub started: i64,
+    /// How long it has been running.
+    pub uptime: Duration,
+    /// Open connections, bridges' own included.
+    pub connections: usize,
+    /// Living destinations.
+    pub destinations: usize,
+    /// Bytes that messages hold.
+    pub memory_used: u64,
+    /// Bytes at which producers have to wait.
+    pub memory_limit: u64,
+    /// What was counted at all destinations since the start, gone ones included.
+    pub totals: Totals,
 }

@@ -9,11 +9,13 @@ use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 
 use super::clients::Clients;
+use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits};
 use crate::destination::MemoryAccount;
+use crate::selector::Selectors;
 
 /// What a broker is made from.
 #[derive(Debug, Clone)]
@@ -44,6 +46,8 @@ pub struct Broker {
     pub(super) directory: Directory,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
+    /// Those of all consumers.
+    pub(super) selectors: Selectors,
 }
 
 impl Broker {
@@ -64,6 +68,7 @@ impl Broker {
             sequence: AtomicI64::new(1),
             directory: Directory::default(),
             clients: Mutex::new(Clients::default()),
+            selectors: Selectors::default(),
         })
     }
 
@@ -85,6 +90,17 @@ impl Broker {
     /// All destinations, by address.
     pub fn destinations(&self) -> Vec<DestinationSnapshot> {
         self.directory.all().into_iter().map(|living| Target(living).snapshot()).collect()
+    }
+
+    /// How many destinations live.
+    pub fn living_destinations(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// What was counted at all destinations since the broker started, gone ones included: it never
+    /// falls.
+    pub fn totals(&self) -> Totals {
+        self.directory.totals()
     }
 
     /// Drops what has expired while it waited in queues.

@@ -58,3 +58,28 @@ impl DestinationCounters {
         self.dead.load(Ordering::Relaxed)
     }
 }
+
+/// What has happened at several destinations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages taken in.
+    pub enqueued: u64,
+    /// Messages handed to consumers, each time that one was.
+    pub dispatched: u64,
+    /// Messages that consumers have acknowledged.
+    pub settled: u64,
+    /// Messages that expired.
+    pub expired: u64,
+    /// Messages that became dead letters because a consumer refused them.
+    pub dead: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, counters: &DestinationCounters) {
+        self.enqueued += counters.enqueued();
+        self.dispatched += counters.dispatched();
+        self.settled += counters.settled();
+        self.expired += counters.expired();
+        self.dead += counters.dead();
+    }
+}

@@ -10,6 +10,7 @@ use ferrymq_openwire::text::Text;
 use parking_lot::RwLock;
 
 use super::address_range;
+use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::topic_handle::{TopicHandle, TopicSubscriber};
@@ -41,6 +42,13 @@ impl Living {
             Self::Topic(topic) => topic.address(),
         }
     }
+
+    fn counters(&self) -> &DestinationCounters {
+        match self {
+            Self::Queue(queue) => queue.counters(),
+            Self::Topic(topic) => topic.counters(),
+        }
+    }
 }
 
 impl Target {
@@ -59,16 +67,14 @@ impl Target {
 
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
-        let (counters, waiting, in_flight, consumers) = match &self.0 {
-            Living::Queue(queue) => {
-                let (waiting, in_flight, consumers) = queue.depth();
-                (queue.counters(), waiting, in_flight, consumers)
-            }
+        let (waiting, in_flight, consumers) = match &self.0 {
+            Living::Queue(queue) => queue.depth(),
             Living::Topic(topic) => {
                 let (in_flight, consumers) = topic.depth();
-                (topic.counters(), 0, in_flight, consumers)
+                (0, in_flight, consumers)
             }
         };
+        let counters = self.0.counters();
         DestinationSnapshot {
             address: self.address().clone(),
             waiting,
@@ -118,6 +124,8 @@ pub(super) struct Directory {
 #[derive(Default)]
 struct Tables {
     living: HashMap<Destination, Living>,
+    /// What was counted at destinations that are gone.
+    gone: Totals,
     /// The topics among them, by name, for patterns to find theirs.
     topics: BTreeMap<Destination, Arc<TopicHandle>>,
     /// By the first level of their names (`None` where it is a wildcard); each in order of
@@ -215,12 +223,13 @@ impl Directory {
     /// Returns whether it was there.
     pub(super) fn remove(&self, address: &Destination) -> bool {
         let mut tables = self.tables.write();
-        let existed = tables.living.remove(address).is_some();
-        if existed {
+        let gone = tables.living.remove(address);
+        if let Some(living) = &gone {
+            tables.gone.add(living.counters());
             tables.name_bytes -= address.name().as_bytes().len();
             tables.topics.remove(address);
         }
-        existed
+        gone.is_some()
     }
 
     /// Lets a subscription have all topics that match, now and later.
@@ -267,6 +276,20 @@ impl Directory {
             }
         }
         found
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tables.read().living.len()
+    }
+
+    /// What was counted at all destinations, gone ones included.
+    pub(super) fn totals(&self) -> Totals {
+        let tables = self.tables.read();
+        let mut totals = tables.gone;
+        for living in tables.living.values() {
+            totals.add(living.counters());
+        }
+        totals
     }
 
     /// All living destinations, by address.

@@ -22,7 +22,7 @@ mod topic_handle;
 
 pub use broker::{Broker, BrokerSettings};
 pub use clients::OpenError;
-pub use counters::DestinationCounters;
+pub use counters::{DestinationCounters, Totals};
 pub use directory::{DestinationSnapshot, Target};
 pub use lease::{ClientLease, Former};
 pub use publish_error::PublishError;

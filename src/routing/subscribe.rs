@@ -20,6 +20,7 @@ use super::topic_handle::{TopicHandle, TopicSubscriber};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };
+use crate::selector::SelectorError;
 
 /// How many members a composite name may have.
 const MOST_MEMBERS: usize = 4096;
@@ -44,6 +45,9 @@ pub enum SubscribeError {
     /// Something that this broker does not do yet.
     #[error("{0} not supported yet")]
     NotSupported(&'static str),
+    /// Its selector cannot be understood.
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
     /// The destination cannot live.
     #[error(transparent)]
     Destination(#[from] PublishError),
@@ -92,7 +96,7 @@ impl Broker {
         refuse_unsupported(info, link.resumes)?;
         let least = usize::from(!link.resumes);
         let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(least);
-        let admission = Admission::of(info);
+        let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
             self.check_owner(link.client, address)?;
@@ -281,7 +285,6 @@ fn refuse_unsupported(info: &ConsumerInfo, resumes: bool) -> Result<(), Subscrib
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
     let queue = address.kind().is_queue();
     let refused = [
-        (info.selector.as_ref().is_some_and(|s| !s.as_bytes().is_empty()), "selectors are"),
         (info.subscription_name.is_some(), "durable subscriptions are"),
         (info.browser, "queue browsers are"),
         (

@@ -22,6 +22,7 @@ pub fn ferrymq_command(arguments: &[&str]) -> Command {
 pub struct FerrySetup {
     name: String,
     listen: String,
+    admin: String,
     arguments: Vec<String>,
     configuration: String,
 }
@@ -45,6 +46,12 @@ impl FerrySetup {
         self
     }
 
+    /// An admin API at a free port; without this there is none.
+    pub fn admin(mut self) -> Self {
+        self.admin = "127.0.0.1:0".to_owned();
+        self
+    }
+
     /// Adds to the configuration file that the broker is started with.
     pub fn configure(mut self, toml: &str) -> Self {
         self.configuration.push_str(toml);
@@ -65,7 +72,7 @@ impl FerrySetup {
         let file = self.configuration_file();
         let mut arguments = vec!["broker"];
         arguments.extend(file.as_deref());
-        arguments.extend(["--name", &self.name, "--listen", listen]);
+        arguments.extend(["--name", &self.name, "--listen", listen, "--admin", &self.admin]);
         arguments.extend(self.arguments.iter().map(String::as_str));
         Process::spawn(&format!("ferrymq {}", self.name), ferrymq_command(&arguments))
     }
@@ -95,6 +102,7 @@ impl Ferry {
         FerrySetup {
             name: name.to_owned(),
             listen: "tcp://127.0.0.1:0".to_owned(),
+            admin: "none".to_owned(),
             arguments: Vec::new(),
             configuration: String::new(),
         }
@@ -108,6 +116,14 @@ impl Ferry {
     pub fn port(&self) -> u16 {
         let port = self.url.rsplit(':').next().and_then(|port| port.parse().ok());
         port.expect("the URL ends in a port")
+    }
+
+    /// `http://127.0.0.1:PORT`, of a broker that was started with an admin API.
+    pub fn admin(&self) -> String {
+        let (_, line) = self
+            .process
+            .stdout_line("its admin address", 0, PATIENCE, |line| line.contains("http://"));
+        line.split_whitespace().last().expect("an address").to_owned()
     }
 
     /// Starts it again on the same port, with the same setup; it must not be running.

@@ -8,6 +8,7 @@
 
 mod activemq;
 mod ferrymq;
+mod http;
 mod java;
 mod jms;
 mod native;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqSetup};
 pub use ferrymq::{Ferry, FerrySetup, ferrymq_command};
+pub use http::{Answer, get, raw_http};
 pub use jms::{Jms, JmsError};
 pub use native::{Native, destination, nothing_comes, numbers, text, text_within};
 pub use process::{Ended, Process};

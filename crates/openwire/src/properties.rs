@@ -163,6 +163,86 @@ impl<N: Into<Text>, V: Into<Value>> FromIterator<(N, V)> for Properties {
     }
 }
 
+/// A property as conditions on messages see it: whole numbers are of one width, and so are others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scalar<'a> {
+    /// Null.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A byte, short, int or long.
+    Exact(i64),
+    /// A float or double.
+    Approximate(f64),
+    /// A string, in modified UTF-8 as it came; it was not checked.
+    Text(&'a [u8]),
+    /// Anything else.
+    Opaque,
+}
+
+/// Shows every entry of encoded properties, in order, and keeps and allocates nothing: what
+/// [`Properties::decode`] reads, for who wants a few of many. An entry may be shown before the bytes
+/// after it turn out to be wrong; names and strings are not checked.
+pub fn scalars<'a>(
+    bytes: &'a [u8],
+    mut see: impl FnMut(&'a [u8], Scalar<'a>),
+) -> Result<(), PropertyError> {
+    let mut input = Input::new(bytes);
+    for _ in 0..input.i32()?.max(0) {
+        let length = usize::from(input.u16()?);
+        let name = input.take(length)?;
+        see(name, scalar(&mut input, 0)?);
+    }
+    finish(&input)
+}
+
+fn scalar<'a>(input: &mut Input<'a>, depth: u8) -> Result<Scalar<'a>, PropertyError> {
+    Ok(match input.u8()? {
+        0 => Scalar::Null,
+        1 => Scalar::Bool(input.u8()? != 0),
+        2 => Scalar::Exact(i8::from_be_bytes(input.array()?).into()),
+        3 => input.u16().map(|_| Scalar::Opaque)?,
+        4 => Scalar::Exact(input.i16()?.into()),
+        5 => Scalar::Exact(input.i32()?.into()),
+        6 => Scalar::Exact(input.i64()?),
+        7 => Scalar::Approximate(f64::from_be_bytes(input.array()?)),
+        8 => Scalar::Approximate(f32::from_be_bytes(input.array()?).into()),
+        9 => {
+            let length = usize::from(input.u16()?);
+            Scalar::Text(input.take(length)?)
+        }
+        10 => {
+            let length = input.length()?;
+            input.take(length).map(|_| Scalar::Opaque)?
+        }
+        11 => {
+            let (depth, count) = (deeper(depth)?, input.i32()?);
+            for _ in 0..count.max(0) {
+                let length = usize::from(input.u16()?);
+                input.take(length)?;
+                scalar(input, depth)?;
+            }
+            if count < 0 { Scalar::Null } else { Scalar::Opaque }
+        }
+        12 => {
+            let (depth, count) = (deeper(depth)?, input.length()?);
+            for _ in 0..count {
+                scalar(input, depth)?;
+            }
+            Scalar::Opaque
+        }
+        13 => match usize::try_from(input.i32()?) {
+            Ok(length) => Scalar::Text(input.take(length)?),
+            Err(_) => Scalar::Null,
+        },
+        tag => return Err(PropertyError::UnknownTag { tag }),
+    })
+}
+
+fn deeper(depth: u8) -> Result<u8, PropertyError> {
+    (depth < MAX_DEPTH).then_some(depth + 1).ok_or(PropertyError::TooDeep { max: MAX_DEPTH })
+}
+
 /// Writes values without count or names: the body of a stream message.
 pub(crate) fn encode_values(values: &[Value]) -> Bytes {
     let mut out = BytesMut::new();
@@ -212,9 +292,6 @@ fn map(input: &mut Input<'_>, depth: u8) -> Result<Option<Properties>, PropertyE
 }
 
 fn value(input: &mut Input<'_>, depth: u8) -> Result<Value, PropertyError> {
-    let deeper = || {
-        (depth < MAX_DEPTH).then_some(depth + 1).ok_or(PropertyError::TooDeep { max: MAX_DEPTH })
-    };
     Ok(match input.u8()? {
         0 => Value::Null,
         1 => Value::Bool(input.u8()? != 0),
@@ -233,9 +310,9 @@ fn value(input: &mut Input<'_>, depth: u8) -> Result<Value, PropertyError> {
             let length = input.length()?;
             Value::Bytes(Bytes::copy_from_slice(input.take(length)?))
         }
-        11 => map(input, deeper()?)?.map_or(Value::Null, Value::Map),
+        11 => map(input, deeper(depth)?)?.map_or(Value::Null, Value::Map),
         12 => {
-            let (depth, count) = (deeper()?, input.length()?);
+            let (depth, count) = (deeper(depth)?, input.length()?);
             let mut values = Vec::with_capacity(count.min(input.remaining()));
             for _ in 0..count {
                 values.push(value(input, depth)?);
@@ -372,7 +449,26 @@ mod tests {
         let bytes = properties.encode();
         let decoded = Properties::decode(&bytes).unwrap();
         assert_eq!(decoded, properties);
+        let mut seen = Vec::new();
+        scalars(&bytes, |name, value| seen.push((name, value))).unwrap();
+        let expected: Vec<_> = decoded.iter().map(|(n, v)| (n.as_bytes(), as_scalar(v))).collect();
+        assert_eq!(seen, expected);
         assert_eq!(decoded.encode(), bytes);
+    }
+
+    fn as_scalar(value: &Value) -> Scalar<'_> {
+        match value {
+            Value::Null => Scalar::Null,
+            Value::Bool(value) => Scalar::Bool(*value),
+            Value::Byte(value) => Scalar::Exact((*value).into()),
+            Value::Short(value) => Scalar::Exact((*value).into()),
+            Value::Int(value) => Scalar::Exact((*value).into()),
+            Value::Long(value) => Scalar::Exact(*value),
+            Value::Double(value) => Scalar::Approximate(*value),
+            Value::Float(value) => Scalar::Approximate((*value).into()),
+            Value::String(text) => Scalar::Text(text.as_bytes()),
+            Value::Char(_) | Value::Bytes(_) | Value::Map(_) | Value::List(_) => Scalar::Opaque,
+        }
     }
 
     #[test]
@@ -410,6 +506,7 @@ mod tests {
             b"\0\0",
         ] {
             assert!(Properties::decode(bad).is_err(), "{bad:?}");
+            assert_eq!(scalars(bad, |_, _| {}), Properties::decode(bad).map(|_| ()), "{bad:?}");
         }
     }
 
@@ -421,6 +518,7 @@ mod tests {
                 bytes.extend(b"\x0C\0\0\0\x01");
             }
             bytes.push(0);
+            assert_eq!(scalars(&bytes, |_, _| {}), Properties::decode(&bytes).map(|_| ()));
             Properties::decode(&bytes)
         };
         assert!(nested(127).is_ok());

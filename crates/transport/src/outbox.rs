@@ -36,6 +36,8 @@ struct State {
     queue: VecDeque<Command>,
     /// Commands that the consumer has taken and not yet passed on.
     in_hand: usize,
+    /// Dispatches of messages that were queued, ever.
+    dispatches: u64,
     phase: Phase,
 }
 
@@ -52,7 +54,7 @@ pub(crate) enum Phase {
 
 impl Outbox {
     pub(crate) fn new() -> Self {
-        let state = State { queue: VecDeque::new(), in_hand: 0, phase: Phase::Open };
+        let state = State { queue: VecDeque::new(), in_hand: 0, dispatches: 0, phase: Phase::Open };
         Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
@@ -70,6 +72,7 @@ impl Outbox {
             if state.phase != Phase::Open {
                 return false;
             }
+            state.dispatches += u64::from(is_dispatch(&command));
             state.queue.push_back(command);
             state.queue.len() == 1
         };
@@ -85,11 +88,13 @@ impl Outbox {
         if commands.is_empty() {
             return !self.is_closed();
         }
+        let dispatches = commands.iter().filter(|command| is_dispatch(command)).count();
         let (accepted, was_empty) = {
             let mut state = self.shared.state.lock();
             let accepted = state.phase == Phase::Open;
             let was_empty = state.queue.is_empty();
             if accepted {
+                state.dispatches += dispatches as u64;
                 state.queue.extend(commands.drain(..));
             }
             (accepted, was_empty)
@@ -122,6 +127,11 @@ impl Outbox {
     pub fn pending(&self) -> usize {
         let state = self.shared.state.lock();
         state.queue.len() + state.in_hand
+    }
+
+    /// How many dispatches of messages have been queued, ever.
+    pub fn dispatches(&self) -> u64 {
+        self.shared.state.lock().dispatches
     }
 
     /// Waits until fewer than `commands` are pending, or the outbox is closed.
@@ -236,6 +246,10 @@ impl Outbox {
             state.queue = VecDeque::new();
         }
     }
+}
+
+fn is_dispatch(command: &Command) -> bool {
+    matches!(command, Command::MessageDispatch(_))
 }
 
 impl fmt::Debug for Outbox {

@@ -1,9 +1,11 @@
 //! The state of a link, shared between its supervisor and whoever asks.
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::status::{LinkState, LinkStatus};
 use crate::bridge::machine::BridgeCounts;
+use crate::local_broker::BrokerIdentity;
 
 /// A link's status. The supervisor's side writes; anybody reads.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ impl LinkBoard {
             remote_uri,
             remote_broker: None,
             state: LinkState::Connecting,
+            since: Instant::now(),
             forwarded: 0,
             in_flight: 0,
             demands: 0,
@@ -51,10 +54,11 @@ impl LinkBoard {
             board.shown.last_error = Some(reason.clone());
         }
         board.shown.state = state;
+        board.shown.since = Instant::now();
     }
 
-    pub(super) fn remote_is(&self, name: &str) {
-        self.state.lock().shown.remote_broker = Some(name.to_owned());
+    pub(super) fn remote_is(&self, remote: &BrokerIdentity) {
+        self.state.lock().shown.remote_broker = Some(remote.clone());
     }
 
     /// Shows something that went wrong without ending the bridge.

@@ -25,6 +25,12 @@ pub struct NetworkConnectorHandle {
     stop: watch::Sender<bool>,
 }
 
+/// Sees the links of a connector, also when its handle is gone.
+#[derive(Debug, Clone)]
+pub struct LinkWatch {
+    boards: Vec<Arc<LinkBoard>>,
+}
+
 #[derive(Debug)]
 struct Link {
     board: Arc<LinkBoard>,
@@ -72,6 +78,11 @@ impl NetworkConnectorHandle {
         self.links.iter().map(|link| link.board.status()).collect()
     }
 
+    /// What sees the links from elsewhere.
+    pub fn watch(&self) -> LinkWatch {
+        LinkWatch { boards: self.links.iter().map(|link| Arc::clone(&link.board)).collect() }
+    }
+
     /// Ends all bridges: nothing new is forwarded, confirmations are awaited for a moment, both
     /// ends are told.
     pub async fn stop(self) {
@@ -81,5 +92,12 @@ impl NetworkConnectorHandle {
                 link.board.enter(LinkState::Stopped);
             }
         }
+    }
+}
+
+impl LinkWatch {
+    /// All links, in the order of the list.
+    pub fn status(&self) -> Vec<LinkStatus> {
+        self.boards.iter().map(|board| board.status()).collect()
     }
 }

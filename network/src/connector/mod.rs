@@ -5,5 +5,5 @@ mod handle;
 mod status;
 mod supervisor;
 
-pub use handle::{NetworkConnector, NetworkConnectorHandle};
+pub use handle::{LinkWatch, NetworkConnector, NetworkConnectorHandle};
 pub use status::{LinkState, LinkStatus};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tokio::time::Instant;
 
+use crate::local_broker::BrokerIdentity;
+
 /// One link of a connector: a remote address, and the bridge over it.
 #[derive(Debug, Clone)]
 pub struct LinkStatus {
@@ -11,10 +13,12 @@ pub struct LinkStatus {
     pub connector: String,
     /// The address of the remote broker, without options.
     pub remote_uri: String,
-    /// The name of the remote broker, from its first introduction on.
-    pub remote_broker: Option<String>,
+    /// The remote broker as it last introduced itself; it stays while the link is down.
+    pub remote_broker: Option<BrokerIdentity>,
     /// Where the link stands.
     pub state: LinkState,
+    /// Since when it stands there.
+    pub since: Instant,
     /// Messages that the remote broker has, over all bridges of this link.
     pub forwarded: u64,
     /// Messages that the remote broker has not confirmed yet.

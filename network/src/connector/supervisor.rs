@@ -204,7 +204,7 @@ impl Observer for Witness<'_> {
         let connector = self.board.connector();
         let uri = self.uri.bare();
         match event {
-            Event::RemoteKnown(remote) => self.board.remote_is(&remote.name),
+            Event::RemoteKnown(remote) => self.board.remote_is(remote),
             Event::Live(remote) => {
                 self.live = true;
                 self.board.enter(LinkState::Live { since: Instant::now() });

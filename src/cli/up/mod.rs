@@ -1,7 +1,6 @@
 //! `ferrymq up`: every broker of a topology on this machine, in one process, with its links and
 //! workloads, and a live view of them.
 
-mod columns;
 mod command;
 mod gate;
 mod picture;

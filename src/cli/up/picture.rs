@@ -8,11 +8,11 @@ use ferrymq_network::connector::{LinkState, LinkStatus};
 use ferrymq_network::topology::spec::Topology;
 use tokio::time::Instant;
 
+use crate::cli::columns::Columns;
 use crate::cli::quantities::{bytes, duration};
 use crate::node::{Node, NodeStatus};
 use crate::routing::DestinationSnapshot;
 
-use super::columns::Columns;
 use super::workload::{Progress, Standing};
 
 /// What is looked at to make pictures.
@@ -117,7 +117,7 @@ impl BrokerRow {
 impl LinkRow {
     fn of(owner: &str, link: &LinkStatus, names: &BTreeMap<String, &str>, now: Instant) -> Self {
         let remote = match (&link.remote_broker, names.get(&link.remote_uri)) {
-            (Some(name), _) => name,
+            (Some(remote), _) => &remote.name,
             (None, Some(name)) => *name,
             (None, None) => &link.remote_uri,
         };

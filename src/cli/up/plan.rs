@@ -7,7 +7,7 @@ use ferrymq_network::document::source::Source;
 use ferrymq_network::topology::spec::{BrokerIndex, BrokerSpec, Kind, LinkSpec, Topology};
 use ferrymq_transport::names::nearest;
 
-use crate::config::{BrokerConfig, Limits, TransportConnectorConfig};
+use crate::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
 
 /// The brokers that `up` starts; the others are only dialled.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ impl Plan {
                     .map(|link| link.connector.clone())
                     .collect(),
                 limits: Limits::default(),
+                // The screen shows what it would tell.
+                admin: AdminConfig::off(),
             })
         });
         brokers.collect()

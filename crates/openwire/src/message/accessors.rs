@@ -69,6 +69,16 @@ impl Message {
         i64::from_be_bytes(self.fixed(Slot::BrokerInTime))
     }
 
+    /// When a broker dispatched it, in milliseconds since 1970; 0 if not stamped.
+    pub fn broker_out_time(&self) -> i64 {
+        i64::from_be_bytes(self.fixed(Slot::BrokerOutTime))
+    }
+
+    /// Whether it is the first of its group for its consumer.
+    pub fn group_first_for_consumer(&self) -> bool {
+        self.flag(Slot::JmsxGroupFirstForConsumer)
+    }
+
     /// The producer that sent it here.
     pub fn producer_id(&self) -> Option<ProducerId> {
         self.structure(Slot::ProducerId)
@@ -140,6 +150,11 @@ impl Message {
     /// The transaction that it is part of.
     pub fn transaction_id(&self) -> Option<TransactionId> {
         self.structure(Slot::TransactionId)
+    }
+
+    /// The transaction in which it was sent first, if a bridge has resent it.
+    pub fn original_transaction_id(&self) -> Option<TransactionId> {
+        self.structure(Slot::OriginalTransactionId)
     }
 
     /// What it refers to.

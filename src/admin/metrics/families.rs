@@ -1,0 +1,237 @@
+//! Which metrics there are.
+
+use std::fmt::Display;
+
+use ferrymq_network::connector::{LinkState, LinkStatus};
+
+use super::destinations::{Divided, MOST_SERIES, Sum};
+use super::exposition::{Exposition, Kind};
+use crate::admin::stage::Stage;
+use crate::connection::FarEnd;
+use crate::node::NodeWatch;
+use crate::routing::DestinationSnapshot;
+
+/// All metrics, as text. Before there is a node, only that it is not ready.
+pub(in crate::admin) fn metrics(stage: &Stage) -> String {
+    let mut text = Exposition::default();
+    text.family("ferrymq_ready", Kind::Gauge, "Whether every listener accepts: 1 or 0.")
+        .sample(&[], u8::from(stage.is_ready()));
+    if let Some(node) = stage.node() {
+        destinations(node, &mut text);
+        // After the destinations, so that the total is never less than the sum of its parts.
+        broker(node, &mut text);
+        links(&node.links(), &mut text);
+    }
+    text.into_text()
+}
+
+fn broker(node: &NodeWatch, text: &mut Exposition) {
+    let status = node.broker();
+    let identity = &status.identity;
+    let id = identity.id.to_string();
+    text.family("ferrymq_broker_info", Kind::Gauge, "Who the broker is; always 1.").sample(
+        &[("name", &identity.name), ("id", &id), ("version", env!("CARGO_PKG_VERSION"))],
+        1,
+    );
+    gauge(
+        text,
+        "ferrymq_start_time_seconds",
+        "When the broker started, in seconds since 1970.",
+        Thousandths(status.started),
+    );
+    gauge(text, "ferrymq_memory_used_bytes", "Bytes that messages hold.", status.memory_used);
+    gauge(
+        text,
+        "ferrymq_memory_limit_bytes",
+        "Bytes at which producers have to wait.",
+        status.memory_limit,
+    );
+    let (mut clients, mut brokers, mut in_process) = (0_u64, 0_u64, 0_u64);
+    for connection in node.connections() {
+        match connection.far_end {
+            FarEnd::Client => clients += 1,
+            FarEnd::Broker(_) => brokers += 1,
+            FarEnd::InProcess(_) => in_process += 1,
+        }
+    }
+    text.family(
+        "ferrymq_connections",
+        Kind::Gauge,
+        "Connections of clients, of other brokers' bridges, and of own bridges (in_process).",
+    )
+    .sample(&[("kind", "client")], clients)
+    .sample(&[("kind", "broker")], brokers)
+    .sample(&[("kind", "in_process")], in_process);
+    let totals = status.totals;
+    for (name, help, value) in [
+        ("ferrymq_messages_enqueued_total", "Messages taken in.", totals.enqueued),
+        ("ferrymq_messages_dispatched_total", "Messages handed to consumers.", totals.dispatched),
+        (
+            "ferrymq_messages_acknowledged_total",
+            "Messages that consumers acknowledged.",
+            totals.settled,
+        ),
+        ("ferrymq_messages_expired_total", "Messages that expired.", totals.expired),
+        (
+            "ferrymq_messages_dead_lettered_total",
+            "Messages that a consumer refused for good.",
+            totals.dead,
+        ),
+    ] {
+        text.family(name, Kind::Counter, help).sample(&[], value);
+    }
+}
+
+fn gauge(text: &mut Exposition, name: &'static str, help: &'static str, value: impl Display) {
+    text.family(name, Kind::Gauge, help).sample(&[], value);
+}
+
+fn destinations(node: &NodeWatch, text: &mut Exposition) {
+    let all = node.destinations();
+    let divided = Divided::new(&all, MOST_SERIES);
+    text.family(
+        "ferrymq_destinations",
+        Kind::Gauge,
+        "Living destinations: with series of their own, or added up as other, temporary, advisory.",
+    )
+    .sample(&[("series", "own")], divided.own.len())
+    .sample(&[("series", "other")], divided.other.destinations)
+    .sample(&[("series", "temporary")], divided.temporary.destinations)
+    .sample(&[("series", "advisory")], divided.advisory.destinations);
+    gauge(
+        text,
+        "ferrymq_destinations_cut",
+        "Lasting destinations that have no series of their own because there are too many.",
+        divided.other.destinations,
+    );
+    let labels: Vec<String> = divided.own.iter().map(|one| one.address.to_string()).collect();
+    type Gauge = (&'static str, &'static str, fn(&Sum) -> u64);
+    let gauges: [Gauge; 4] = [
+        ("ferrymq_destination_waiting_messages", "Messages that wait for a consumer.", |sum| {
+            sum.waiting as u64
+        }),
+        (
+            "ferrymq_destination_in_flight_messages",
+            "Messages dispatched and not acknowledged.",
+            |sum| sum.in_flight as u64,
+        ),
+        ("ferrymq_destination_consumers", "Subscriptions, those of bridges included.", |sum| {
+            sum.consumers as u64
+        }),
+        ("ferrymq_destination_memory_used_bytes", "Bytes that its messages hold.", |sum| {
+            sum.memory
+        }),
+    ];
+    for (name, help, value) in gauges {
+        let mut family = text.family(name, Kind::Gauge, help);
+        for (one, label) in divided.own.iter().zip(&labels) {
+            family.sample(&[("destination", label)], value(&Sum::of(one)));
+        }
+        for (label, sum) in divided.sums() {
+            family.sample(&[("destination", label)], value(&sum));
+        }
+    }
+    type Counter = (&'static str, &'static str, fn(&DestinationSnapshot) -> u64);
+    let counters: [Counter; 5] = [
+        ("ferrymq_destination_enqueued_total", "Messages taken in.", |one| one.enqueued),
+        ("ferrymq_destination_dispatched_total", "Messages handed to consumers.", |one| {
+            one.dispatched
+        }),
+        (
+            "ferrymq_destination_acknowledged_total",
+            "Messages that consumers acknowledged.",
+            |one| one.settled,
+        ),
+        ("ferrymq_destination_expired_total", "Messages that expired.", |one| one.expired),
+        (
+            "ferrymq_destination_dead_lettered_total",
+            "Messages that a consumer refused for good.",
+            |one| one.dead,
+        ),
+    ];
+    for (name, help, value) in counters {
+        let mut family = text.family(name, Kind::Counter, help);
+        for (one, label) in divided.own.iter().zip(&labels) {
+            family.sample(&[("destination", label)], value(one));
+        }
+    }
+}
+
+/// Links are as many as the configuration lists, each with an address of its own.
+fn links(links: &[LinkStatus], text: &mut Exposition) {
+    let mut info = text.family(
+        "ferrymq_link_info",
+        Kind::Gauge,
+        "The broker at the far end, as it last introduced itself; always 1.",
+    );
+    for link in links {
+        let remote = link.remote_broker.as_ref().map_or("", |remote| remote.name.as_str());
+        let [connector, uri] = labels(link);
+        info.sample(&[connector, uri, ("remote_broker", remote)], 1);
+    }
+    type Row = (&'static str, Kind, &'static str, fn(&LinkStatus) -> u64);
+    let rows: [Row; 8] = [
+        ("ferrymq_link_up", Kind::Gauge, "Whether messages cross: 1 or 0.", |link| {
+            u64::from(matches!(link.state, LinkState::Live { .. }))
+        }),
+        ("ferrymq_link_demands", Kind::Gauge, "Destinations with demand beyond it.", |link| {
+            link.demands as u64
+        }),
+        (
+            "ferrymq_link_in_flight_messages",
+            Kind::Gauge,
+            "Messages that the remote broker has not confirmed.",
+            |link| link.in_flight as u64,
+        ),
+        (
+            "ferrymq_link_forwarded_total",
+            Kind::Counter,
+            "Messages that the remote broker has.",
+            |link| link.forwarded,
+        ),
+        (
+            "ferrymq_link_refused_total",
+            Kind::Counter,
+            "Refusals by the remote broker, each try counted.",
+            |link| link.refused,
+        ),
+        (
+            "ferrymq_link_given_up_total",
+            Kind::Counter,
+            "Messages given to the dead letters after refusals.",
+            |link| link.given_up,
+        ),
+        (
+            "ferrymq_link_duplicates_total",
+            Kind::Counter,
+            "Copies that overlapping demands brought and that did not cross.",
+            |link| link.duplicates,
+        ),
+        (
+            "ferrymq_link_held_total",
+            Kind::Counter,
+            "Messages that could not cross and returned to their queues.",
+            |link| link.held,
+        ),
+    ];
+    for (name, kind, help, value) in rows {
+        let mut family = text.family(name, kind, help);
+        for link in links {
+            family.sample(&labels(link), value(link));
+        }
+    }
+}
+
+fn labels(link: &LinkStatus) -> [(&'static str, &str); 2] {
+    [("connector", &link.connector), ("remote_uri", &link.remote_uri)]
+}
+
+/// A number of milliseconds, written in seconds.
+struct Thousandths(i64);
+
+impl Display for Thousandths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let whole = self.0.max(0);
+        write!(f, "{}.{:03}", whole / 1_000, whole % 1_000)
+    }
+}

@@ -1,0 +1,173 @@
+//! The socket of the admin API: what connections and requests may cost.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::host::HostNames;
+use super::pages::router;
+use super::stage::SharedStage;
+use crate::config::AdminAddress;
+use crate::node::NodeWatch;
+
+/// Connections that are served at a time; more wait to be accepted.
+const MOST_CONNECTIONS: usize = 64;
+/// How long a client may take to say what it wants.
+const HEADER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a client may take altogether, from connecting to having read its answer.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// How large what it says may be, in bytes.
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+/// How many headers it may send.
+const MOST_HEADERS: usize = 64;
+/// How long answers that are on their way at the end may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long to wait when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why an admin API does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Another process has the address.
+    #[error(
+        "the admin address {address} is in use by another process; choose another with \
+         --admin HOST:PORT, or --admin none"
+    )]
+    InUse {
+        /// The address.
+        address: AdminAddress,
+    },
+    /// The address cannot be had for another reason.
+    #[error("cannot listen on the admin address {address}: {source}")]
+    Bind {
+        /// The address.
+        address: AdminAddress,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// An admin API that answers: from the start that its node is starting, and when there is one, what
+/// that does.
+pub struct AdminServer {
+    address: SocketAddr,
+    stage: SharedStage,
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+impl AdminServer {
+    /// Takes the address and answers there, also to requests that call it by one of `host_names`.
+    pub async fn start(address: &AdminAddress, host_names: &[String]) -> Result<Self, AdminError> {
+        let refused = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => AdminError::InUse { address: address.clone() },
+            _ => AdminError::Bind { address: address.clone(), source },
+        };
+        let listener =
+            TcpListener::bind((address.host.as_str(), address.port)).await.map_err(refused)?;
+        let bound = listener.local_addr().map_err(refused)?;
+        let names = HostNames::new(host_names.iter().cloned().chain([address.host.clone()]));
+        let stage = SharedStage::starting();
+        let this = Self {
+            address: bound,
+            stage: stage.clone(),
+            tasks: TaskTracker::new(),
+            end: CancellationToken::new(),
+        };
+        let pages = router(stage, names);
+        this.tasks.spawn(accept_all(listener, pages, this.tasks.clone(), this.end.clone()));
+        Ok(this)
+    }
+
+    /// Where it answers, with the port that was chosen where the configuration left it open.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node is ready.
+    pub fn ready(&self, node: NodeWatch) {
+        self.stage.ready(node);
+    }
+
+    /// The node stops: it is not ready any more, and can still be seen.
+    pub fn stopping(&self) {
+        self.stage.stopping();
+    }
+
+    /// Ends it. Answers that are on their way have a moment to arrive.
+    pub async fn stop(self) {
+        self.end.cancel();
+        self.tasks.close();
+        // What takes longer ends by its own limit.
+        let _ = timeout(FAREWELL, self.tasks.wait()).await;
+    }
+}
+
+async fn accept_all(
+    listener: TcpListener,
+    pages: Router,
+    tasks: TaskTracker,
+    end: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "the admin API accepts no connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let pages = pages.clone();
+        tasks.spawn(async move {
+            if timeout(REQUEST_LIMIT, serve(stream, pages)).await.is_err() {
+                tracing::debug!("a client of the admin API took too long");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Waits for a place, then for a connection: what comes meanwhile waits in the system's queue.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// One connection, one request: so that all of it has one time limit, and idle clients hold no
+/// place.
+async fn serve(stream: TcpStream, pages: Router) {
+    let _ = stream.set_nodelay(true);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(MOST_HEADER_BYTES)
+        .max_headers(MOST_HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection of the admin API ended");
+    }
+}

@@ -1,0 +1,186 @@
+//! What the node shows, put into the API's words.
+
+use std::time::Duration;
+
+use ferrymq_network::BrokerIdentity;
+use ferrymq_network::connector::{LinkState, LinkStatus};
+use tokio::time::Instant;
+
+use super::answers::{
+    BridgeTo, BridgedFrom, BrokerAnswer, BrokerName, ConnectionAnswer, ConnectionsAnswer,
+    DestinationAnswer, DestinationsAnswer, LinkAnswer, LinksAnswer, MessageCounts, NetworkAnswer,
+};
+use crate::connection::{ConnectionSnapshot, FarEnd};
+use crate::node::NodeWatch;
+use crate::routing::{DestinationSnapshot, Totals};
+
+/// The broker as a whole; `state` is the node's.
+pub(super) fn broker(node: &NodeWatch, state: &str) -> BrokerAnswer {
+    let status = node.broker();
+    BrokerAnswer {
+        broker: name(&status.identity),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        state: state.to_owned(),
+        listening: status.listening.iter().map(|endpoint| endpoint.bare().to_string()).collect(),
+        started_unix_ms: status.started,
+        uptime_ms: millis(status.uptime),
+        memory_used_bytes: status.memory_used,
+        memory_limit_bytes: status.memory_limit,
+        connections: status.connections as u64,
+        destinations: status.destinations as u64,
+        links: node.links().len() as u64,
+        messages: counts(&status.totals),
+    }
+}
+
+/// The first `limit` connections.
+pub(super) fn connections(node: &NodeWatch, limit: usize) -> ConnectionsAnswer {
+    let all = node.connections();
+    ConnectionsAnswer {
+        total: all.len() as u64,
+        connections: all.iter().take(limit).map(connection).collect(),
+    }
+}
+
+fn connection(snapshot: &ConnectionSnapshot) -> ConnectionAnswer {
+    let (kind, broker) = match &snapshot.far_end {
+        FarEnd::Client => ("client", None),
+        FarEnd::Broker(broker) => ("broker", Some(broker)),
+        FarEnd::InProcess(broker) => ("in_process", broker.as_ref()),
+    };
+    ConnectionAnswer {
+        remote: snapshot.remote.clone(),
+        kind: kind.to_owned(),
+        client_id: snapshot.client_id.clone(),
+        broker: broker.map(name),
+        since_unix_ms: snapshot.since,
+        consumers: snapshot.consumers as u64,
+        producers: snapshot.producers as u64,
+        messages_in: snapshot.messages_in,
+        messages_out: snapshot.messages_out,
+        pending_commands: snapshot.pending as u64,
+    }
+}
+
+/// The first `limit` destinations, in order of what waits at them.
+pub(super) fn destinations(node: &NodeWatch, limit: usize) -> DestinationsAnswer {
+    let mut all = node.destinations();
+    // They come by address, and stay so where equally much waits.
+    all.sort_by_key(|destination| std::cmp::Reverse(destination.waiting));
+    DestinationsAnswer {
+        total: all.len() as u64,
+        destinations: all.iter().take(limit).map(destination).collect(),
+    }
+}
+
+fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
+    let address = &snapshot.address;
+    let totals = Totals {
+        enqueued: snapshot.enqueued,
+        dispatched: snapshot.dispatched,
+        settled: snapshot.settled,
+        expired: snapshot.expired,
+        dead: snapshot.dead,
+    };
+    DestinationAnswer {
+        address: address.to_string(),
+        kind: address.kind().prefix().trim_end_matches("://").to_owned(),
+        name: address.name().to_string(),
+        waiting: snapshot.waiting as u64,
+        in_flight: snapshot.in_flight as u64,
+        consumers: snapshot.consumers as u64,
+        memory_used_bytes: snapshot.memory,
+        messages: counts(&totals),
+    }
+}
+
+/// All links.
+pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
+    let (now, now_unix) = (Instant::now(), node.now_millis());
+    LinksAnswer { links: node.links().iter().map(|status| link(status, now, now_unix)).collect() }
+}
+
+fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
+    let (reason, next_try) = match &status.state {
+        LinkState::WaitingToRetry { reason, until } => {
+            (Some(reason.clone()), Some(millis(until.saturating_duration_since(now))))
+        }
+        LinkState::GivenUp { reason } => (Some(reason.clone()), None),
+        _ => (None, None),
+    };
+    let in_state = millis(now.saturating_duration_since(status.since));
+    LinkAnswer {
+        connector: status.connector.clone(),
+        remote_uri: status.remote_uri.clone(),
+        remote_broker: status.remote_broker.as_ref().map(name),
+        state: state(&status.state).to_owned(),
+        reason,
+        since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
+        in_state_ms: in_state,
+        next_try_in_ms: next_try,
+        forwarded: status.forwarded,
+        in_flight: status.in_flight as u64,
+        demands: status.demands as u64,
+        refused: status.refused,
+        given_up: status.given_up,
+        duplicates: status.duplicates,
+        held: status.held,
+        last_error: status.last_error.clone(),
+    }
+}
+
+fn state(state: &LinkState) -> &'static str {
+    match state {
+        LinkState::Connecting => "connecting",
+        LinkState::Handshaking => "handshaking",
+        LinkState::Live { .. } => "live",
+        LinkState::WaitingToRetry { .. } => "waiting_to_retry",
+        LinkState::GivenUp { .. } => "given_up",
+        LinkState::Stopped => "stopped",
+    }
+}
+
+/// The network as this broker knows it.
+pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
+    let bridges_to = node.links().into_iter().map(|status| BridgeTo {
+        state: state(&status.state).to_owned(),
+        remote_broker: status.remote_broker.as_ref().map(name),
+        connector: status.connector,
+        remote_uri: status.remote_uri,
+    });
+    let bridged_from = node.connections().into_iter().filter_map(|connection| {
+        let FarEnd::Broker(broker) = &connection.far_end else { return None };
+        Some(BridgedFrom {
+            broker: name(broker),
+            remote: connection.remote,
+            since_unix_ms: connection.since,
+        })
+    });
+    NetworkAnswer {
+        broker: name(&node.broker().identity),
+        bridges_to: bridges_to.collect(),
+        bridged_from: bridged_from.collect(),
+    }
+}
+
+fn name(identity: &BrokerIdentity) -> BrokerName {
+    BrokerName {
+        name: identity.name.clone(),
+        id: identity.id.to_string(),
+        url: identity.url.clone(),
+    }
+}
+
+fn counts(totals: &Totals) -> MessageCounts {
+    MessageCounts {
+        enqueued: totals.enqueued,
+        dispatched: totals.dispatched,
+        acknowledged: totals.settled,
+        expired: totals.expired,
+        dead_lettered: totals.dead,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,6 @@
+//! `ferrymq status`: what a broker does, asked from its admin API.
+
+mod command;
+mod report;
+
+pub(super) use command::{StatusArguments, run};

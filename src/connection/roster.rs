@@ -1,0 +1,186 @@
+//! Who is connected, for whoever wants to see it.
+//!
+//! A connection's task writes its own entry as it goes; nothing here decides anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use ferrymq_network::BrokerIdentity;
+use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::text::Text;
+use ferrymq_transport::outbox::Outbox;
+use parking_lot::Mutex;
+
+/// The live connections of a broker.
+#[derive(Default)]
+pub(super) struct Roster {
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    /// In the order in which they came.
+    by_number: BTreeMap<u64, Arc<Entry>>,
+    last: u64,
+}
+
+/// A connection's place on the roster; dropped, it leaves.
+pub(super) struct Place {
+    roster: Arc<Roster>,
+    number: u64,
+    entry: Arc<Entry>,
+}
+
+/// What others may see of one connection. Only its task writes, so that counting needs no more
+/// than relaxed loads and stores.
+pub(super) struct Entry {
+    remote: String,
+    in_process: bool,
+    since: i64,
+    /// Knows what was sent, and what waits to be.
+    outbox: Outbox,
+    introduced: Mutex<Introduced>,
+    consumers: AtomicUsize,
+    producers: AtomicUsize,
+    taken: AtomicU64,
+}
+
+#[derive(Default)]
+struct Introduced {
+    client_id: Option<String>,
+    broker: Option<BrokerIdentity>,
+}
+
+/// A connection at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionSnapshot {
+    /// Where the peer is: `HOST:PORT`, or the name of whoever is at the far end of a pipe.
+    pub remote: String,
+    /// Who the peer is.
+    pub far_end: FarEnd,
+    /// The name that it opened the connection under; none until it has.
+    pub client_id: Option<String>,
+    /// When it came, in milliseconds since 1970.
+    pub since: i64,
+    /// Its consumers.
+    pub consumers: usize,
+    /// Its producers.
+    pub producers: usize,
+    /// Messages taken from it.
+    pub messages_in: u64,
+    /// Messages handed to it, each time that one was.
+    pub messages_out: u64,
+    /// Commands that it has not read yet.
+    pub pending: usize,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FarEnd {
+    /// A client.
+    Client,
+    /// Another broker's bridge to this one.
+    Broker(BrokerIdentity),
+    /// This broker's own bridge to another one, or an embedded client: over a pipe.
+    InProcess(Option<BrokerIdentity>),
+}
+
+impl Roster {
+    /// Adds a connection that came at `since`.
+    pub(super) fn enter(
+        self: Arc<Self>,
+        remote: &str,
+        in_process: bool,
+        since: i64,
+        outbox: &Outbox,
+    ) -> Place {
+        let entry = Arc::new(Entry {
+            remote: remote.to_owned(),
+            in_process,
+            since,
+            outbox: outbox.clone(),
+            introduced: Mutex::default(),
+            consumers: AtomicUsize::new(0),
+            producers: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+        });
+        let number = {
+            let mut entries = self.entries.lock();
+            entries.last += 1;
+            let number = entries.last;
+            entries.by_number.insert(number, Arc::clone(&entry));
+            number
+        };
+        Place { roster: self, number, entry }
+    }
+
+    /// All connections, in the order in which they came.
+    pub(super) fn snapshots(&self) -> Vec<ConnectionSnapshot> {
+        let entries: Vec<Arc<Entry>> = self.entries.lock().by_number.values().cloned().collect();
+        entries.iter().map(|entry| entry.snapshot()).collect()
+    }
+}
+
+impl Place {
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.roster.entries.lock().by_number.remove(&self.number);
+    }
+}
+
+impl Entry {
+    /// The peer has opened its connection under this name.
+    pub(super) fn opened_by(&self, client_id: &Text) {
+        self.introduced.lock().client_id = Some(client_id.to_string());
+    }
+
+    /// The connection is a bridge's: `info` names the broker at its far end.
+    pub(super) fn is_of_broker(&self, info: &BrokerInfo) {
+        let text = |text: &Option<Text>| text.as_ref().map(Text::to_string).unwrap_or_default();
+        self.introduced.lock().broker = Some(BrokerIdentity {
+            id: info.broker_id.clone().unwrap_or_default(),
+            name: text(&info.broker_name),
+            url: text(&info.broker_url),
+        });
+    }
+
+    /// How many consumers and producers the peer has now.
+    pub(super) fn holds(&self, consumers: usize, producers: usize) {
+        self.consumers.store(consumers, Ordering::Relaxed);
+        self.producers.store(producers, Ordering::Relaxed);
+    }
+
+    /// Counts a message that was taken.
+    pub(super) fn count_message(&self) {
+        let before = self.taken.load(Ordering::Relaxed);
+        self.taken.store(before.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    fn snapshot(&self) -> ConnectionSnapshot {
+        let (client_id, broker) = {
+            let introduced = self.introduced.lock();
+            (introduced.client_id.clone(), introduced.broker.clone())
+        };
+        ConnectionSnapshot {
+            remote: self.remote.clone(),
+            far_end: match broker {
+                broker if self.in_process => FarEnd::InProcess(broker),
+                Some(broker) => FarEnd::Broker(broker),
+                None => FarEnd::Client,
+            },
+            client_id,
+            since: self.since,
+            consumers: self.consumers.load(Ordering::Relaxed),
+            producers: self.producers.load(Ordering::Relaxed),
+            messages_in: self.taken.load(Ordering::Relaxed),
+            messages_out: self.outbox.dispatches(),
+            pending: self.outbox.pending(),
+        }
+    }
+}

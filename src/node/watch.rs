@@ -1,0 +1,85 @@
+//! Seeing what a node does, from elsewhere.
+
+use std::sync::Arc;
+
+use ferrymq_network::connector::{LinkStatus, LinkWatch};
+use ferrymq_transport::endpoint::Endpoint;
+use tokio::time::Instant;
+
+use super::status::{BrokerStatus, NodeStatus};
+use crate::connection::{ConnectionSnapshot, Connections};
+use crate::routing::{Broker, DestinationSnapshot};
+
+/// Sees what a node does, from any task, also while the node stops.
+#[derive(Clone)]
+pub struct NodeWatch {
+    seen: Arc<Seen>,
+}
+
+struct Seen {
+    broker: Arc<Broker>,
+    connections: Connections,
+    links: Vec<LinkWatch>,
+    listening: Vec<Endpoint>,
+    /// When the node started, by both clocks.
+    started: (i64, Instant),
+}
+
+impl NodeWatch {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        connections: Connections,
+        links: Vec<LinkWatch>,
+        listening: Vec<Endpoint>,
+    ) -> Self {
+        let started = (broker.clock().now_millis(), Instant::now());
+        Self { seen: Arc::new(Seen { broker, connections, links, listening, started }) }
+    }
+
+    /// The broker as a whole.
+    pub fn broker(&self) -> BrokerStatus {
+        let Seen { broker, listening, started: (started, since), .. } = &*self.seen;
+        BrokerStatus {
+            identity: broker.identity().clone(),
+            listening: listening.clone(),
+            started: *started,
+            uptime: since.elapsed(),
+            connections: broker.open_clients(),
+            destinations: broker.living_destinations(),
+            memory_used: broker.memory().used(),
+            memory_limit: broker.memory().limit(),
+            totals: broker.totals(),
+        }
+    }
+
+    /// What the wall clock of the broker shows, in milliseconds since 1970.
+    pub fn now_millis(&self) -> i64 {
+        self.seen.broker.clock().now_millis()
+    }
+
+    /// All connections, in the order in which they came.
+    pub fn connections(&self) -> Vec<ConnectionSnapshot> {
+        self.seen.connections.snapshots()
+    }
+
+    /// All destinations, by address.
+    pub fn destinations(&self) -> Vec<DestinationSnapshot> {
+        self.seen.broker.destinations()
+    }
+
+    /// All links of network connectors, in the order of the configuration.
+    pub fn links(&self) -> Vec<LinkStatus> {
+        self.seen.links.iter().flat_map(LinkWatch::status).collect()
+    }
+
+    pub(super) fn status(&self) -> NodeStatus {
+        let Seen { broker, .. } = &*self.seen;
+        NodeStatus {
+            name: broker.identity().name.clone(),
+            connections: broker.open_clients(),
+            memory: broker.memory().used(),
+            destinations: self.destinations(),
+            links: self.links(),
+        }
+    }
+}
