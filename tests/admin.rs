@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ferrymq::admin::AdminServer;
 use ferrymq::config::{AdminAddress, BrokerConfig, Flags, load};
 use ferrymq::node::{Node, World};
+use ferrymq_client::{OutgoingMessage, ProducerOptions};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::tcp::Tcp;
 use serde_json::Value;
@@ -177,6 +178,39 @@ async fn metrics_are_a_prometheus_text_of_broker_destinations_and_links() {
     let link = format!(r#"connector="network",remote_uri="{}""#, far.url());
     assert_eq!(value("ferrymq_link_up", &link), 1.0);
     assert_eq!(value("ferrymq_link_info", &format!(r#"{link},remote_broker="far""#)), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_at_destinations_that_are_gone_stays_in_the_totals() {
+    let broker = Ferry::named("a").admin().start();
+    let admin = broker.admin();
+    let client = Native::connect(broker.url()).await;
+    let replies = client.connection.temporary_queue().await.expect("a temporary queue");
+    let address = replies.destination().to_string();
+    let producer =
+        client.session.producer(ProducerOptions::to(replies.destination().clone())).await.unwrap();
+    for _ in 0..3 {
+        producer.send(OutgoingMessage::text("x")).await.expect("it is sent");
+    }
+    let there = |answer: &Value| {
+        list(answer, "destinations").iter().any(|one| one["address"] == address.as_str())
+    };
+    seen("it is there", &admin, "/api/v1/destinations", |one| there(one).then_some(()));
+    let total = |text: &str| {
+        let samples = samples(text);
+        let found = samples.iter().find(|(name, ..)| name == "ferrymq_messages_enqueued_total");
+        found.expect("the total").2
+    };
+    until("all were taken", PATIENCE, || {
+        (total(&get(&admin, "/metrics").body) == 3.0).then_some(())
+    });
+    let body = get(&admin, "/metrics").body;
+    assert!(!body.contains(&address), "a collector keeps what it saw: {body}");
+    let sum = "ferrymq_destination_waiting_messages{destination=\"temporary\"} 3\n";
+    assert!(body.contains(sum), "{body}");
+    drop((producer, replies, client));
+    seen("it is gone", &admin, "/api/v1/destinations", |one| (!there(one)).then_some(()));
+    assert_eq!(total(&get(&admin, "/metrics").body), 3.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,6 +116,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "connection",
         &[
+            "ferrymq_network::BrokerIdentity",
             "ferrymq_network::rules",
             "ferrymq_transport::dial",
             "ferrymq_transport::endpoint",

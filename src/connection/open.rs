@@ -77,7 +77,7 @@ impl Peer {
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
-        self.entry.is_of_broker(&info);
+        self.entry.is_of_broker(info);
         Ok(Outcome::Done)
     }
 

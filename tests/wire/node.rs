@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq::config::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+use ferrymq::config::{
+    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+};
 use ferrymq::node::{Node, World};
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::clock::Clock;
@@ -24,6 +26,7 @@ pub async fn broker(limits: Limits) -> Node {
         name: "broker".to_owned(),
         listen: vec![connector],
         network_connectors: Vec::new(),
+        admin: AdminConfig::off(),
         limits,
     };
     let world =

@@ -14,6 +14,9 @@ use crate::cli::quantities::{bytes, duration};
 /// Characters of a name that are shown: what clients call themselves can be long.
 const WIDEST: usize = 60;
 
+/// The kind of a connection that does not leave the process.
+const IN_PROCESS: &str = "in_process";
+
 /// What a broker does: each part as the admin API answered it.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -178,6 +181,9 @@ fn title(link: &LinkAnswer) -> String {
 
 fn called(connection: &ConnectionAnswer) -> String {
     match (&connection.broker, &connection.client_id) {
+        (Some(broker), _) if connection.kind == IN_PROCESS => {
+            format!("own bridge to {}", shown(&broker.name))
+        }
         (Some(broker), _) => format!("bridge of {}", shown(&broker.name)),
         (None, Some(client)) => shown(client),
         (None, None) => "(not opened)".to_owned(),
@@ -289,8 +295,8 @@ DESTINATION     WAITING  IN FLIGHT  CONSUMERS  ENQUEUED  ACKNOWLEDGED   MEMORY
 queue://orders        2          3          1         5             0  1.5 KiB
 … and 1 more
 
-CONNECTION  FROM            KIND         FOR  CONSUMERS  PRODUCERS  IN  OUT
-evil\u{fffd}[2J   127.0.0.1:4000  client  1 min 0 s          1          0   0    3";
+CONNECTION  FROM            KIND          FOR  CONSUMERS  PRODUCERS  IN  OUT
+evil\u{fffd}[2J    127.0.0.1:4000  client  1 min 0 s          1          0   0    3";
         assert_eq!(report().lines().join("\n"), expected);
     }
 

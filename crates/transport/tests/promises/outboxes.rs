@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::MessageDispatch;
 use ferrymq_openwire::negotiate::WireFormatOptions;
 use ferrymq_transport::link::{Link, LinkError};
 use tokio::time::{Instant, timeout};
@@ -154,4 +156,18 @@ async fn a_push_wakes_whoever_rests() {
             assert_eq!(ids(&received.expect("the command never left")), [id]);
         }
     }
+}
+
+#[tokio::test]
+async fn dispatches_are_counted_as_they_are_queued_and_other_commands_are_not() {
+    let (left, _right) = ferrymq_transport::pipe::pipe("left", "right");
+    let dispatch = || Command::MessageDispatch(MessageDispatch::default());
+    left.outbox.push(dispatch());
+    left.outbox.push(numbered(1));
+    left.outbox.push_all(&mut vec![numbered(2), dispatch(), dispatch()]);
+    assert_eq!(left.outbox.dispatches(), 3);
+    left.outbox.close();
+    left.outbox.push(dispatch());
+    left.outbox.push_all(&mut vec![dispatch()]);
+    assert_eq!(left.outbox.dispatches(), 3);
 }
