@@ -104,6 +104,8 @@ async fn what_a_consumer_of_an_old_version_leaves_counts_as_delivered() {
         let again = peer.dispatch().await;
         assert_eq!(again.redelivery_counter, redeliveries, "version {version}");
         peer.settle(&again);
+        // Answered when the settlement has been read.
+        peer.ask(Wire::remove(Command::ConsumerId(peer.consumer_id(2)), -1)).await.unwrap();
     }
     node.stop().await;
 }
