@@ -60,8 +60,10 @@ async fn peers_are_told_and_deaf_ones_do_not_delay_it() {
 async fn a_process_under_load_stops_with_exit_code_0() {
     let broker = Ferry::named("loaded").start();
     let mut peers = tokio::task::JoinSet::new();
+    let at_work = std::sync::Arc::new(tokio::sync::Barrier::new(5));
     for number in 0..4 {
         let url = broker.url().to_owned();
+        let at_work = std::sync::Arc::clone(&at_work);
         peers.spawn(async move {
             let client = support::Native::connect(&url).await;
             let queue = format!("queue://load-{}", number % 2);
@@ -69,6 +71,7 @@ async fn a_process_under_load_stops_with_exit_code_0() {
                 ferrymq_client::ProducerOptions::to(support::destination(&queue)).persistent(false);
             let producer = client.session.producer(options).await.unwrap();
             let _consumer = client.consumer(&queue).await;
+            at_work.wait().await;
             // Until the broker has gone.
             while producer
                 .send(ferrymq_client::OutgoingMessage::text("x".repeat(1000)))
@@ -79,6 +82,7 @@ async fn a_process_under_load_stops_with_exit_code_0() {
     }
     let loaded = support::Native::connect(broker.url()).await;
     let consumer = loaded.consumer("queue://load-0").await;
+    at_work.wait().await;
     support::text(&consumer).await;
     let started = Instant::now();
     let ended = tokio::task::spawn_blocking(move || broker.terminate()).await.unwrap();
