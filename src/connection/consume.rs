@@ -129,11 +129,12 @@ fn bytes_kept(info: &ConsumerInfo) -> usize {
     let length = |text: Option<&Text>| text.map_or(0, |text| text.as_bytes().len());
     let id = info.consumer_id.as_ref().and_then(|id| id.connection_id.as_ref());
     let address = info.destination.as_ref().map(Destination::name);
-    let texts = [id, address, info.client_id.as_ref(), info.subscription_name.as_ref()];
+    let rest = [&info.client_id, &info.subscription_name, &info.selector].map(Option::as_ref);
+    let texts = [id, address].into_iter().chain(rest);
     let path = info.broker_path.iter().flatten().flatten().map(|id| length(id.value.as_ref()));
     let consumers = info.network_consumer_path.iter().flatten().flatten();
     let consumers = consumers.map(|id| length(id.connection_id.as_ref()));
     // Each hop also takes a place of its own.
     let hops: usize = path.chain(consumers).map(|bytes| bytes + size_of::<ConsumerId>()).sum();
-    texts.into_iter().map(length).sum::<usize>() + hops
+    texts.map(length).sum::<usize>() + hops
 }
