@@ -14,6 +14,16 @@ pub(super) struct Entry {
     pub(super) sequence: i64,
     /// How often it has been delivered before.
     pub(super) redeliveries: i32,
+    /// The message's own, at hand: by the time it is asked again, the message is far from the
+    /// processor.
+    pub(super) expiration: i64,
     /// Given back when the entry goes.
     pub(super) _charge: Charge,
+}
+
+impl Entry {
+    /// Whether its time is over.
+    pub(super) fn has_expired(&self, now: i64) -> bool {
+        self.expiration > 0 && self.expiration < now
+    }
 }

@@ -5,6 +5,7 @@
 
 mod acknowledgement;
 mod admission;
+mod backlog;
 mod effects;
 mod entry;
 mod memory;

@@ -1,6 +1,6 @@
 //! A queue: each message goes to one subscription.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ferrymq_openwire::message::Message;
@@ -8,6 +8,7 @@ use ferrymq_openwire::text::Text;
 
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::admission::Admission;
+use super::backlog::Backlog;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::memory::MemoryAccount;
@@ -76,7 +77,7 @@ impl Delivered {
 /// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
 pub struct Queue {
     account: Arc<MemoryAccount>,
-    pending: BTreeMap<i64, Entry>,
+    pending: Backlog,
     /// Those of `pending` that can expire: when, and which.
     expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
@@ -95,7 +96,7 @@ impl Queue {
     pub fn new(account: Arc<MemoryAccount>) -> Self {
         Self {
             account,
-            pending: BTreeMap::new(),
+            pending: Backlog::default(),
             expiring: BTreeSet::new(),
             last_kept: i64::MIN,
             slots: Vec::new(),
@@ -126,6 +127,7 @@ impl Queue {
         let entry = Entry {
             sequence: message.broker_sequence_id(),
             redeliveries: message.redelivery_counter(),
+            expiration: message.expiration(),
             _charge: self.account.charge(message.size()),
             message,
         };
@@ -267,7 +269,7 @@ impl Queue {
 
     /// Gives an entry to a subscription with room, or keeps it.
     fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
-        if has_expired(&entry.message, now) {
+        if entry.has_expired(now) {
             effects.expired.push(entry.message);
             return;
         }
@@ -309,9 +311,8 @@ impl Queue {
             if subscription.ready || !subscription.window.has_room() {
                 return;
             }
-            let next = self.pending.range(subscription.tested_to..).next();
-            let Some((&sequence, entry)) = next else { break };
-            let expired = has_expired(&entry.message, now);
+            let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
+            let (sequence, expired) = (entry.sequence, entry.has_expired(now));
             let taken = if expired || subscription.asked.admits(entry) {
                 self.take_pending(sequence)
             } else {
@@ -341,18 +342,16 @@ impl Queue {
             }
         }
         self.last_kept = self.last_kept.max(entry.sequence);
-        let expiration = entry.message.expiration();
-        if expiration > 0 {
-            self.expiring.insert((expiration, entry.sequence));
+        if entry.expiration > 0 {
+            self.expiring.insert((entry.expiration, entry.sequence));
         }
-        self.pending.insert(entry.sequence, entry);
+        self.pending.insert(entry);
     }
 
     fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
-        let entry = self.pending.remove(&sequence)?;
-        let expiration = entry.message.expiration();
-        if expiration > 0 {
-            self.expiring.remove(&(expiration, sequence));
+        let entry = self.pending.remove(sequence)?;
+        if entry.expiration > 0 {
+            self.expiring.remove(&(entry.expiration, sequence));
         }
         Some(entry)
     }
@@ -367,9 +366,4 @@ impl Subscription {
         });
         self.window.push(entry);
     }
-}
-
-fn has_expired(message: &Message, now: i64) -> bool {
-    let expiration = message.expiration();
-    expiration > 0 && expiration < now
 }

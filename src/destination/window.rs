@@ -99,8 +99,18 @@ impl Window {
             Some(first) => self.position(first, 0).ok_or_else(|| unmatched(ack.first))?,
             None => 0,
         };
-        let last = ack.last.and_then(|last| self.position(last, start));
+        let last = ack.last.and_then(|last| self.last_position(last, start, ack.count));
         last.map(|last| (start, last + 1)).ok_or_else(|| unmatched(ack.last))
+    }
+
+    /// Where a range ends: mostly as far from its start as the consumer counts, which spares a walk
+    /// over all its messages.
+    fn last_position(&self, last: &MessageId, start: usize, count: usize) -> Option<usize> {
+        let counted = start.saturating_add(count.saturating_sub(1));
+        match self.dispatched.get(counted) {
+            Some(entry) if entry.message.has_id(last) => Some(counted),
+            _ => self.position(last, start),
+        }
     }
 
     fn position(&self, id: &MessageId, from: usize) -> Option<usize> {

@@ -18,7 +18,9 @@ impl DestinationCounters {
     }
 
     pub(super) fn add_dispatched(&self, messages: usize) {
-        self.dispatched.fetch_add(messages as u64, Ordering::Relaxed);
+        if messages > 0 {
+            self.dispatched.fetch_add(messages as u64, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn add_settled(&self, messages: usize) {
@@ -26,11 +28,16 @@ impl DestinationCounters {
     }
 
     pub(super) fn add_expired(&self, messages: usize) {
-        self.expired.fetch_add(messages as u64, Ordering::Relaxed);
+        // Mostly none, and a line that other threads write is not touched for that.
+        if messages > 0 {
+            self.expired.fetch_add(messages as u64, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn add_dead(&self, messages: usize) {
-        self.dead.fetch_add(messages as u64, Ordering::Relaxed);
+        if messages > 0 {
+            self.dead.fetch_add(messages as u64, Ordering::Relaxed);
+        }
     }
 
     /// Messages taken in.

@@ -12,6 +12,7 @@ use ferrymq_openwire::ids::{BrokerId, ProducerId};
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
+use super::by_number::ByNumber;
 use super::effects::Event;
 use super::outgoing::Outgoing;
 use super::recent::RecentIds;
@@ -57,17 +58,17 @@ pub struct ForwardCounts {
 #[derive(Debug)]
 pub(super) struct Forwarder {
     terms: ForwardTerms,
-    windows: HashMap<DemandNumber, Window>,
+    windows: ByNumber<DemandNumber, Window>,
     /// How many windows each temporary destination has.
     temporary: HashMap<Destination, usize>,
     /// Forwarded messages by the number of the command that carries them.
-    pending: HashMap<i32, Forwarded>,
+    pending: ByNumber<i32, Forwarded>,
     retries: VecDeque<Retry>,
     /// Windows with something to acknowledge or to end.
     touched: Vec<DemandNumber>,
     draining: Vec<(Instant, DemandNumber)>,
     /// Superseded topic windows, by the number of the command that ends them.
-    superseded: HashMap<i32, DemandNumber>,
+    superseded: ByNumber<i32, DemandNumber>,
     recent: RecentIds,
     counts: ForwardCounts,
 }
@@ -93,13 +94,13 @@ impl Forwarder {
     pub(super) fn new(terms: ForwardTerms) -> Self {
         Self {
             terms,
-            windows: HashMap::new(),
+            windows: ByNumber::default(),
             temporary: HashMap::new(),
-            pending: HashMap::new(),
+            pending: ByNumber::default(),
             retries: VecDeque::new(),
             touched: Vec::new(),
             draining: Vec::new(),
-            superseded: HashMap::new(),
+            superseded: ByNumber::default(),
             recent: RecentIds::new(RECENT_TOPIC_MESSAGES),
             counts: ForwardCounts::default(),
         }

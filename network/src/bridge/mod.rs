@@ -4,6 +4,7 @@
 //! Nothing here redials: a bridge ends once, with a reason.
 
 mod advised;
+mod by_number;
 pub mod driver;
 pub mod effects;
 mod forwarder;

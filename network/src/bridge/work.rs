@@ -1,6 +1,6 @@
 //! What a bridge does once it knows between whom: follows demand, here for temporary destinations.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo};
@@ -8,6 +8,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 
 use super::advised::AdvisoryAcks;
+use super::by_number::ByNumber;
 use super::forwarder::{ForwardTerms, Forwarder};
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds};
@@ -28,7 +29,7 @@ pub(super) struct Work {
     pub(super) forwarder: Forwarder,
     pub(super) advisory_acks: AdvisoryAcks,
     /// Demand subscriptions that the local broker has not confirmed, by request.
-    pub(super) subscribing: HashMap<i32, DemandNumber>,
+    pub(super) subscribing: ByNumber<i32, DemandNumber>,
     /// Temporary destinations of the remote broker that the local one was told of.
     temporary: HashSet<Destination>,
     /// Temporary destinations to remove here once no subscription to them is left.
@@ -63,7 +64,7 @@ impl Work {
             local_ids,
             remote_ids,
             remote,
-            subscribing: HashMap::new(),
+            subscribing: ByNumber::default(),
             temporary: HashSet::new(),
             leaving: Vec::new(),
             changes: Vec::new(),

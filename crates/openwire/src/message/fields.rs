@@ -223,6 +223,24 @@ impl Layout {
         let start = |index: usize| self.starts.get(index).map_or(0, |&start| start as usize);
         start(slot as usize)..start(slot as usize + 1)
     }
+
+    /// Notes where a field starts.
+    pub(super) fn set_start(&mut self, slot: Slot, start: usize) {
+        if let Some(place) = self.starts.get_mut(slot as usize) {
+            *place = start as u32;
+        }
+    }
+
+    /// Notes that a field starts at `start`, and that those after it, and the end, follow it as
+    /// they do in another layout.
+    pub(super) fn set_starts(&mut self, like: &Layout, slot: Slot, start: usize) {
+        let from = slot as usize..;
+        let moved = (start as u32).wrapping_sub(like.range(slot).start as u32);
+        let places = self.starts.get_mut(from.clone()).unwrap_or_default();
+        for (place, start) in places.iter_mut().zip(like.starts.get(from).unwrap_or_default()) {
+            *place = start.wrapping_add(moved);
+        }
+    }
 }
 
 fn check_kind(kind: MessageKind, version: u8) -> Result<(), DecodeError> {

@@ -1,6 +1,6 @@
 //! The copy of a message that a bridge sends on.
 
-use super::fields::Slot;
+use super::fields::{Layout, Slot};
 use super::held::Message;
 use crate::ids::{BrokerId, ProducerId};
 use crate::text::Text;
@@ -18,32 +18,96 @@ impl Message {
             original => original,
         };
         let path = Path::read(self.field(Slot::BrokerPath));
-        // Rather a little too much than a second allocation.
-        let more = 32
-            + producer.connection_id.as_ref().map_or(0, |text| text.as_bytes().len())
-            + via.value.as_ref().map_or(0, |text| text.as_bytes().len());
-        let mut body = Vec::with_capacity(self.body_len() + more);
+        let mut copy = Splice::with_room(self, self.forwarded_len(producer, via, originally));
 
-        put_producer(producer, &mut body);
-        body.extend_from_slice(self.field(Slot::Destination));
-        body.push(0); // transactionId
-        let end = Slot::OriginalTransactionId;
-        body.extend_from_slice(self.between(Slot::OriginalDestination, end));
-        body.extend_from_slice(originally);
-        body.extend_from_slice(self.between(Slot::GroupId, Slot::TargetConsumerId));
-        body.push(0); // targetConsumerId
-        body.extend_from_slice(self.between(Slot::Compressed, Slot::BrokerPath));
-        path.put_with(via, &mut body);
-        body.extend_from_slice(self.between(Slot::Arrival, Slot::Droppable));
+        copy.begin(Slot::ProducerId);
+        put_producer(producer, &mut copy.body);
+        copy.keep(Slot::Destination, Slot::TransactionId);
+        copy.put(Slot::TransactionId, &[0]);
+        copy.keep(Slot::OriginalDestination, Slot::OriginalTransactionId);
+        copy.put(Slot::OriginalTransactionId, originally);
+        copy.keep(Slot::GroupId, Slot::TargetConsumerId);
+        copy.put(Slot::TargetConsumerId, &[0]);
+        copy.keep(Slot::Compressed, Slot::BrokerPath);
+        copy.begin(Slot::BrokerPath);
+        path.put_with(via, &mut copy.body);
+        copy.keep(Slot::Arrival, Slot::Droppable);
         for slot in [Slot::Droppable, Slot::Cluster] {
-            if !self.field(slot).is_empty() {
-                body.push(0);
-            }
+            let present = !self.field(slot).is_empty();
+            copy.put(slot, if present { &[0] } else { &[] });
         }
-        body.extend_from_slice(self.onward(Slot::BrokerInTime));
+        copy.finish(Slot::BrokerInTime)
+    }
 
-        // Every part is one that was checked, or was written right here.
-        self.with_body(body).unwrap_or_else(|_| self.clone())
+    /// Bytes of the forwarded copy's body. Being wrong would cost an allocation and nothing else.
+    fn forwarded_len(&self, producer: &ProducerId, via: &BrokerId, originally: &[u8]) -> usize {
+        let text_len = |text: &Option<Text>| text.as_ref().map_or(1, |t| 3 + t.as_bytes().len());
+        let anew = [
+            Slot::ProducerId,
+            Slot::TransactionId,
+            Slot::OriginalTransactionId,
+            Slot::TargetConsumerId,
+            Slot::Droppable,
+            Slot::Cluster,
+        ];
+        let gone: usize = anew.map(|slot| self.field(slot).len()).iter().sum();
+        let fixed =
+            [Slot::Droppable, Slot::Cluster].map(|slot| self.field(slot).len().min(1)).iter().sum();
+        let path = match self.field(Slot::BrokerPath) {
+            [0] => 2,
+            _ => 0,
+        };
+        let put: usize = [
+            18 + text_len(&producer.connection_id),
+            originally.len(),
+            2,
+            fixed,
+            path + 2 + text_len(&via.value),
+        ]
+        .iter()
+        .sum();
+        (self.body_len() + put).saturating_sub(gone)
+    }
+}
+
+/// A body that is put together from parts of another message's and from new ones, field by field in
+/// their order.
+///
+/// The map of fields is made on the way: every part is one that was checked, or is written right
+/// here.
+struct Splice<'a> {
+    of: &'a Message,
+    body: Vec<u8>,
+    layout: Layout,
+}
+
+impl<'a> Splice<'a> {
+    fn with_room(of: &'a Message, bytes: usize) -> Self {
+        Self { of, body: Vec::with_capacity(bytes), layout: Layout::default() }
+    }
+
+    /// The field starts here.
+    fn begin(&mut self, slot: Slot) {
+        self.layout.set_start(slot, self.body.len());
+    }
+
+    /// The field is these bytes.
+    fn put(&mut self, slot: Slot, bytes: &[u8]) {
+        self.begin(slot);
+        self.body.extend_from_slice(bytes);
+    }
+
+    /// The fields from one up to, not including, another stay.
+    fn keep(&mut self, first: Slot, end: Slot) {
+        self.layout.set_starts(self.of.layout(), first, self.body.len());
+        self.body.extend_from_slice(self.of.between(first, end));
+    }
+
+    /// The fields from this one to the last stay, and the message is complete.
+    fn finish(mut self, first: Slot) -> Message {
+        self.layout.set_starts(self.of.layout(), first, self.body.len());
+        self.body.extend_from_slice(self.of.onward(first));
+        self.of.with_body(self.body, self.layout)
     }
 }
 

@@ -159,18 +159,21 @@ impl Message {
         self.body.get_mut(self.layout.range(slot)).unwrap_or_default()
     }
 
+    /// Where the fields are.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The message with another body of the same form, not yet numbered on a connection.
-    pub(super) fn with_body(&self, body: Vec<u8>) -> Result<Self, DecodeError> {
-        let mut scan = FrameReader::<Loose>::of_checked(&body, self.form);
-        let layout = MessageFields::scan(self.kind, &mut scan)?;
-        Ok(Self {
+    pub(super) fn with_body(&self, body: Vec<u8>, layout: Layout) -> Self {
+        Self {
             command_id: 0,
             response_required: false,
             kind: self.kind,
             form: self.form,
             body: body.into_boxed_slice(),
             layout,
-        })
+        }
     }
 }
 

@@ -112,6 +112,10 @@ impl StreamPump {
 
     fn encode_chunk(&mut self) -> Chunk {
         let mut chunk = Chunk { encoded: 0, error: None };
+        if self.buffer.is_empty() {
+            // Start over at the front: otherwise the second chunk would be moved there half-way.
+            let _reclaimed = self.buffer.try_reclaim(self.buffer.capacity() + 1);
+        }
         while self.buffer.len() < CHUNK
             && let Some(command) = self.taken.pop_front()
         {
