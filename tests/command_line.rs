@@ -220,3 +220,10 @@ fn a_client_without_a_broker_fails_with_one_and_names_the_address() {
     assert_eq!(ended.code(), Some(1), "{message}");
     assert!(message.contains(&address), "{message}");
 }
+
+#[test]
+fn the_example_that_shows_every_setting_is_in_order() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/broker.toml");
+    let ended = run(&["check", path.to_str().expect("a path in UTF-8")]);
+    assert_eq!(ended.code(), Some(0), "{:?}", ended.stderr);
+}

@@ -68,10 +68,10 @@ pub(super) struct SendArguments {
     /// Drop the message if it is not received within this time
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     ttl: Option<Duration>,
-    /// Let the broker keep the message across a restart, and wait until it has it (the default)
+    /// Mark the message as persistent, and wait until the broker has it (the default)
     #[arg(long, overrides_with = "non_persistent")]
     persistent: bool,
-    /// Do not
+    /// Neither mark it nor wait
     #[arg(long)]
     non_persistent: bool,
     /// Say what was sent as a JSON object
