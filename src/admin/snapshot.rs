@@ -101,12 +101,11 @@ pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
 }
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
-    let (reason, next_try) = match &status.state {
-        LinkState::WaitingToRetry { reason, until } => {
-            (Some(reason.clone()), Some(millis(until.saturating_duration_since(now))))
+    let reason = match &status.state {
+        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
+            Some(reason.clone())
         }
-        LinkState::GivenUp { reason } => (Some(reason.clone()), None),
-        _ => (None, None),
+        _ => None,
     };
     let in_state = millis(now.saturating_duration_since(status.since));
     LinkAnswer {
@@ -117,7 +116,7 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         reason,
         since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
         in_state_ms: in_state,
-        next_try_in_ms: next_try,
+        next_try_in_ms: next_try(&status.state, now),
         forwarded: status.forwarded,
         in_flight: status.in_flight as u64,
         demands: status.demands as u64,
@@ -126,6 +125,16 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         duplicates: status.duplicates,
         held: status.held,
         last_error: status.last_error.clone(),
+    }
+}
+
+/// Until the next attempt, where one is waited for.
+pub(super) fn next_try(state: &LinkState, now: Instant) -> Option<u64> {
+    match state {
+        LinkState::WaitingToRetry { until, .. } => {
+            Some(millis(until.saturating_duration_since(now)))
+        }
+        _ => None,
     }
 }
 
@@ -163,7 +172,7 @@ pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
     }
 }
 
-fn name(identity: &BrokerIdentity) -> BrokerName {
+pub(super) fn name(identity: &BrokerIdentity) -> BrokerName {
     BrokerName {
         name: identity.name.clone(),
         id: identity.id.to_string(),

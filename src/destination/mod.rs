@@ -8,6 +8,7 @@ mod admission;
 mod backlog;
 mod effects;
 mod entry;
+mod insight;
 mod memory;
 mod queue;
 mod ready;
@@ -18,8 +19,9 @@ mod window;
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
-pub use admission::Admission;
+pub use admission::{Admission, NotAdmitted};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount};
 pub use queue::{Delivered, Queue, QueueSubscription};
 pub use topic_subscription::{Pending, TopicSubscription};

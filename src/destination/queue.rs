@@ -215,6 +215,9 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
+        if settled > 0 {
+            subscription.window.note_settled(now);
+        }
         match outcome {
             Ok(Outcome::Expired) => {
                 effects.expired.extend(taken.drain(..).map(|entry| entry.message));
@@ -365,5 +368,23 @@ impl Subscription {
             redeliveries: entry.redeliveries,
         });
         self.window.push(entry);
+    }
+}
+
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// The subscriptions and their windows.
+    pub(super) fn standing(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| {
+            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+        })
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Window {
     /// How many more, since the consumer said that it has delivered some and not settled them.
     extension: usize,
     dispatched: VecDeque<Entry>,
+    /// When the consumer last settled something, in milliseconds since 1970; 0: never.
+    settled_at: i64,
 }
 
 /// What becomes of the entries that an acknowledgement takes out of the window.
@@ -32,7 +34,7 @@ pub(super) enum Outcome {
 
 impl Window {
     pub(super) fn new(prefetch: usize) -> Self {
-        Self { prefetch, extension: 0, dispatched: VecDeque::new() }
+        Self { prefetch, extension: 0, dispatched: VecDeque::new(), settled_at: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -45,6 +47,23 @@ impl Window {
 
     pub(super) fn set_prefetch(&mut self, prefetch: usize) {
         self.prefetch = prefetch;
+    }
+
+    pub(super) fn prefetch(&self) -> usize {
+        self.prefetch
+    }
+
+    /// What was dispatched and not settled, in that order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.dispatched.iter()
+    }
+
+    pub(super) fn settled_at(&self) -> i64 {
+        self.settled_at
+    }
+
+    pub(super) fn note_settled(&mut self, now: i64) {
+        self.settled_at = now;
     }
 
     pub(super) fn push(&mut self, entry: Entry) {

@@ -97,6 +97,18 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
+    /// Looks at the queue, and at who its subscriptions' consumers are.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Queue, &dyn Fn(SubscriptionKey) -> Option<ConsumerId>) -> T,
+    ) -> T {
+        let state = self.state.lock();
+        let State { queue, outlets, .. } = &*state;
+        look(queue, &|key| {
+            outlets.get(key.index()).and_then(Option::as_ref).map(|outlet| outlet.consumer.clone())
+        })
+    }
+
     /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
     /// been deleted gives the message back.
     pub(super) fn publish(
