@@ -5,6 +5,7 @@
 
 mod acknowledgement;
 mod admission;
+mod audit;
 mod backlog;
 mod effects;
 mod entry;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::Admission;
+pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use memory::{Charge, MemoryAccount};
 pub use queue::{Delivered, Queue, QueueSubscription};

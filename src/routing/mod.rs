@@ -6,20 +6,24 @@
 mod address_range;
 mod advisory;
 mod announce;
+mod arrival;
 mod broker;
 mod clients;
 mod counters;
 mod dead_letter;
 mod directory;
 mod lease;
+mod policies;
 mod publish;
 mod publish_error;
 mod queue_handle;
 mod registry;
 mod subscribe;
 mod temporary;
+mod terms;
 mod topic_handle;
 
+pub use arrival::Arrival;
 pub use broker::{Broker, BrokerSettings};
 pub use clients::OpenError;
 pub use counters::{DestinationCounters, Totals};
