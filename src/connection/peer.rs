@@ -192,10 +192,7 @@ impl Peer {
             Command::RemoveInfo(info) => self.remove(&info),
             Command::DestinationInfo(info) => self.change_destination(&info),
             Command::ConsumerControl(control) => self.control_consumer(&control),
-            Command::RemoveSubscriptionInfo(info) => {
-                let name = info.subscription_name.map(|name| name.to_string());
-                Err(Refusal::no_durable_subscription(&name.unwrap_or_default()))
-            }
+            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
             Command::MessagePull(_) => {
                 Err(Refusal::not_supported("pull consumers (prefetch 0) are"))

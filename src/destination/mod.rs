@@ -22,6 +22,6 @@ pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::Admission;
 pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
-pub use memory::{Charge, MemoryAccount};
+pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
 pub use topic_subscription::{Pending, TopicSubscription};

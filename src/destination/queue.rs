@@ -10,8 +10,8 @@ use super::acknowledgement::{AckError, Acknowledgement};
 use super::admission::Admission;
 use super::backlog::Backlog;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
-use super::entry::Entry;
-use super::memory::MemoryAccount;
+use super::entry::{Entry, Held};
+use super::memory::{MemoryAccount, SharedCharge};
 use super::ready::ReadyRing;
 use super::window::{Outcome, Window};
 
@@ -124,14 +124,31 @@ impl Queue {
 
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
-        let entry = Entry {
-            sequence: message.broker_sequence_id(),
-            redeliveries: message.redelivery_counter(),
-            expiration: message.expiration(),
-            _charge: self.account.charge(message.size()),
-            message,
-        };
-        self.offer(entry, now, effects);
+        let charge = Held::Alone(self.account.charge(message.size()));
+        self.offer(entry(message, charge), now, effects);
+    }
+
+    /// Takes in a message that others hold, too, and that counts once for all of them.
+    pub fn enqueue_shared(
+        &mut self,
+        message: Arc<Message>,
+        charge: SharedCharge,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        self.offer(entry(message, Held::Shared(charge)), now, effects);
+    }
+
+    /// Forgets those of the waiting messages that `which` picks.
+    pub fn discard(&mut self, which: impl Fn(&Message) -> bool) {
+        let mut from = i64::MIN;
+        while let Some(entry) = self.pending.first_from(from) {
+            let sequence = entry.sequence;
+            if which(&entry.message) {
+                self.take_pending(sequence);
+            }
+            from = sequence.saturating_add(1);
+        }
     }
 
     /// Adds a subscription and dispatches what it may have.
@@ -354,6 +371,16 @@ impl Queue {
             self.expiring.remove(&(entry.expiration, sequence));
         }
         Some(entry)
+    }
+}
+
+fn entry(message: Arc<Message>, charge: Held) -> Entry {
+    Entry {
+        sequence: message.broker_sequence_id(),
+        redeliveries: message.redelivery_counter(),
+        expiration: message.expiration(),
+        _charge: charge,
+        message,
     }
 }
 

@@ -94,10 +94,13 @@ public final class JmsDriver {
             case "consumer": return consumer(call);
             case "durable": {
                 Topic topic = (Topic) destination(text(call, "from"));
+                String selector = call.path("selector").asText(null);
+                boolean noLocal = call.path("no_local").asBoolean(false);
                 named.put(text(call, "as"),
-                    on(call, Session.class).createDurableSubscriber(topic, text(call, "subscription")));
+                    on(call, Session.class).createDurableSubscriber(topic, text(call, "subscription"), selector, noLocal));
                 return done();
             }
+            case "unsubscribe": on(call, Session.class).unsubscribe(text(call, "subscription")); return done();
             case "browse": {
                 Queue queue = (Queue) destination(text(call, "from"));
                 int found = Collections.list(on(call, Session.class).createBrowser(queue).getEnumeration()).size();
