@@ -79,15 +79,14 @@ section! {
         /// broker may.
         optional memory_limit: ByteSize,
         /// Whether each such destination recognises messages that a bridge brings again, and drops
-        /// them; the default is true.
-        optional enable_audit: bool,
-        /// How many messages back, by the number that their producer gave them, a queue does so;
-        /// the default is 10000.
-        optional max_queue_audit_depth: NonZeroU32,
-        /// How many messages back a topic does so; the default is 10000.
-        optional max_audit_depth: NonZeroU32,
-        /// For how many producers it does so, those of the latest messages; the default is 1024.
-        optional max_producers_to_audit: NonZeroU32,
+        /// them.
+        optional enable_audit: bool = "true",
+        /// How many messages back, by the number that their producer gave them, a queue does so.
+        optional max_queue_audit_depth: NonZeroU32 = "10000",
+        /// How many messages back a topic does so.
+        optional max_audit_depth: NonZeroU32 = "10000",
+        /// For how many producers it does so, those of the latest messages.
+        optional max_producers_to_audit: NonZeroU32 = "1024",
     }
     refused {
         "replay" => "sending messages back is not supported yet",
