@@ -5,6 +5,7 @@
 
 mod acknowledgement;
 mod admission;
+mod audit;
 mod backlog;
 mod effects;
 mod entry;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
+pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};

@@ -11,9 +11,11 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, DeadLetter, Delivered, Effects, MemoryAccount, Queue,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Effects, MemoryAccount, Queue,
     QueueSubscription, SubscriptionKey,
 };
 
@@ -31,6 +33,7 @@ pub(super) struct QueueHandle {
 
 struct State {
     queue: Queue,
+    audit: Audit,
     /// By the subscription's index.
     outlets: Vec<Option<Outlet>>,
     /// Reused between inputs.
@@ -63,9 +66,11 @@ impl Aftermath {
 pub(super) struct Removed;
 
 impl QueueHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
+        let Terms { account, audit } = terms;
         let state = State {
             queue: Queue::new(Arc::clone(&account)),
+            audit,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -109,17 +114,25 @@ impl QueueHandle {
         })
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
-    /// been deleted gives the message back.
+    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge
+    /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
         mut message: Arc<Message>,
+        arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
     ) -> Result<Aftermath, Arc<Message>> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(message);
+        }
+        if arrival == Arrival::Forwarded {
+            let seen = state.audit.seen(&message);
+            if !self.counters.judge(seen, state.audit.take_forgotten()) {
+                tracing::trace!(queue = %self.address, "dropping a second copy of a message");
+                return Ok(Aftermath::default());
+            }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
