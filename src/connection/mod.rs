@@ -7,6 +7,7 @@ mod parked;
 mod peer;
 mod produce;
 mod producer;
+mod pull;
 mod refusal;
 mod roster;
 mod serve;

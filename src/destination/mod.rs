@@ -6,6 +6,7 @@
 mod acknowledgement;
 mod admission;
 mod backlog;
+mod browse;
 mod effects;
 mod entry;
 mod memory;

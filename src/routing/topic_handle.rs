@@ -12,7 +12,7 @@ use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, RwLock};
 
 use super::counters::DestinationCounters;
-use super::queue_handle::Removed;
+use super::queue_handle::{Removed, nothing_more};
 use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
 
 /// How many advisories a consumer may leave unsettled before its connection is closed: they count
@@ -109,6 +109,23 @@ impl TopicSubscriber {
         let State { subscription, dispatches, .. } = &mut *state;
         subscription.set_prefetch(prefetch, now, dispatches);
         self.carry_out(&mut state, None);
+    }
+
+    /// Lets it have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let owed = subscription.pull(now, dispatches);
+        self.carry_out(&mut state, None);
+        owed
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self) {
+        let mut state = self.state.lock();
+        if state.subscription.end_pull() {
+            self.outbox.push(nothing_more(&self.consumer));
+        }
     }
 
     fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
