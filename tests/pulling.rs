@@ -7,7 +7,7 @@ mod wire;
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConsumerControl, MessagePull};
+use ferrymq_openwire::commands::{ConsumerControl, ConsumerInfo, MessagePull};
 use ferrymq_openwire::destination::Destination;
 use wire::{Wire, broker, number_of};
 
@@ -124,6 +124,21 @@ async fn a_topic_is_pulled_too() {
     }
     pull(&mut peer, 2, 20);
     assert_eq!(pulled(&mut peer).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_durable_subscription_is_pulled_too() {
+    let (_node, mut peer) = opened().await;
+    let topic = Destination::topic("t");
+    let info =
+        ConsumerInfo { subscription_name: Some("kept".into()), ..peer.consumer(2, &topic, 0) };
+    peer.ask(info.into()).await.unwrap();
+    pull(&mut peer, 2, NOT_AT_ALL);
+    assert_eq!(pulled(&mut peer).await, None);
+    peer.send(&topic, 1, 1100);
+    peer.nothing_comes().await;
+    pull(&mut peer, 2, FOR_EVER);
+    assert_eq!(pulled(&mut peer).await, Some(1));
 }
 
 /// A client that failed over declares its consumers without a window, and gives it to them once it

@@ -97,7 +97,7 @@ pub enum ConnectorConfigError {
 }
 
 /// Options of ActiveMQ's connectors that are known and do not work yet, with the reason.
-const UNSUPPORTED: [(&str, &str); 20] = [
+const UNSUPPORTED: &[(&str, &str)] = &[
     ("duplex", "a connector forwards one way; configure one at each end"),
     ("use_virtual_dest_subs", "virtual destinations need no flag"),
     ("sync_durable_subs", "durable subscriptions do not cross bridges yet"),
@@ -118,7 +118,17 @@ const UNSUPPORTED: [(&str, &str); 20] = [
     ("auto_start", "a connector starts with its broker"),
     ("gc_destination_views", "there are no views to collect"),
     ("gc_sweep_time", "there are no views to collect"),
+    ("use_broker_names_as_id_seed", "ids of bridges always name both brokers"),
+    ("use_broker_name_as_id_sees", "ids of bridges always name both brokers"),
+    ("bridge_factory", "it names a Java class; a bridge is what the other options make it"),
+    ("ssl_context", "it names a Java object; there are no TLS links yet"),
+    ("connection_filter", "it names a Java object; list the brokers that are to be dialled"),
 ];
+
+/// The options of ActiveMQ's connectors that do not work here, each with the reason.
+pub fn unsupported_options() -> &'static [(&'static str, &'static str)] {
+    UNSUPPORTED
+}
 
 /// Why an option of ActiveMQ's connectors does not work here; `None` if it is not one of those.
 /// Takes either spelling, `snake_case` or `camelCase`.

@@ -127,6 +127,42 @@ pub struct DestinationAnswer {
     pub messages: MessageCounts,
 }
 
+/// `/api/v1/subscriptions`: the durable ones, those where most messages wait first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionsAnswer {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, up to the limit.
+    pub subscriptions: Vec<SubscriptionAnswer>,
+}
+
+/// One durable subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionAnswer {
+    /// The client whose it is.
+    pub client_id: String,
+    /// The name that the client gave it.
+    pub name: String,
+    /// `topic://prices.>`.
+    pub address: String,
+    /// Which messages it wants; null for all.
+    pub selector: Option<String>,
+    /// The consumer that is there; null while it is offline.
+    pub consumer: Option<String>,
+    /// Whether it is a bridge's: what is wanted beyond it.
+    pub network: bool,
+    /// Messages that wait for the consumer.
+    pub waiting: u64,
+    /// Messages dispatched and not acknowledged.
+    pub in_flight: u64,
+    /// Messages kept since it was made.
+    pub enqueued: u64,
+    /// Messages handed to consumers, each time that one was.
+    pub dispatched: u64,
+    /// Messages acknowledged.
+    pub acknowledged: u64,
+}
+
 /// `/api/v1/links`: in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinksAnswer {

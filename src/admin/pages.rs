@@ -57,6 +57,7 @@ pub(super) fn router(stage: SharedStage, names: HostNames) -> Router {
         .route("/api/v1/broker", get(broker))
         .route("/api/v1/connections", get(connections))
         .route("/api/v1/destinations", get(destinations))
+        .route("/api/v1/subscriptions", get(subscriptions))
         .route("/api/v1/links", get(links))
         .route("/api/v1/network", get(network))
         .fallback(unknown)
@@ -117,6 +118,11 @@ async fn destinations(State(source): State<Source>, wanted: Wanted) -> Result<Re
     source.show(move |node, _| snapshot::destinations(node, limit)).await
 }
 
+async fn subscriptions(State(source): State<Source>, wanted: Wanted) -> Result<Response, Refused> {
+    let limit = limit(wanted)?;
+    source.show(move |node, _| snapshot::subscriptions(node, limit)).await
+}
+
 async fn links(State(source): State<Source>) -> Result<Response, Refused> {
     source.show(|node, _| snapshot::links(node)).await
 }
@@ -129,7 +135,7 @@ async fn unknown() -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         "there is /healthz, /readyz, /metrics, and /api/v1/ with broker, connections, \
-         destinations, links, network",
+         destinations, subscriptions, links, network",
     )
 }
 

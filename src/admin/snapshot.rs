@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::answers::{
     BridgeTo, BridgedFrom, BrokerAnswer, BrokerName, ConnectionAnswer, ConnectionsAnswer,
     DestinationAnswer, DestinationsAnswer, LinkAnswer, LinksAnswer, MessageCounts, NetworkAnswer,
+    SubscriptionAnswer, SubscriptionsAnswer,
 };
 use crate::connection::{ConnectionSnapshot, FarEnd};
 use crate::node::NodeWatch;
-use crate::routing::{DestinationSnapshot, Totals};
+use crate::routing::{DestinationSnapshot, DurableSnapshot, Totals};
 
 /// The broker as a whole; `state` is the node's.
 pub(super) fn broker(node: &NodeWatch, state: &str) -> BrokerAnswer {
@@ -91,6 +92,32 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         consumers: snapshot.consumers as u64,
         memory_used_bytes: snapshot.memory,
         messages: counts(&totals),
+    }
+}
+
+/// The first `limit` durable subscriptions, in order of what waits for them.
+pub(super) fn subscriptions(node: &NodeWatch, limit: usize) -> SubscriptionsAnswer {
+    let mut all = node.durable_subscriptions();
+    all.sort_by_key(|subscription| std::cmp::Reverse(subscription.waiting));
+    SubscriptionsAnswer {
+        total: all.len() as u64,
+        subscriptions: all.iter().take(limit).map(subscription).collect(),
+    }
+}
+
+fn subscription(snapshot: &DurableSnapshot) -> SubscriptionAnswer {
+    SubscriptionAnswer {
+        client_id: snapshot.name.client.to_string(),
+        name: snapshot.name.name.to_string(),
+        address: snapshot.address.to_string(),
+        selector: snapshot.selector.as_ref().map(ToString::to_string),
+        consumer: snapshot.consumer.as_ref().map(ToString::to_string),
+        network: snapshot.network,
+        waiting: snapshot.waiting as u64,
+        in_flight: snapshot.in_flight as u64,
+        enqueued: snapshot.enqueued,
+        dispatched: snapshot.dispatched,
+        acknowledged: snapshot.settled,
     }
 }
 

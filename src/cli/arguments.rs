@@ -9,6 +9,7 @@ use super::broker::{self, BrokerArguments};
 use super::check::{self, CheckArguments};
 use super::exit::ExitCode;
 use super::logging::{self, LogArguments};
+use super::options;
 use super::output::{complain, say};
 use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
@@ -33,6 +34,8 @@ enum Command {
     Up(UpArguments),
     /// Check broker configurations and topologies without running them.
     Check(CheckArguments),
+    /// Print the reference of every setting and its default, as Markdown.
+    Options,
     /// Send messages to a destination of any OpenWire broker.
     Send(Box<SendArguments>),
     /// Print the messages of a destination as they come.
@@ -87,7 +90,7 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Broker(_) => "info",
-            Self::Up(_) | Self::Check(_) => "warn",
+            Self::Up(_) | Self::Check(_) | Self::Options => "warn",
             // What these have to say, they say themselves.
             Self::Send(_) | Self::Receive(_) | Self::Status(_) | Self::Bench(_) => "error",
         }
@@ -98,6 +101,7 @@ impl Command {
             Self::Broker(arguments) => broker::run(arguments).await,
             Self::Up(arguments) => up::run(arguments).await,
             Self::Check(arguments) => check::run(&arguments),
+            Self::Options => options::run(),
             Self::Send(arguments) => send::run(*arguments).await,
             Self::Receive(arguments) => receive::run(arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,

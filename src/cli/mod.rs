@@ -9,6 +9,7 @@ mod columns;
 mod exit;
 mod files;
 mod logging;
+mod options;
 mod output;
 mod quantities;
 mod receive;

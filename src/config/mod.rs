@@ -5,6 +5,7 @@ mod broker;
 mod host_name;
 mod load;
 mod policy_order;
+mod reference;
 mod sections;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use ferrymq_network::document::problem::{
 };
 pub use host_name::host_name;
 pub use load::{Flags, load};
+pub use reference::{ConfigTable, tables};
 pub use sections::BrokerFile;

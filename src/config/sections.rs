@@ -30,10 +30,10 @@ section! {
 section! {
     /// The broker as a whole.
     pub struct BrokerSection {
-        /// Its name, unique in its network; the default is the host's name.
+        /// Its name, unique in its network; without it, the host's name.
         optional name ("name", "broker_name"): Name,
         /// Whether messages outlive the broker; only `false` is supported yet.
-        optional persistent: bool,
+        optional persistent: bool = "false",
     }
     refused {
         "data_dir" => "the message store comes later, and messages are kept in memory until then",
@@ -44,8 +44,8 @@ section! {
 section! {
     /// One address that the broker listens on.
     pub struct TransportConnectorSection {
-        /// The connector's name, for logs; the default is `openwire`.
-        optional name: Name,
+        /// The connector's name, for logs.
+        optional name: Name = "\"openwire\"",
         /// The address: `tcp://HOST:PORT`, with options.
         required uri: ListenAddress,
     }
@@ -57,8 +57,8 @@ section! {
 section! {
     /// One connector to other brokers.
     pub struct NetworkConnectorSection {
-        /// Its name, unique in this broker; the default is `network`.
-        optional name: Name,
+        /// Its name, unique in this broker; part of client ids at both ends.
+        optional name: Name = "\"network\"",
         /// Where the others are: `static:(tcp://HOST:PORT,…)`, each with a bridge of its own.
         required uri: PeersAddress,
         /// What it forwards, and how.
@@ -72,8 +72,8 @@ section! {
     pub struct PolicySection {
         /// The destinations: `queue://orders.>`, `topic://prices.*`.
         required pattern ("match"): DestinationPattern,
-        /// What each such destination may hold before its producers wait; the default is as much
-        /// as the broker may.
+        /// What each such destination may hold before its producers wait; without it, as much as the
+        /// broker may.
         optional memory_limit: ByteSize,
     }
     refused {
@@ -85,18 +85,18 @@ section! {
 section! {
     /// What the broker may use of its machine.
     pub struct SystemUsageSection {
-        /// Memory for messages, over all destinations; the default is 512MiB.
-        optional memory_limit ("memory_limit", "memory_usage"): ByteSize,
+        /// Memory for messages, over all destinations.
+        optional memory_limit ("memory_limit", "memory_usage"): ByteSize = "\"512MiB\"",
     }
 }
 
 section! {
     /// The admin API: status and metrics over HTTP, read-only.
     pub struct AdminSection {
-        /// Where it answers, or `none`; the default is `127.0.0.1:8161`, unless another process
-        /// has it.
+        /// Where it answers, or `none`; without it, at `127.0.0.1:8161` unless another process has
+        /// that.
         optional address: AdminListen,
         /// Names of this machine that requests may use, beside addresses and `localhost`.
-        optional host_names: Vec<HostName>,
+        optional host_names: Vec<HostName> = "[]",
     }
 }

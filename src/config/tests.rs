@@ -2,7 +2,12 @@
 
 use ferrymq_network::document::problem::Problems;
 use ferrymq_network::document::source::Source;
+use ferrymq_network::document::table::Fields;
 
+use super::sections::{
+    AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, SystemUsageSection,
+    TransportConnectorSection,
+};
 use super::{AdminListen, BrokerConfig, Flags, Limits, host_name, load};
 
 fn file(text: &str) -> Result<BrokerConfig, Problems> {
@@ -273,4 +278,35 @@ fn a_wrong_flag_is_named_with_the_column_in_its_value() {
         let shown = load(None, &flags).unwrap_err().to_string();
         assert!(shown.starts_with(expected), "{shown}");
     }
+}
+
+/// A section with every default written out.
+fn spelled_out<T: Fields>(heading: &str, required: &str) -> String {
+    let defaults = T::fields()
+        .into_iter()
+        .filter_map(|field| field.default.map(|default| format!("{} = {default}\n", field.key)));
+    format!("{heading}\n{required}\n{}", defaults.collect::<String>())
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_that_count() {
+    let bare = "[[transport_connector]]\nuri = \"tcp://127.0.0.1:1\"\n\
+        [[network_connector]]\nuri = \"tcp://a:1\"\n\
+        [[destination_policy]]\nmatch = \"queue://>\"\n";
+    let full = [
+        spelled_out::<BrokerSection>("[broker]", ""),
+        spelled_out::<TransportConnectorSection>(
+            "[[transport_connector]]",
+            "uri = \"tcp://127.0.0.1:1\"",
+        ),
+        spelled_out::<NetworkConnectorSection>("[[network_connector]]", "uri = \"tcp://a:1\""),
+        spelled_out::<PolicySection>("[[destination_policy]]", "match = \"queue://>\""),
+        spelled_out::<SystemUsageSection>("[system_usage]", ""),
+        spelled_out::<AdminSection>("[admin]", ""),
+    ];
+    let shown = |text: &str| match file(text) {
+        Ok(config) => format!("{config:#?}"),
+        Err(problems) => panic!("{problems}"),
+    };
+    assert_eq!(shown(&full.concat()), shown(bare));
 }

@@ -8,6 +8,7 @@ mod peer;
 mod produce;
 mod producer;
 mod pull;
+mod pulls;
 mod refusal;
 mod roster;
 mod serve;

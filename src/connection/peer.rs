@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
-use super::pull::Pulls;
+use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
 use crate::destination::Delivered;
@@ -196,10 +196,7 @@ impl Peer {
             Command::RemoveInfo(info) => self.remove(&info),
             Command::DestinationInfo(info) => self.change_destination(&info),
             Command::ConsumerControl(control) => self.control_consumer(&control),
-            Command::RemoveSubscriptionInfo(info) => {
-                let name = info.subscription_name.map(|name| name.to_string());
-                Err(Refusal::no_durable_subscription(&name.unwrap_or_default()))
-            }
+            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
             Command::MessagePull(pull) => self.pull(&pull),
             Command::ShutdownInfo(_) => return Flow::End,

@@ -1,40 +1,12 @@
 //! Consumers without a window: they ask for each message.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferrymq_openwire::commands::MessagePull;
-use ferrymq_openwire::ids::ConsumerId;
 use tokio::time::Instant;
 
 use super::peer::{Outcome, Peer};
 use super::refusal::Refusal;
-
-/// Consumers of one connection that wait for a message until some time, by that time and the
-/// consumer's number: at most one entry for each consumer.
-#[derive(Debug, Default)]
-pub(super) struct Pulls {
-    waiting: BTreeMap<(Instant, u64), ConsumerId>,
-}
-
-impl Pulls {
-    /// When the next wait ends.
-    pub(super) fn next_end(&self) -> Option<Instant> {
-        self.waiting.first_key_value().map(|((until, _), _)| *until)
-    }
-
-    /// A consumer does not wait any more, or has gone.
-    pub(super) fn forget(&mut self, until: Option<Instant>, number: u64) {
-        if let Some(until) = until {
-            self.waiting.remove(&(until, number));
-        }
-    }
-
-    fn take_ended(&mut self, now: Instant) -> Option<ConsumerId> {
-        let first = self.waiting.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
-    }
-}
 
 impl Peer {
     /// A consumer asks for one message, and says how long to wait for it: 0 for ever, less not at
@@ -59,7 +31,7 @@ impl Peer {
                 let until = Instant::now().checked_add(Duration::from_millis(millis));
                 consumer.pull_until = until;
                 if let Some(until) = until {
-                    self.pulls.waiting.insert((until, consumer.number), id.clone());
+                    self.pulls.wait(until, consumer.number, id.clone());
                 }
             }
         }

@@ -21,6 +21,6 @@ mod tests;
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::Admission;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
-pub use memory::{Charge, MemoryAccount};
+pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
 pub use topic_subscription::{Pending, TopicSubscription};

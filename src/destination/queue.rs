@@ -11,8 +11,8 @@ use super::admission::Admission;
 use super::backlog::Backlog;
 use super::browse::BrowseCursor;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
-use super::entry::Entry;
-use super::memory::MemoryAccount;
+use super::entry::{Entry, Held};
+use super::memory::{MemoryAccount, SharedCharge};
 use super::ready::ReadyRing;
 use super::window::{Outcome, Window};
 
@@ -132,15 +132,31 @@ impl Queue {
 
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
-        let entry = Entry {
-            sequence: message.broker_sequence_id(),
-            redeliveries: message.redelivery_counter(),
-            expiration: message.expiration(),
-            _charge: self.account.charge(message.size()),
-            message,
-        };
-        self.last_come = self.last_come.max(entry.sequence);
-        self.offer(entry, now, effects);
+        let charge = Held::Alone(self.account.charge(message.size()));
+        self.take_in(entry(message, charge), now, effects);
+    }
+
+    /// Takes in a message that others hold, too, and that counts once for all of them.
+    pub fn enqueue_shared(
+        &mut self,
+        message: Arc<Message>,
+        charge: SharedCharge,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        self.take_in(entry(message, Held::Shared(charge)), now, effects);
+    }
+
+    /// Forgets those of the waiting messages that `which` picks.
+    pub fn discard(&mut self, which: impl Fn(&Message) -> bool) {
+        let mut from = i64::MIN;
+        while let Some(entry) = self.pending.first_from(from) {
+            let sequence = entry.sequence;
+            if which(&entry.message) {
+                self.take_pending(sequence);
+            }
+            from = sequence.saturating_add(1);
+        }
     }
 
     /// Adds a subscription and dispatches what it may have.
@@ -334,6 +350,11 @@ impl Queue {
         }
     }
 
+    fn take_in(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+        self.last_come = self.last_come.max(entry.sequence);
+        self.offer(entry, now, effects);
+    }
+
     /// Gives an entry to a subscription with room, or keeps it.
     fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
         if entry.has_expired(now) {
@@ -467,6 +488,16 @@ impl Queue {
             self.expiring.remove(&(entry.expiration, sequence));
         }
         Some(entry)
+    }
+}
+
+fn entry(message: Arc<Message>, charge: Held) -> Entry {
+    Entry {
+        sequence: message.broker_sequence_id(),
+        redeliveries: message.redelivery_counter(),
+        expiration: message.expiration(),
+        _charge: charge,
+        message,
     }
 }
 

@@ -7,7 +7,7 @@ use ferrymq_openwire::message::Message;
 
 use super::acknowledgement::{AckKind, Acknowledgement};
 use super::admission::Admission;
-use super::memory::Charge;
+use super::memory::SharedCharge;
 
 /// A message that one or more topic subscriptions hold.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Pending {
     /// The message.
     pub message: Arc<Message>,
     /// Shared by all who hold it: it counts once. Absent for what counts nowhere (advisories).
-    pub charge: Option<Arc<Charge>>,
+    pub charge: Option<SharedCharge>,
 }
 
 /// A subscription to one or more topics, without a memory beyond its connection.
@@ -30,7 +30,7 @@ pub struct TopicSubscription {
     extension: usize,
     admission: Admission,
     /// What is left of each message that was dispatched: what it counts as until it is settled.
-    outstanding: VecDeque<Option<Arc<Charge>>>,
+    outstanding: VecDeque<Option<SharedCharge>>,
     waiting: VecDeque<Pending>,
     /// How many of both count on no account.
     uncharged: usize,

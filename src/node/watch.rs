@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
-use crate::routing::{Broker, DestinationSnapshot};
+use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot};
 
 /// Sees what a node does, from any task, also while the node stops.
 #[derive(Clone)]
@@ -65,6 +65,11 @@ impl NodeWatch {
     /// All destinations, by address.
     pub fn destinations(&self) -> Vec<DestinationSnapshot> {
         self.seen.broker.destinations()
+    }
+
+    /// All durable subscriptions, by client and name.
+    pub fn durable_subscriptions(&self) -> Vec<DurableSnapshot> {
+        self.seen.broker.durable_subscriptions()
     }
 
     /// All links of network connectors, in the order of the configuration.

@@ -13,7 +13,7 @@ use super::address_range;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
-use super::topic_handle::{TopicHandle, TopicSubscriber};
+use super::topic_handle::{Listener, TopicHandle, TopicSubscriber};
 use crate::destination::MemoryAccount;
 
 /// How many destinations a broker keeps: clients make them by naming them, so there is an end.
@@ -155,14 +155,14 @@ pub(super) struct TopicPattern {
     pattern: DestinationPattern,
     /// A bridge's: of the topics that match, those that may cross.
     permits: Option<Arc<Permits>>,
-    subscriber: Arc<TopicSubscriber>,
+    subscriber: Listener,
 }
 
 impl TopicPattern {
     pub(super) fn new(
         pattern: DestinationPattern,
         permits: Option<Arc<Permits>>,
-        subscriber: Arc<TopicSubscriber>,
+        subscriber: Listener,
     ) -> Self {
         Self { pattern, permits, subscriber }
     }
@@ -245,17 +245,11 @@ impl Directory {
     }
 
     /// Ends what [`attach_pattern`](Self::attach_pattern) began.
-    pub(super) fn detach_pattern(
-        &self,
-        pattern: &DestinationPattern,
-        subscriber: &Arc<TopicSubscriber>,
-    ) {
+    pub(super) fn detach_pattern(&self, pattern: &DestinationPattern, subscriber: &Listener) {
         let mut tables = self.tables.write();
         let key = first_level(pattern.name());
         if let Some(patterns) = tables.patterns.get_mut(&key) {
-            patterns.retain(|other| {
-                other.pattern != *pattern || !Arc::ptr_eq(&other.subscriber, subscriber)
-            });
+            patterns.retain(|other| other.pattern != *pattern || !other.subscriber.is(subscriber));
             if patterns.is_empty() {
                 tables.patterns.remove(&key);
             }
@@ -265,14 +259,17 @@ impl Directory {
         }
     }
 
-    /// The subscriptions by pattern that match an address which has no living topic.
+    /// The subscriptions by pattern, durable ones left out, that match an address which has no
+    /// living topic.
     pub(super) fn matching(&self, address: &Destination) -> Vec<Arc<TopicSubscriber>> {
         let tables = self.tables.read();
         let mut found: Vec<Arc<TopicSubscriber>> = Vec::new();
         let mut seen = HashSet::new();
         for pattern in tables.matching(address) {
-            if seen.insert(Arc::as_ptr(&pattern.subscriber)) {
-                found.push(Arc::clone(&pattern.subscriber));
+            if let Listener::Plain(subscriber) = &pattern.subscriber
+                && seen.insert(Arc::as_ptr(subscriber))
+            {
+                found.push(Arc::clone(subscriber));
             }
         }
         found

@@ -52,8 +52,9 @@ impl Broker {
             Living::Topic(topic) => {
                 let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
                 Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
-                if topic.publish(&message, now).is_err() {
-                    return self.publish_anew(target, message);
+                match topic.publish(&message, now) {
+                    Ok(aftermath) => self.clear_up(aftermath),
+                    Err(_) => return self.publish_anew(target, message),
                 }
             }
         }

@@ -11,12 +11,14 @@ use ferrymq_transport::outbox::Outbox;
 
 use super::advisory::wants_replay;
 use super::broker::Broker;
-use super::directory::{Living, TopicPattern};
+use super::directory::Living;
+use super::durable_subscriber::{DurableError, DurableSubscriber};
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::registry::{Registration, owns};
-use super::topic_handle::{TopicHandle, TopicSubscriber};
+use super::topic_handle::{Listener, TopicSubscriber};
+use super::topic_set::TopicSet;
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };
@@ -51,6 +53,9 @@ pub enum SubscribeError {
     /// The destination cannot live.
     #[error(transparent)]
     Destination(#[from] PublishError),
+    /// The durable subscription does not take it.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
 }
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
@@ -60,15 +65,9 @@ pub struct Subscription {
 }
 
 enum Held {
-    Queue {
-        queue: Arc<QueueHandle>,
-        key: SubscriptionKey,
-    },
-    Topic {
-        subscriber: Arc<TopicSubscriber>,
-        exact: Vec<Arc<TopicHandle>>,
-        wildcards: Vec<DestinationPattern>,
-    },
+    Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
+    Topic { subscriber: Arc<TopicSubscriber>, topics: TopicSet },
+    Durable { subscriber: Arc<DurableSubscriber>, topics: Arc<TopicSet>, key: SubscriptionKey },
 }
 
 /// Whose consumer it is, and the way to it.
@@ -80,6 +79,17 @@ pub struct ConsumerLink<'a> {
     /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
     /// a wildcard reaches it.
     pub permits: Option<&'a Arc<Permits>>,
+}
+
+impl Subscription {
+    pub(super) fn durable(
+        subscriber: Arc<DurableSubscriber>,
+        topics: Arc<TopicSet>,
+        key: SubscriptionKey,
+        registration: Option<Registration>,
+    ) -> Self {
+        Self { held: Held::Durable { subscriber, topics, key }, registration }
+    }
 }
 
 impl Broker {
@@ -104,6 +114,10 @@ impl Broker {
                 address: address.clone(),
                 reason: permits.verdict(address).to_string(),
             });
+        }
+        if info.subscription_name.is_some() && !address.kind().is_queue() {
+            let members = members(address)?;
+            return self.subscribe_durable(info, link, &members, prefetch, admission);
         }
         let held = if address.kind().is_queue() {
             let asked = QueueSubscription {
@@ -153,33 +167,32 @@ impl Broker {
         permits: Option<&Arc<Permits>>,
         subscriber: Arc<TopicSubscriber>,
     ) -> Result<Held, SubscribeError> {
-        let mut exact = Vec::new();
-        for member in members.iter().filter(|member| !member.is_wildcard()) {
-            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
-                exact.push(topic);
-            }
-        }
+        let topics = self.topics_of(&members)?;
         let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
-        let wildcards: Vec<DestinationPattern> =
-            members.iter().filter(|member| member.is_wildcard()).cloned().collect();
         let attach = || {
-            for topic in &exact {
-                topic.attach(&subscriber);
-            }
-            for pattern in &wildcards {
-                self.directory.attach_pattern(TopicPattern::new(
-                    pattern.clone(),
-                    permits.cloned(),
-                    Arc::clone(&subscriber),
-                ));
-            }
+            topics.attach(&self.directory, permits, &Listener::Plain(Arc::clone(&subscriber)));
         };
         if replay {
             self.replay_to(&members, &subscriber, attach);
         } else {
             attach();
         }
-        Ok(Held::Topic { subscriber, exact, wildcards })
+        Ok(Held::Topic { subscriber, topics })
+    }
+
+    /// The topics of a name's members; those named exactly are brought to life.
+    pub(super) fn topics_of(
+        &self,
+        members: &[DestinationPattern],
+    ) -> Result<TopicSet, PublishError> {
+        let mut exact = Vec::new();
+        for member in members.iter().filter(|member| !member.is_wildcard()) {
+            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
+                exact.push(topic);
+            }
+        }
+        let wildcards = members.iter().filter(|member| member.is_wildcard()).cloned().collect();
+        Ok(TopicSet::new(exact, wildcards))
     }
 
     fn check_owner(
@@ -208,11 +221,13 @@ impl Broker {
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.acknowledge(*key, &ack, now)?),
-            Held::Topic { subscriber, exact, .. } => {
-                let settled = subscriber.acknowledge(&ack, now);
-                if let [topic] = exact.as_slice() {
-                    topic.count_settled(settled);
-                }
+            Held::Topic { subscriber, topics } => {
+                topics.count_settled(subscriber.acknowledge(&ack, now));
+            }
+            Held::Durable { subscriber, key, topics } => {
+                let (settled, aftermath) = subscriber.acknowledge(*key, &ack, now)?;
+                topics.count_settled(settled);
+                self.clear_up(aftermath);
             }
         }
         Ok(())
@@ -226,6 +241,9 @@ impl Broker {
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
             Held::Topic { subscriber, .. } => subscriber.set_prefetch(prefetch, now),
+            Held::Durable { subscriber, key, .. } => {
+                self.clear_up(subscriber.set_prefetch(*key, prefetch, now));
+            }
         }
     }
 
@@ -240,6 +258,11 @@ impl Broker {
                 owed
             }
             Held::Topic { subscriber, .. } => subscriber.pull(now),
+            Held::Durable { subscriber, key, .. } => {
+                let (owed, aftermath) = subscriber.pull(*key, now);
+                self.clear_up(aftermath);
+                owed
+            }
         }
     }
 
@@ -248,6 +271,7 @@ impl Broker {
         match &subscription.held {
             Held::Queue { queue, key } => queue.end_pull(*key),
             Held::Topic { subscriber, .. } => subscriber.end_pull(),
+            Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
         }
     }
 
@@ -265,13 +289,12 @@ impl Broker {
             Held::Queue { queue, key } => {
                 self.clear_up(queue.unsubscribe(key, delivered, now));
             }
-            Held::Topic { subscriber, exact, wildcards } => {
-                for topic in exact {
-                    topic.detach(&subscriber);
-                }
-                for pattern in wildcards {
-                    self.directory.detach_pattern(&pattern, &subscriber);
-                }
+            Held::Topic { subscriber, topics } => {
+                topics.detach(&self.directory, &Listener::Plain(subscriber));
+            }
+            Held::Durable { subscriber, key, .. } => {
+                let registration = subscription.registration;
+                return self.leave_durable(&subscriber, key, registration, delivered);
             }
         }
         if let Some(registration) = subscription.registration {
@@ -306,7 +329,6 @@ fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
     let queue = address.kind().is_queue();
     let refused = [
-        (info.subscription_name.is_some(), "durable subscriptions are"),
         (info.browser && !queue, "browsers of topics are"),
         (info.exclusive, "exclusive consumers are"),
         (queue && pattern, "wildcard consumers of queues are"),

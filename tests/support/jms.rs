@@ -89,6 +89,20 @@ impl Jms {
         self.call(json!({"op": "consumer", "as": name, "on": session, "from": from}));
     }
 
+    /// A durable subscriber `name` on the session of `connection`, which has a client id.
+    pub fn subscribe(&mut self, name: &str, connection: &str, subscription: &str, from: &str) {
+        let session = format!("{connection}.s");
+        self.call(json!({
+            "op": "durable", "as": name, "on": session, "from": from, "subscription": subscription
+        }));
+    }
+
+    /// Ends a durable subscription, which must have no consumer.
+    pub fn unsubscribe(&mut self, connection: &str, subscription: &str) {
+        let session = format!("{connection}.s");
+        self.call(json!({"op": "unsubscribe", "on": session, "subscription": subscription}));
+    }
+
     /// A producer `name` on the session of `connection`.
     pub fn produce(&mut self, name: &str, connection: &str, to: &str, persistent: bool) {
         let session = format!("{connection}.s");

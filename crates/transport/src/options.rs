@@ -15,6 +15,19 @@ pub struct Options {
     entries: Vec<(String, String)>,
 }
 
+/// What there is to say about one option of an address, for a reference and for suggestions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionSpec {
+    /// Its name, as ActiveMQ spells it.
+    pub name: &'static str,
+    /// What it may be: completes "must be …".
+    pub expected: &'static str,
+    /// Its value when nobody says, as it would be written; `None`: it is not set.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub about: &'static str,
+}
+
 /// An option that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {

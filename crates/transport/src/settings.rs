@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferrymq_openwire::negotiate::WireFormatOptions;
 
 use crate::endpoint::Endpoint;
-use crate::options::{OptionError, Options};
+use crate::options::{OptionError, OptionSpec, Options};
 
 /// How to connect and what to propose, from an endpoint's options in ActiveMQ's spelling.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,27 +43,114 @@ pub struct SettingsError {
     pub problem: OptionError,
 }
 
-const DIALING: [&str; 17] = [
-    "wireFormat.version",
-    "wireFormat.maxInactivityDuration",
-    "wireFormat.maxInactivityDurationInitalDelay",
-    "wireFormat.maxInactivityDurationInitialDelay",
-    "wireFormat.maxFrameSize",
-    "wireFormat.maxFrameSizeEnabled",
-    "wireFormat.cacheEnabled",
-    "wireFormat.cacheSize",
-    "wireFormat.tightEncodingEnabled",
-    "wireFormat.stackTraceEnabled",
-    "wireFormat.tcpNoDelayEnabled",
-    "keepAlive",
-    "tcpNoDelay",
-    "socketBufferSize",
-    "connectionTimeout",
-    "maximumConnections",
-    "backlog",
+/// An option and what there is to say about it.
+const fn spec(
+    name: &'static str,
+    expected: &'static str,
+    default: Option<&'static str>,
+    about: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, expected, default, about }
+}
+
+const BOOL: &str = "true or false";
+const MILLIS: &str = "a number of milliseconds";
+
+/// The options of an address to dial, and of each connection that a listener accepts.
+pub const CONNECTION_OPTIONS: &[OptionSpec] = &[
+    spec(
+        "wireFormat.version",
+        "a whole number from 1 to 12",
+        Some("12"),
+        "The newest version of OpenWire to speak; the lower one of both ends counts.",
+    ),
+    spec(
+        "wireFormat.maxInactivityDuration",
+        MILLIS,
+        Some("30000"),
+        "How long a peer may be silent before it counts as gone; the shorter one of both ends \
+         counts, and 0 switches it off.",
+    ),
+    spec(
+        "wireFormat.maxInactivityDurationInitalDelay",
+        MILLIS,
+        Some("10000"),
+        "How long the first silence may be, and the agreement on the wire format.",
+    ),
+    spec(
+        "wireFormat.maxInactivityDurationInitialDelay",
+        MILLIS,
+        None,
+        "The same, without the slip in ActiveMQ's spelling.",
+    ),
+    spec(
+        "wireFormat.maxFrameSize",
+        "a number of bytes",
+        Some("104857600"),
+        "The largest command to take; the lower one of both ends counts.",
+    ),
+    spec("wireFormat.maxFrameSizeEnabled", BOOL, Some("true"), "Whether that is enforced."),
+    spec(
+        "wireFormat.cacheEnabled",
+        BOOL,
+        Some("false"),
+        "Whether repeated values are replaced by numbers; both ends must want it.",
+    ),
+    spec(
+        "wireFormat.cacheSize",
+        "a whole number from 1 to 16383",
+        Some("1024"),
+        "How many values those numbers stand for.",
+    ),
+    spec(
+        "wireFormat.tightEncodingEnabled",
+        BOOL,
+        Some("false"),
+        "Whether commands are packed; both ends must want it.",
+    ),
+    spec(
+        "wireFormat.stackTraceEnabled",
+        BOOL,
+        Some("false"),
+        "Whether exceptions carry their stack; both ends must want it.",
+    ),
+    spec(
+        "wireFormat.tcpNoDelayEnabled",
+        BOOL,
+        Some("true"),
+        "Whether small writes leave at once, as far as both ends want it.",
+    ),
+    spec("keepAlive", BOOL, Some("true"), "Whether the system probes a silent peer."),
+    spec("tcpNoDelay", BOOL, Some("true"), "Whether small writes leave at once."),
+    spec(
+        "socketBufferSize",
+        "a number of bytes",
+        None,
+        "The system's buffer for each direction; without it, the system adapts.",
+    ),
+    spec(
+        "connectionTimeout",
+        MILLIS,
+        Some("30000"),
+        "How long dialling may take; 0 is as long as the system lets it.",
+    ),
 ];
-/// The last two are for listeners only.
-const LISTENING_ONLY: usize = 2;
+
+/// The options of an address to listen on, beside those of its connections.
+pub const LISTENER_OPTIONS: &[OptionSpec] = &[
+    spec(
+        "maximumConnections",
+        "a whole number from 1",
+        None,
+        "How many peers are served at once; more are turned away.",
+    ),
+    spec(
+        "backlog",
+        "a whole number from 1",
+        Some("1024"),
+        "How many peers may wait to be accepted; the system may have a lower limit.",
+    ),
+];
 
 impl Default for ConnectionSettings {
     fn default() -> Self {
@@ -82,9 +169,8 @@ impl ConnectionSettings {
     pub fn for_dialing(endpoint: &Endpoint) -> Result<Self, SettingsError> {
         let mut settings = Self::default();
         settings.wire_format.host = Some(endpoint.host.clone());
-        let known = DIALING.get(..DIALING.len() - LISTENING_ONLY).unwrap_or(&DIALING);
         settings
-            .read(endpoint.options.clone(), Role::Dialer, known)
+            .read(endpoint.options.clone(), Role::Dialer)
             .map_err(|problem| SettingsError { endpoint: Box::new(endpoint.clone()), problem })?;
         Ok(settings)
     }
@@ -98,16 +184,11 @@ impl ConnectionSettings {
             options.insert(name, value);
         }
         let mut settings = Self::default();
-        settings.read(options, Role::Listener, &DIALING).map_err(fail)?;
+        settings.read(options, Role::Listener).map_err(fail)?;
         Ok(settings)
     }
 
-    fn read(
-        &mut self,
-        mut options: Options,
-        role: Role,
-        known: &[&str],
-    ) -> Result<(), OptionError> {
+    fn read(&mut self, mut options: Options, role: Role) -> Result<(), OptionError> {
         read_wire_format(&mut self.wire_format, &mut options)?;
         set(&mut self.socket.keep_alive, options.take_bool("keepAlive")?);
         set(&mut self.socket.no_delay, options.take_bool("tcpNoDelay")?);
@@ -133,7 +214,9 @@ impl ConnectionSettings {
                 })?,
             );
         }
-        options.finish(known)
+        let listening = if role == Role::Listener { LISTENER_OPTIONS } else { &[] };
+        let known = CONNECTION_OPTIONS.iter().chain(listening).map(|option| option.name);
+        options.finish(&known.collect::<Vec<_>>())
     }
 }
 
@@ -187,5 +270,41 @@ fn read_wire_format(
 fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_reference_are_those_that_count() {
+        let mut written = Endpoint::tcp("a", 1);
+        for option in CONNECTION_OPTIONS {
+            if let Some(default) = option.default {
+                written.options.insert(option.name, default);
+            }
+        }
+        let bare = Endpoint::tcp("a", 1);
+        let dialing = ConnectionSettings::for_dialing;
+        assert_eq!(dialing(&written).unwrap(), dialing(&bare).unwrap());
+        for option in LISTENER_OPTIONS {
+            if let Some(default) = option.default {
+                written.options.insert(option.name, default);
+            }
+        }
+        let listening = ConnectionSettings::for_listening;
+        assert_eq!(listening(&written).unwrap(), listening(&bare).unwrap());
+    }
+
+    #[test]
+    fn every_option_of_the_reference_is_read() {
+        for option in CONNECTION_OPTIONS.iter().chain(LISTENER_OPTIONS) {
+            let mut endpoint = Endpoint::tcp("a", 1);
+            endpoint.options.insert(option.name, "-?");
+            let error = ConnectionSettings::for_listening(&endpoint).unwrap_err();
+            let expected = format!("must be {}", option.expected);
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferrymq_transport::backoff::{Backoff, BackoffConfig, BackoffError};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::names::nearest;
-use ferrymq_transport::options::{OptionError, Options};
+use ferrymq_transport::options::{OptionError, OptionSpec, Options};
 use ferrymq_transport::uri::Uri;
 
 /// A checked `static:(…)` address: whom to dial, and when again after a failure.
@@ -85,13 +85,45 @@ const NOT_YET: [&str; 7] =
 const FOR_CLIENTS: [&str; 3] = ["failover", "fanout", "discovery"];
 const MEMBERS: [&str; 1] = ["tcp"];
 const SCHEMES: [&str; 2] = ["static", "tcp"];
-const OPTIONS: [&str; 6] = [
-    "initialReconnectDelay",
-    "maxReconnectDelay",
-    "useExponentialBackOff",
-    "backOffMultiplier",
-    "maxReconnectAttempts",
-    "minConnectTime",
+
+/// The options of a list.
+pub const LIST_OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "initialReconnectDelay",
+        expected: "a number of milliseconds",
+        default: Some("1000"),
+        about: "How long to wait before a broker is dialled again.",
+    },
+    OptionSpec {
+        name: "maxReconnectDelay",
+        expected: "a number of milliseconds",
+        default: Some("30000"),
+        about: "The longest such wait. A random part of up to a fifth is taken off each.",
+    },
+    OptionSpec {
+        name: "useExponentialBackOff",
+        expected: "true or false",
+        default: Some("true"),
+        about: "Whether waits grow with each attempt that fails.",
+    },
+    OptionSpec {
+        name: "backOffMultiplier",
+        expected: "a number",
+        default: Some("2"),
+        about: "How many times as long each wait is as the last one; at least 1.",
+    },
+    OptionSpec {
+        name: "maxReconnectAttempts",
+        expected: "a whole number from 0 to 4294967295",
+        default: Some("0"),
+        about: "Failed attempts in a row after which dialling ends; 0 is never.",
+    },
+    OptionSpec {
+        name: "minConnectTime",
+        expected: "a number of milliseconds",
+        default: Some("5000"),
+        about: "A bridge that ended sooner counts as a failed attempt, so that waits keep growing.",
+    },
 ];
 
 impl StaticList {
@@ -164,7 +196,7 @@ impl Redial {
                 .unwrap_or(Duration::from_secs(5)),
             max_attempts: options.take_number("maxReconnectAttempts")?.unwrap_or(0),
         };
-        options.finish(&OPTIONS)?;
+        options.finish(&LIST_OPTIONS.iter().map(|option| option.name).collect::<Vec<_>>())?;
         Ok(redial)
     }
 
@@ -228,6 +260,16 @@ mod tests {
         assert_eq!(redial.max_attempts, 3);
         let first = redial.backoff().next(&mut fastrand::Rng::with_seed(1));
         assert!(first <= Duration::from_millis(200) && first >= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn the_defaults_of_the_reference_are_those_that_count() {
+        let written = LIST_OPTIONS.iter().filter_map(|option| {
+            option.default.map(|default| format!("{}={default}", option.name))
+        });
+        let written = written.collect::<Vec<_>>().join("&");
+        let redial = |uri: &str| format!("{:?}", list(uri).unwrap().redial());
+        assert_eq!(redial(&format!("static:(tcp://a:1)?{written}")), redial("tcp://a:1"));
     }
 
     #[test]

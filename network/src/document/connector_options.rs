@@ -15,42 +15,42 @@ section! {
     pub struct ConnectorOptions {
         /// Whether the connector also forwards in the other direction; only `false` is supported
         /// yet.
-        optional duplex: bool,
+        optional duplex: bool = "false",
         /// Whether consumers with the same wish share one subscription, so that a message crosses
-        /// once; the default is true.
-        optional conduit_subscriptions: bool,
-        /// Whether that goes for consumers of queues that are bridges themselves, too; the default
-        /// is false.
-        optional conduit_network_queue_subscriptions: bool,
-        /// Forward only these on demand; the default is all.
+        /// once.
+        optional conduit_subscriptions: bool = "true",
+        /// Whether that goes for consumers of queues that are bridges themselves, too.
+        optional conduit_network_queue_subscriptions: bool = "false",
+        /// Forward only these on demand; without any, all.
         optional dynamically_included
-            ("dynamically_included", "dynamically_included_destinations"): Vec<DestinationPattern>,
+            ("dynamically_included", "dynamically_included_destinations"): Vec<DestinationPattern>
+            = "[]",
         /// Forward these without waiting for demand.
         optional statically_included
-            ("statically_included", "statically_included_destinations"): Vec<DestinationPattern>,
+            ("statically_included", "statically_included_destinations"): Vec<DestinationPattern>
+            = "[]",
         /// Never forward these, whatever else matches them.
-        optional excluded ("excluded", "excluded_destinations"): Vec<DestinationPattern>,
-        /// Whether demand is not listened to, so that only `statically_included` crosses; the
-        /// default is false.
-        optional static_bridge: bool,
-        /// Whether temporary destinations cross, so that replies return; the default is true.
-        optional bridge_temp_destinations: bool,
+        optional excluded ("excluded", "excluded_destinations"): Vec<DestinationPattern> = "[]",
+        /// Whether demand is not listened to, so that only `statically_included` crosses.
+        optional static_bridge: bool = "false",
+        /// Whether temporary destinations cross, so that replies return.
+        optional bridge_temp_destinations: bool = "true",
         /// Sets `message_ttl` and `consumer_ttl`.
         optional network_ttl: i32,
-        /// Bridges that a message may pass; -1, the default, is any number.
-        optional message_ttl: i32,
-        /// Bridges that demand may pass; -1, the default, is any number.
-        optional consumer_ttl: i32,
-        /// Messages that may be on their way for one demand; the default is 1000.
-        optional prefetch_size: NonZeroU32,
-        /// Advisories that may be on their way; the default is `prefetch_size`.
+        /// Bridges that a message may pass; -1 is any number.
+        optional message_ttl: i32 = "-1",
+        /// Bridges that demand may pass; -1 is any number.
+        optional consumer_ttl: i32 = "-1",
+        /// Messages that may be on their way for one demand.
+        optional prefetch_size: NonZeroU32 = "1000",
+        /// Advisories that may be on their way; without it, as many as `prefetch_size`.
         optional advisory_prefetch_size: NonZeroU32,
-        /// Whether consumers beyond a bridge are served after local ones; the default is true.
-        optional decrease_network_consumer_priority: bool,
-        /// The priority of consumers one bridge away, where it is decreased; the default is -5.
-        optional consumer_priority_base: i8,
-        /// Whether the far broker confirms non-persistent messages, too; the default is true.
-        optional always_sync_send: bool,
+        /// Whether consumers beyond a bridge are served after local ones.
+        optional decrease_network_consumer_priority: bool = "true",
+        /// The priority of consumers one bridge away, where it is decreased.
+        optional consumer_priority_base: i8 = "-5",
+        /// Whether the far broker confirms non-persistent messages, too.
+        optional always_sync_send: bool = "true",
         /// The name that bridges log in with, at both brokers.
         optional user_name: String,
         /// The password that bridges log in with, at both brokers.

@@ -12,7 +12,7 @@
 ///         /// What it is called.
 ///         required name: Name,
 ///         /// How many cars it takes; the key is not the field's name.
-///         optional capacity ("cars", "max_cars"): u32,
+///         optional capacity ("cars", "max_cars"): u32 = "12",
 ///     }
 ///     refused {
 ///         "trains" => "no ferry here takes trains",
@@ -27,6 +27,9 @@
 /// - `repeated` gives a `Vec<Located<T>>` of tables,
 /// - `shared` includes the fields of another declaration in this table.
 ///
+/// What stands behind a `=` is the default as it would be written in a file. It is for the reference
+/// alone: whoever reads the table sets it.
+///
 /// After the fields, `refused` lists keys that are known but cannot be used, and `refused_by`
 /// names a function that gives the reason against such a key.
 #[macro_export]
@@ -37,7 +40,7 @@ macro_rules! section {
             $(
                 $(#[doc = $doc:literal])*
                 $presence:ident $field:ident
-                $( ( $key:literal $(, $alias:literal)* ) )? : $type:ty
+                $( ( $key:literal $(, $alias:literal)* ) )? : $type:ty $( = $default:literal )?
             ),* $(,)?
         }
         $( refused { $( $refused:literal => $reason:literal ),* $(,)? } )?
@@ -55,6 +58,7 @@ macro_rules! section {
                     $crate::section!(
                         @field fields, $presence, $type,
                         [$($key)? stringify!($field)], [$($($alias),*)?],
+                        $crate::section!(@default [$($default)?]),
                         concat!($($doc, "\n",)* "")
                     );
                 )*
@@ -64,6 +68,7 @@ macro_rules! section {
                         aliases: &[],
                         presence: $crate::document::table::Presence::Refused($reason),
                         expected: "nothing",
+                        default: None,
                         doc: String::new(),
                     });
                 )* )?
@@ -116,15 +121,22 @@ macro_rules! section {
     (@presence optional) => { $crate::document::table::Presence::Optional };
     (@presence repeated) => { $crate::document::table::Presence::Repeated };
 
-    (@field $fields:ident, shared, $type:ty, $key:tt, $aliases:tt, $doc:expr) => {
+    (@default []) => { None };
+    (@default [$default:literal]) => { Some($default) };
+
+    (@field $fields:ident, shared, $type:ty, $key:tt, $aliases:tt, $default:expr, $doc:expr) => {
         <$type as $crate::document::table::Fields>::list($fields);
     };
-    (@field $fields:ident, $presence:ident, $type:ty, $key:tt, [$($alias:literal),*], $doc:expr) => {
+    (
+        @field $fields:ident, $presence:ident, $type:ty, $key:tt, [$($alias:literal),*],
+        $default:expr, $doc:expr
+    ) => {
         $fields.push($crate::document::table::Field {
             key: $crate::section!(@key $key),
             aliases: &[$($alias),*],
             presence: $crate::section!(@presence $presence),
             expected: <$type as $crate::document::value::Value>::EXPECTED,
+            default: $default,
             doc: $doc.trim().to_owned(),
         });
     };

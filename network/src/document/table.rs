@@ -37,6 +37,8 @@ pub struct Field {
     pub presence: Presence,
     /// What its value is.
     pub expected: &'static str,
+    /// What it is when nobody says, as it would be written.
+    pub default: Option<&'static str>,
     /// What it is for.
     pub doc: String,
 }

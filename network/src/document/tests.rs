@@ -16,7 +16,7 @@ crate::section! {
         /// What it is called.
         required name: Name,
         /// How deep it is.
-        optional depth_limit ("depth", "deep_max"): u32,
+        optional depth_limit ("depth", "deep_max"): u32 = "3",
         optional open: bool,
         shared times: Times,
         repeated ferry: Ferry,
@@ -248,5 +248,9 @@ fn the_declaration_lists_what_a_table_may_contain() {
     assert_eq!(fields[0].doc, "What it is called.");
     assert_eq!(fields[0].presence, Presence::Required);
     assert_eq!(fields[1].aliases, ["deep_max"]);
+    assert_eq!(
+        fields.iter().map(|field| field.default).collect::<Vec<_>>()[..2],
+        [None, Some("3")]
+    );
     assert_eq!(fields[3].expected, "a duration such as \"30s\" or \"500ms\"");
 }

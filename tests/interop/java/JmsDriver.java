@@ -95,10 +95,13 @@ public final class JmsDriver {
             case "consumer": return consumer(call);
             case "durable": {
                 Topic topic = (Topic) destination(text(call, "from"));
+                String selector = call.path("selector").asText(null);
+                boolean noLocal = call.path("no_local").asBoolean(false);
                 named.put(text(call, "as"),
-                    on(call, Session.class).createDurableSubscriber(topic, text(call, "subscription")));
+                    on(call, Session.class).createDurableSubscriber(topic, text(call, "subscription"), selector, noLocal));
                 return done();
             }
+            case "unsubscribe": on(call, Session.class).unsubscribe(text(call, "subscription")); return done();
             case "browser": {
                 Queue queue = (Queue) destination(text(call, "from"));
                 String selector = call.has("selector") ? text(call, "selector") : null;

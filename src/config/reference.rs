@@ -1,0 +1,66 @@
+//! What a broker's configuration file may contain, for a reference.
+
+use ferrymq_network::document::table::{Field, Fields};
+
+use super::sections::{
+    AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, SystemUsageSection,
+    TransportConnectorSection,
+};
+
+/// One table of a configuration file.
+#[derive(Debug)]
+pub struct ConfigTable {
+    /// Its name: `network_connector`.
+    pub name: &'static str,
+    /// As it stands in a file: `[[network_connector]]`.
+    pub heading: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// What it may contain, in the order of its declaration.
+    pub fields: Vec<Field>,
+}
+
+/// The tables of a broker's configuration file.
+pub fn tables() -> Vec<ConfigTable> {
+    vec![
+        ConfigTable {
+            name: "broker",
+            heading: "[broker]",
+            about: "The broker as a whole.",
+            fields: BrokerSection::fields(),
+        },
+        ConfigTable {
+            name: "transport_connector",
+            heading: "[[transport_connector]]",
+            about: "An address that the broker listens on. Without any it listens on \
+                    `tcp://127.0.0.1:61616`.",
+            fields: TransportConnectorSection::fields(),
+        },
+        ConfigTable {
+            name: "network_connector",
+            heading: "[[network_connector]]",
+            about: "A connector that bridges the broker to others. A topology's `[[link]]` takes \
+                    the same options, in place of `name` and `uri` its own.",
+            fields: NetworkConnectorSection::fields(),
+        },
+        ConfigTable {
+            name: "destination_policy",
+            heading: "[[destination_policy]]",
+            about: "Settings for the destinations that a pattern matches. Of several that match, \
+                    the most specific one that has a setting decides it.",
+            fields: PolicySection::fields(),
+        },
+        ConfigTable {
+            name: "system_usage",
+            heading: "[system_usage]",
+            about: "What the broker may use of its machine.",
+            fields: SystemUsageSection::fields(),
+        },
+        ConfigTable {
+            name: "admin",
+            heading: "[admin]",
+            about: "The admin API: status and metrics over HTTP, read-only.",
+            fields: AdminSection::fields(),
+        },
+    ]
+}
