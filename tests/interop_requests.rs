@@ -154,7 +154,6 @@ fn what_is_not_supported_yet_is_refused_in_so_many_words() {
     for call in [
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://a.>"}),
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q?consumer.exclusive=true"}),
-        json!({"op": "durable", "as": "k", "on": "c.s", "from": "topic://t", "subscription": "s"}),
         json!({"op": "commit", "on": "transacted"}),
     ] {
         let shown = call.to_string();
