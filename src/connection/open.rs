@@ -48,7 +48,6 @@ impl Peer {
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
-        self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {

@@ -7,6 +7,7 @@ mod acknowledgement;
 mod admission;
 mod audit;
 mod backlog;
+mod browse;
 mod effects;
 mod entry;
 mod insight;

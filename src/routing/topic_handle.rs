@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::durable_subscriber::DurableSubscriber;
-use super::queue_handle::{Aftermath, Removed};
+use super::queue_handle::{Aftermath, Removed, nothing_more};
 use super::terms::Terms;
 use crate::destination::{
     Acknowledgement, Admission, Audit, MemoryAccount, Pending, TopicSubscription,
@@ -142,6 +142,23 @@ impl TopicSubscriber {
         let State { subscription, dispatches, .. } = &mut *state;
         subscription.set_prefetch(prefetch, now, dispatches);
         self.carry_out(&mut state, None);
+    }
+
+    /// Lets it have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let owed = subscription.pull(now, dispatches);
+        self.carry_out(&mut state, None);
+        owed
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self) {
+        let mut state = self.state.lock();
+        if state.subscription.end_pull() {
+            self.outbox.push(nothing_more(&self.consumer));
+        }
     }
 
     fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
