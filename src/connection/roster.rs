@@ -39,7 +39,7 @@ pub(super) struct Entry {
     in_process: bool,
     since: i64,
     /// Knows what was sent, and what waits to be.
-    outbox: Outbox,
+    outbox: Mutex<Outbox>,
     introduced: Mutex<Introduced>,
     consumers: AtomicUsize,
     producers: AtomicUsize,
@@ -99,7 +99,7 @@ impl Roster {
             remote: remote.to_owned(),
             in_process,
             since,
-            outbox: outbox.clone(),
+            outbox: Mutex::new(outbox.clone()),
             introduced: Mutex::default(),
             consumers: AtomicUsize::new(0),
             producers: AtomicUsize::new(0),
@@ -135,6 +135,11 @@ impl Drop for Place {
 }
 
 impl Entry {
+    /// From now on what goes to the peer goes there.
+    pub(super) fn sends_by(&self, outbox: &Outbox) {
+        *self.outbox.lock() = outbox.clone();
+    }
+
     /// The peer has opened its connection under this name.
     pub(super) fn opened_by(&self, client_id: &Text) {
         self.introduced.lock().client_id = Some(client_id.to_string());
@@ -163,6 +168,7 @@ impl Entry {
     }
 
     fn snapshot(&self) -> ConnectionSnapshot {
+        let outbox = self.outbox.lock().clone();
         let (client_id, broker) = {
             let introduced = self.introduced.lock();
             (introduced.client_id.clone(), introduced.broker.clone())
@@ -179,8 +185,8 @@ impl Entry {
             consumers: self.consumers.load(Ordering::Relaxed),
             producers: self.producers.load(Ordering::Relaxed),
             messages_in: self.taken.load(Ordering::Relaxed),
-            messages_out: self.outbox.dispatches(),
-            pending: self.outbox.pending(),
+            messages_out: outbox.dispatches(),
+            pending: outbox.pending(),
         }
     }
 }

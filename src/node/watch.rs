@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::connector::{LinkStatus, LinkWatch};
+use ferrymq_network::connector::{AcceptedBridges, LinkStatus, LinkWatch};
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ struct Seen {
     broker: Arc<Broker>,
     connections: Connections,
     links: Vec<LinkWatch>,
+    accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     /// When the node started, by both clocks.
     started: (i64, Instant),
@@ -30,10 +31,11 @@ impl NodeWatch {
         broker: Arc<Broker>,
         connections: Connections,
         links: Vec<LinkWatch>,
+        accepted: Arc<AcceptedBridges>,
         listening: Vec<Endpoint>,
     ) -> Self {
         let started = (broker.clock().now_millis(), Instant::now());
-        Self { seen: Arc::new(Seen { broker, connections, links, listening, started }) }
+        Self { seen: Arc::new(Seen { broker, connections, links, accepted, listening, started }) }
     }
 
     /// The broker as a whole.
@@ -67,9 +69,12 @@ impl NodeWatch {
         self.seen.broker.destinations()
     }
 
-    /// All links of network connectors, in the order of the configuration.
+    /// All links of network connectors, in the order of the configuration, and then those of
+    /// bridges back that other brokers asked for, in the order in which they came.
     pub fn links(&self) -> Vec<LinkStatus> {
-        self.seen.links.iter().flat_map(LinkWatch::status).collect()
+        let mut links: Vec<_> = self.seen.links.iter().flat_map(LinkWatch::status).collect();
+        links.extend(self.seen.accepted.status());
+        links
     }
 
     pub(super) fn status(&self) -> NodeStatus {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::board::LinkBoard;
-use super::status::{LinkState, LinkStatus};
+use super::status::{LinkState, LinkStatus, MadeBy};
 use super::supervisor::{Supervisor, Surroundings};
 use crate::config::NetworkConnectorConfig;
 use crate::local_broker::LocalBroker;
@@ -59,7 +59,8 @@ impl NetworkConnector {
         });
         let mut seeds = fastrand::Rng::with_seed(seed);
         let links = config.remotes.endpoints().iter().map(|endpoint| {
-            let board = Arc::new(LinkBoard::new(&config.name, endpoint.bare().to_string()));
+            let uri = endpoint.bare().to_string();
+            let board = Arc::new(LinkBoard::new(&config.name, uri, MadeBy::Connector));
             let supervisor = Supervisor::new(
                 surroundings.clone(),
                 endpoint.clone(),

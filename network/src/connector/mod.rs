@@ -1,9 +1,13 @@
 //! A network connector: keeps a bridge to each broker of its list, for as long as it runs.
 
+mod accepted;
 mod board;
 mod handle;
+mod live_endpoint;
 mod status;
 mod supervisor;
+mod witness;
 
+pub use accepted::{AcceptedBridges, AdmittedBridge};
 pub use handle::{LinkWatch, NetworkConnector, NetworkConnectorHandle};
-pub use status::{LinkState, LinkStatus};
+pub use status::{LinkState, LinkStatus, MadeBy};
