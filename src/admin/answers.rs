@@ -59,6 +59,15 @@ pub struct MessageCounts {
     pub expired: u64,
     /// Refused by a consumer for good.
     pub dead_lettered: u64,
+    /// Brought again by a bridge, and not taken again.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Brought by a bridge and taken, though the audit could not tell whether they were new.
+    #[serde(default)]
+    pub doubtful: u64,
+    /// Producers that audits have forgotten, because there were too many.
+    #[serde(default)]
+    pub audit_forgotten_producers: u64,
 }
 
 /// `/api/v1/connections`: the oldest first.
@@ -125,6 +134,42 @@ pub struct DestinationAnswer {
     /// What was counted here since it came to life.
     #[serde(flatten)]
     pub messages: MessageCounts,
+}
+
+/// `/api/v1/subscriptions`: the durable ones, those where most messages wait first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionsAnswer {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, up to the limit.
+    pub subscriptions: Vec<SubscriptionAnswer>,
+}
+
+/// One durable subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionAnswer {
+    /// The client whose it is.
+    pub client_id: String,
+    /// The name that the client gave it.
+    pub name: String,
+    /// `topic://prices.>`.
+    pub address: String,
+    /// Which messages it wants; null for all.
+    pub selector: Option<String>,
+    /// The consumer that is there; null while it is offline.
+    pub consumer: Option<String>,
+    /// Whether it is a bridge's: what is wanted beyond it.
+    pub network: bool,
+    /// Messages that wait for the consumer.
+    pub waiting: u64,
+    /// Messages dispatched and not acknowledged.
+    pub in_flight: u64,
+    /// Messages kept since it was made.
+    pub enqueued: u64,
+    /// Messages handed to consumers, each time that one was.
+    pub dispatched: u64,
+    /// Messages acknowledged.
+    pub acknowledged: u64,
 }
 
 /// `/api/v1/links`: in the order of the configuration.

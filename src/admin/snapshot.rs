@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::answers::{
     BridgeTo, BridgedFrom, BrokerAnswer, BrokerName, ConnectionAnswer, ConnectionsAnswer,
     DestinationAnswer, DestinationsAnswer, LinkAnswer, LinksAnswer, MessageCounts, NetworkAnswer,
+    SubscriptionAnswer, SubscriptionsAnswer,
 };
 use crate::connection::{ConnectionSnapshot, FarEnd};
 use crate::node::NodeWatch;
-use crate::routing::{DestinationSnapshot, Totals};
+use crate::routing::{DestinationSnapshot, DurableSnapshot, Totals};
 
 /// The broker as a whole; `state` is the node's.
 pub(super) fn broker(node: &NodeWatch, state: &str) -> BrokerAnswer {
@@ -81,6 +82,9 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         settled: snapshot.settled,
         expired: snapshot.expired,
         dead: snapshot.dead,
+        duplicates: snapshot.duplicates,
+        doubtful: snapshot.doubtful,
+        forgotten: snapshot.forgotten,
     };
     DestinationAnswer {
         address: address.to_string(),
@@ -94,6 +98,32 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
     }
 }
 
+/// The first `limit` durable subscriptions, in order of what waits for them.
+pub(super) fn subscriptions(node: &NodeWatch, limit: usize) -> SubscriptionsAnswer {
+    let mut all = node.durable_subscriptions();
+    all.sort_by_key(|subscription| std::cmp::Reverse(subscription.waiting));
+    SubscriptionsAnswer {
+        total: all.len() as u64,
+        subscriptions: all.iter().take(limit).map(subscription).collect(),
+    }
+}
+
+fn subscription(snapshot: &DurableSnapshot) -> SubscriptionAnswer {
+    SubscriptionAnswer {
+        client_id: snapshot.name.client.to_string(),
+        name: snapshot.name.name.to_string(),
+        address: snapshot.address.to_string(),
+        selector: snapshot.selector.as_ref().map(ToString::to_string),
+        consumer: snapshot.consumer.as_ref().map(ToString::to_string),
+        network: snapshot.network,
+        waiting: snapshot.waiting as u64,
+        in_flight: snapshot.in_flight as u64,
+        enqueued: snapshot.enqueued,
+        dispatched: snapshot.dispatched,
+        acknowledged: snapshot.settled,
+    }
+}
+
 /// All links.
 pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
     let (now, now_unix) = (Instant::now(), node.now_millis());
@@ -101,12 +131,11 @@ pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
 }
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
-    let (reason, next_try) = match &status.state {
-        LinkState::WaitingToRetry { reason, until } => {
-            (Some(reason.clone()), Some(millis(until.saturating_duration_since(now))))
+    let reason = match &status.state {
+        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
+            Some(reason.clone())
         }
-        LinkState::GivenUp { reason } => (Some(reason.clone()), None),
-        _ => (None, None),
+        _ => None,
     };
     let in_state = millis(now.saturating_duration_since(status.since));
     LinkAnswer {
@@ -122,7 +151,7 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         reason,
         since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
         in_state_ms: in_state,
-        next_try_in_ms: next_try,
+        next_try_in_ms: next_try(&status.state, now),
         forwarded: status.forwarded,
         in_flight: status.in_flight as u64,
         demands: status.demands as u64,
@@ -131,6 +160,16 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         duplicates: status.duplicates,
         held: status.held,
         last_error: status.last_error.clone(),
+    }
+}
+
+/// Until the next attempt, where one is waited for.
+pub(super) fn next_try(state: &LinkState, now: Instant) -> Option<u64> {
+    match state {
+        LinkState::WaitingToRetry { until, .. } => {
+            Some(millis(until.saturating_duration_since(now)))
+        }
+        _ => None,
     }
 }
 
@@ -168,7 +207,7 @@ pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
     }
 }
 
-fn name(identity: &BrokerIdentity) -> BrokerName {
+pub(super) fn name(identity: &BrokerIdentity) -> BrokerName {
     BrokerName {
         name: identity.name.clone(),
         id: identity.id.to_string(),
@@ -183,6 +222,9 @@ fn counts(totals: &Totals) -> MessageCounts {
         acknowledged: totals.settled,
         expired: totals.expired,
         dead_lettered: totals.dead,
+        duplicates: totals.duplicates,
+        doubtful: totals.doubtful,
+        audit_forgotten_producers: totals.forgotten,
     }
 }
 

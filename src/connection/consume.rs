@@ -1,14 +1,14 @@
 //! Consumers and their acknowledgements.
 
-use ferrymq_openwire::commands::{ConsumerControl, ConsumerInfo, MessageAck};
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::commands::{
+    ConsumerControl, ConsumerInfo, MessageAck, RemoveSubscriptionInfo,
+};
 use ferrymq_openwire::ids::ConsumerId;
-use ferrymq_openwire::text::Text;
 
 use super::peer::{Consumer, Outcome, Peer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{ConsumerLink, Subscription};
+use crate::routing::{ConsumerLink, Subscription, bytes_kept};
 
 /// How many consumers one connection may open.
 const MOST_CONSUMERS: usize = 65_536;
@@ -37,7 +37,8 @@ impl Peer {
         self.windows = self.windows.saturating_add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
-        self.consumers.insert(id.clone(), Consumer { subscription, window, retained, number });
+        let consumer = Consumer { subscription, window, retained, number, pull_until: None };
+        self.consumers.insert(id.clone(), consumer);
         Ok(Outcome::Done)
     }
 
@@ -45,13 +46,20 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink {
-            outbox: &self.outbox,
-            client,
-            permits: self.permits.as_ref(),
-            resumes: self.resumes,
-        };
+        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
         Ok(self.broker.subscribe(info, &link)?)
+    }
+
+    /// Ends a durable subscription, which must have no consumer.
+    pub(super) fn remove_subscription(
+        &mut self,
+        info: &RemoveSubscriptionInfo,
+    ) -> Result<Outcome, Refusal> {
+        let Some(client) = &self.client else {
+            return Err(Refusal::state("the connection is not open"));
+        };
+        self.broker.remove_durable(info, client, self.permits.is_some())?;
+        Ok(Outcome::Done)
     }
 
     pub(super) fn remove_consumer(
@@ -85,6 +93,7 @@ impl Peer {
     }
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
+        self.pulls.forget(consumer.pull_until, consumer.number);
         self.windows = self.windows.saturating_sub(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
@@ -122,19 +131,4 @@ impl Peer {
         }
         Ok(Outcome::Done)
     }
-}
-
-/// How many bytes of a consumer's description the broker keeps while the consumer lives.
-fn bytes_kept(info: &ConsumerInfo) -> usize {
-    let length = |text: Option<&Text>| text.map_or(0, |text| text.as_bytes().len());
-    let id = info.consumer_id.as_ref().and_then(|id| id.connection_id.as_ref());
-    let address = info.destination.as_ref().map(Destination::name);
-    let rest = [&info.client_id, &info.subscription_name, &info.selector].map(Option::as_ref);
-    let texts = [id, address].into_iter().chain(rest);
-    let path = info.broker_path.iter().flatten().flatten().map(|id| length(id.value.as_ref()));
-    let consumers = info.network_consumer_path.iter().flatten().flatten();
-    let consumers = consumers.map(|id| length(id.connection_id.as_ref()));
-    // Each hop also takes a place of its own.
-    let hops: usize = path.chain(consumers).map(|bytes| bytes + size_of::<ConsumerId>()).sum();
-    texts.map(length).sum::<usize>() + hops
 }

@@ -45,11 +45,10 @@ impl Peer {
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
-        self.entry.opened_by(client.client_id());
+        self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
         self.admit_bridge()?;
-        self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {

@@ -4,7 +4,7 @@
 use ferrymq_openwire::throwable::Throwable;
 
 use crate::destination::AckError;
-use crate::routing::{OpenError, PublishError, SubscribeError, TemporaryError};
+use crate::routing::{DurableError, OpenError, PublishError, SubscribeError, TemporaryError};
 
 /// A command that failed: the exception that its sender gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +53,6 @@ impl Refusal {
         Self::new(RESOURCE_ALLOCATION, message)
     }
 
-    /// No durable subscription of this name.
-    pub(super) fn no_durable_subscription(name: &str) -> Self {
-        Self::new(INVALID_DESTINATION, format!("no durable subscription exists for: {name}"))
-    }
-
     /// The peer does not speak the protocol; the connection ends.
     pub(super) fn protocol(message: impl Into<String>) -> Self {
         Self { fatal: true, ..Self::new("java.io.IOException", message) }
@@ -96,11 +91,25 @@ impl From<SubscribeError> for Refusal {
     fn from(error: SubscribeError) -> Self {
         let class = match error {
             SubscribeError::Destination(error) => return error.into(),
+            SubscribeError::Durable(error) => return error.into(),
             SubscribeError::Selector(_) => INVALID_SELECTOR,
             SubscribeError::NotSupported(_) => JMS_EXCEPTION,
             SubscribeError::NoDestination
             | SubscribeError::InvalidName { .. }
             | SubscribeError::ForeignTemporary(_) => INVALID_DESTINATION,
+        };
+        Self::new(class, error.to_string())
+    }
+}
+
+impl From<DurableError> for Refusal {
+    fn from(error: DurableError) -> Self {
+        let class = match error {
+            DurableError::InUse(_) => JMS_EXCEPTION,
+            DurableError::Unknown(_) | DurableError::Unnamed | DurableError::NotKept { .. } => {
+                INVALID_DESTINATION
+            }
+            DurableError::TooMany { .. } => RESOURCE_ALLOCATION,
         };
         Self::new(class, error.to_string())
     }

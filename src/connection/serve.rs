@@ -12,7 +12,7 @@ use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
 use ferrymq_transport::pipe::pipe;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -290,10 +290,12 @@ async fn read(
         let unread = peer.parked.is_full(peer.is_network);
         let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
+        let pull_end = peer.pulls.next_end();
         tokio::select! {
             biased;
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
+            () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
             received = receive(receiver, peer, most, &mut batch), if !unread => {
@@ -322,6 +324,14 @@ async fn wait_for_former(peer: &mut Peer) {
         if timeout(FAREWELL, former.gone()).await.is_err() {
             tracing::warn!(remote = %peer.remote, "the former connection does not end");
         }
+    }
+}
+
+/// Waits until `then`; for ever without it.
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
     }
 }
 

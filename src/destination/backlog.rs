@@ -81,6 +81,7 @@ mod tests {
 
     use ferrymq_openwire::message::{Message, MessageFields};
 
+    use super::super::entry::Held;
     use super::super::memory::MemoryAccount;
     use super::*;
 
@@ -90,7 +91,7 @@ mod tests {
             sequence,
             redeliveries: 0,
             expiration: 0,
-            _charge: MemoryAccount::root(u64::MAX).charge(1),
+            _charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrymq_openwire::message::Message;
 
-use super::memory::Charge;
+use super::memory::{Charge, SharedCharge};
 
 /// A message that a queue holds, waiting or dispatched.
 #[derive(Debug)]
@@ -18,7 +18,17 @@ pub(super) struct Entry {
     /// processor.
     pub(super) expiration: i64,
     /// Given back when the entry goes.
-    pub(super) _charge: Charge,
+    pub(super) _charge: Held,
+}
+
+/// What a message counts as, while an entry holds it.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held for the moment when it is dropped")]
+pub(super) enum Held {
+    /// On this entry's own account.
+    Alone(Charge),
+    /// Once for all who hold the same message.
+    Shared(SharedCharge),
 }
 
 impl Entry {

@@ -105,6 +105,9 @@ impl MemoryAccount {
     }
 }
 
+/// Bytes held on an account by all who hold the same message, given back by the last of them.
+pub type SharedCharge = Arc<Charge>;
+
 /// Bytes held on an account, given back on drop.
 #[derive(Debug)]
 pub struct Charge {

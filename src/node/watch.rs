@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::connector::{AcceptedBridges, LinkStatus, LinkWatch};
+use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
 
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
-use crate::routing::{Broker, DestinationSnapshot};
+use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, QueueInsight};
 
 /// Sees what a node does, from any task, also while the node stops.
 #[derive(Clone)]
@@ -69,12 +71,32 @@ impl NodeWatch {
         self.seen.broker.destinations()
     }
 
+    /// All durable subscriptions, by client and name.
+    pub fn durable_subscriptions(&self) -> Vec<DurableSnapshot> {
+        self.seen.broker.durable_subscriptions()
+    }
+
     /// All links of network connectors, in the order of the configuration, and then those of
     /// bridges back that other brokers asked for, in the order in which they came.
     pub fn links(&self) -> Vec<LinkStatus> {
         let mut links: Vec<_> = self.seen.links.iter().flat_map(LinkWatch::status).collect();
         links.extend(self.seen.accepted.status());
         links
+    }
+
+    /// What a queue holds and who could take it; `None` if there is no such queue.
+    pub fn queue_insight(
+        &self,
+        queue: &Destination,
+        message: Option<&MessageId>,
+    ) -> Option<QueueInsight> {
+        self.seen.broker.queue_insight(queue, message)
+    }
+
+    /// What each link of a network connector has to say about a destination.
+    pub fn link_prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        let links = self.seen.links.iter().flat_map(|links| links.prospects(destination));
+        links.chain(self.seen.accepted.prospects(destination)).collect()
     }
 
     pub(super) fn status(&self) -> NodeStatus {

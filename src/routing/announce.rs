@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo, RemoveInfo};
+use ferrymq_openwire::commands::{
+    ConsumerInfo, DestinationInfo, RemoveInfo, RemoveSubscriptionInfo,
+};
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::advisory::{self, is_advisory};
@@ -49,11 +51,23 @@ impl Broker {
         });
     }
 
+    /// Tells of the end of a durable subscription, which a consumer's end is not.
+    pub(super) fn announce_unsubscription(
+        &self,
+        address: &Destination,
+        told: RemoveSubscriptionInfo,
+    ) {
+        let topic = advisory::consumer_topic(address);
+        let mut registry = self.registry.lock();
+        let count = registry.count(&topic);
+        self.tell(&mut registry, &topic, Some(count), || Command::from(told));
+    }
+
     /// Brings a destination to life and tells of it, or finds the one that somebody else just
     /// brought.
     pub(super) fn create_destination(&self, address: &Destination) -> Result<Living, PublishError> {
         let mut registry = self.registry.lock();
-        let found = self.directory.find_or_create(address, || self.account_for(address))?;
+        let found = self.directory.find_or_create(address, || self.terms_for(address))?;
         if found.created {
             self.tell_of_destination(&mut registry, address, 0);
         }

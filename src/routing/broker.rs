@@ -11,11 +11,15 @@ use parking_lot::Mutex;
 use super::clients::Clients;
 use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
+use super::durables::Durables;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits};
-use crate::destination::MemoryAccount;
+use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
+
+/// How many bytes the audits of all destinations may take together, beside one producer for each.
+const AUDIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a broker is made from.
 #[derive(Debug, Clone)]
@@ -34,16 +38,19 @@ pub(super) struct Settings {
 
 /// Accepts, keeps and dispatches messages; shared by all connections.
 ///
-/// Locks, in the order in which they may be taken: registry, directory, one destination, one topic
-/// subscription, an outbox. None is held over a wait.
+/// Locks, in the order in which they may be taken: durable subscriptions, registry, directory, one
+/// destination, one topic subscription, an outbox. None is held over a wait.
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
+    /// What the audits of all destinations take together.
+    pub(super) audits: Arc<AuditMemory>,
     /// The next message's number.
     pub(super) sequence: AtomicI64,
     pub(super) directory: Directory,
+    pub(super) durables: Mutex<Durables>,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
     /// Those of all consumers.
@@ -65,8 +72,10 @@ impl Broker {
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),
+            audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
             directory: Directory::default(),
+            durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
         })
@@ -103,9 +112,13 @@ impl Broker {
         self.directory.totals()
     }
 
-    /// Drops what has expired while it waited in queues.
+    /// Drops what has expired while it waited in queues and durable subscriptions.
     pub fn expire_messages(&self) {
         let now = self.clock.now_millis();
+        let durables = self.durables.lock().all();
+        for subscriber in durables {
+            self.clear_up(subscriber.expire(now));
+        }
         for living in self.directory.all() {
             if let Living::Queue(queue) = living {
                 self.clear_up(queue.expire(now));

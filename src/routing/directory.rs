@@ -13,7 +13,8 @@ use super::address_range;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
-use super::topic_handle::{TopicHandle, TopicSubscriber};
+use super::terms::Terms;
+use super::topic_handle::{Listener, TopicHandle, TopicSubscriber};
 use crate::destination::MemoryAccount;
 
 /// How many destinations a broker keeps: clients make them by naming them, so there is an end.
@@ -86,6 +87,9 @@ impl Target {
             settled: counters.settled(),
             expired: counters.expired(),
             dead: counters.dead(),
+            duplicates: counters.duplicates(),
+            doubtful: counters.doubtful(),
+            forgotten: counters.forgotten(),
         }
     }
 }
@@ -113,6 +117,12 @@ pub struct DestinationSnapshot {
     pub expired: u64,
     /// Messages that a consumer refused for good.
     pub dead: u64,
+    /// Messages that a bridge brought again, and that were not taken again.
+    pub duplicates: u64,
+    /// Messages of a bridge that the audit could not tell from new ones, and that were taken.
+    pub doubtful: u64,
+    /// Producers that the audit has forgotten, because there were too many.
+    pub forgotten: u64,
 }
 
 /// The living destinations, and the topic subscriptions by pattern that new topics get.
@@ -155,14 +165,14 @@ pub(super) struct TopicPattern {
     pattern: DestinationPattern,
     /// A bridge's: of the topics that match, those that may cross.
     permits: Option<Arc<Permits>>,
-    subscriber: Arc<TopicSubscriber>,
+    subscriber: Listener,
 }
 
 impl TopicPattern {
     pub(super) fn new(
         pattern: DestinationPattern,
         permits: Option<Arc<Permits>>,
-        subscriber: Arc<TopicSubscriber>,
+        subscriber: Listener,
     ) -> Self {
         Self { pattern, permits, subscriber }
     }
@@ -178,11 +188,11 @@ impl Directory {
         self.tables.read().living.get(address).cloned()
     }
 
-    /// The destination at `address`; brought to life, with what `account` gives, if it is not.
+    /// The destination at `address`; brought to life, on the `terms` given, if it is not.
     pub(super) fn find_or_create(
         &self,
         address: &Destination,
-        account: impl FnOnce() -> Arc<MemoryAccount>,
+        terms: impl FnOnce() -> Terms,
     ) -> Result<Found, PublishError> {
         if let Some(living) = self.find(address) {
             return Ok(Found { living, created: false });
@@ -206,9 +216,9 @@ impl Directory {
             });
         }
         let living = if address.kind().is_queue() {
-            Living::Queue(Arc::new(QueueHandle::new(address.clone(), account())))
+            Living::Queue(Arc::new(QueueHandle::new(address.clone(), terms())))
         } else {
-            let topic = Arc::new(TopicHandle::new(address.clone(), account()));
+            let topic = Arc::new(TopicHandle::new(address.clone(), terms()));
             for pattern in tables.matching(address) {
                 topic.attach(&pattern.subscriber);
             }
@@ -245,17 +255,11 @@ impl Directory {
     }
 
     /// Ends what [`attach_pattern`](Self::attach_pattern) began.
-    pub(super) fn detach_pattern(
-        &self,
-        pattern: &DestinationPattern,
-        subscriber: &Arc<TopicSubscriber>,
-    ) {
+    pub(super) fn detach_pattern(&self, pattern: &DestinationPattern, subscriber: &Listener) {
         let mut tables = self.tables.write();
         let key = first_level(pattern.name());
         if let Some(patterns) = tables.patterns.get_mut(&key) {
-            patterns.retain(|other| {
-                other.pattern != *pattern || !Arc::ptr_eq(&other.subscriber, subscriber)
-            });
+            patterns.retain(|other| other.pattern != *pattern || !other.subscriber.is(subscriber));
             if patterns.is_empty() {
                 tables.patterns.remove(&key);
             }
@@ -265,14 +269,17 @@ impl Directory {
         }
     }
 
-    /// The subscriptions by pattern that match an address which has no living topic.
+    /// The subscriptions by pattern, durable ones left out, that match an address which has no
+    /// living topic.
     pub(super) fn matching(&self, address: &Destination) -> Vec<Arc<TopicSubscriber>> {
         let tables = self.tables.read();
         let mut found: Vec<Arc<TopicSubscriber>> = Vec::new();
         let mut seen = HashSet::new();
         for pattern in tables.matching(address) {
-            if seen.insert(Arc::as_ptr(&pattern.subscriber)) {
-                found.push(Arc::clone(&pattern.subscriber));
+            if let Listener::Plain(subscriber) = &pattern.subscriber
+                && seen.insert(Arc::as_ptr(subscriber))
+            {
+                found.push(Arc::clone(subscriber));
             }
         }
         found

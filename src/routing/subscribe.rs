@@ -11,12 +11,14 @@ use ferrymq_transport::outbox::Outbox;
 
 use super::advisory::wants_replay;
 use super::broker::Broker;
-use super::directory::{Living, TopicPattern};
+use super::directory::Living;
+use super::durable_subscriber::{DurableError, DurableSubscriber};
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
 use super::registry::{Registration, owns};
-use super::topic_handle::{TopicHandle, TopicSubscriber};
+use super::topic_handle::{Listener, TopicSubscriber};
+use super::topic_set::TopicSet;
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };
@@ -51,6 +53,9 @@ pub enum SubscribeError {
     /// The destination cannot live.
     #[error(transparent)]
     Destination(#[from] PublishError),
+    /// The durable subscription does not take it.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
 }
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
@@ -60,15 +65,9 @@ pub struct Subscription {
 }
 
 enum Held {
-    Queue {
-        queue: Arc<QueueHandle>,
-        key: SubscriptionKey,
-    },
-    Topic {
-        subscriber: Arc<TopicSubscriber>,
-        exact: Vec<Arc<TopicHandle>>,
-        wildcards: Vec<DestinationPattern>,
-    },
+    Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
+    Topic { subscriber: Arc<TopicSubscriber>, topics: TopicSet },
+    Durable { subscriber: Arc<DurableSubscriber>, topics: Arc<TopicSet>, key: SubscriptionKey },
 }
 
 /// Whose consumer it is, and the way to it.
@@ -80,9 +79,17 @@ pub struct ConsumerLink<'a> {
     /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
     /// a wildcard reaches it.
     pub permits: Option<&'a Arc<Permits>>,
-    /// Whether the client takes up what it had. A consumer then comes with a prefetch of 0, and the
-    /// real one follows in a `ConsumerControl`.
-    pub resumes: bool,
+}
+
+impl Subscription {
+    pub(super) fn durable(
+        subscriber: Arc<DurableSubscriber>,
+        topics: Arc<TopicSet>,
+        key: SubscriptionKey,
+        registration: Option<Registration>,
+    ) -> Self {
+        Self { held: Held::Durable { subscriber, topics, key }, registration }
+    }
 }
 
 impl Broker {
@@ -93,9 +100,8 @@ impl Broker {
         link: &ConsumerLink<'_>,
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
-        refuse_unsupported(info, link.resumes)?;
-        let least = usize::from(!link.resumes);
-        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(least);
+        refuse_unsupported(info)?;
+        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0);
         let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
@@ -109,12 +115,17 @@ impl Broker {
                 reason: permits.verdict(address).to_string(),
             });
         }
+        if info.subscription_name.is_some() && !address.kind().is_queue() {
+            let members = members(address)?;
+            return self.subscribe_durable(info, link, &members, prefetch, admission);
+        }
         let held = if address.kind().is_queue() {
             let asked = QueueSubscription {
                 priority: info.priority,
                 prefetch,
                 admission: admission.without_no_local(),
                 network: info.network_subscription,
+                browser: info.browser,
             };
             self.subscribe_queue(address, asked, id, link.outbox)?
         } else {
@@ -122,7 +133,8 @@ impl Broker {
             let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
             self.subscribe_topics(members, link.permits, Arc::new(subscriber))?
         };
-        let registration = self.announce_consumer(info);
+        // A browser takes nothing, so that no other broker need know of it.
+        let registration = if info.browser { None } else { self.announce_consumer(info) };
         Ok(Subscription { held, registration })
     }
 
@@ -155,33 +167,32 @@ impl Broker {
         permits: Option<&Arc<Permits>>,
         subscriber: Arc<TopicSubscriber>,
     ) -> Result<Held, SubscribeError> {
-        let mut exact = Vec::new();
-        for member in members.iter().filter(|member| !member.is_wildcard()) {
-            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
-                exact.push(topic);
-            }
-        }
+        let topics = self.topics_of(&members)?;
         let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
-        let wildcards: Vec<DestinationPattern> =
-            members.iter().filter(|member| member.is_wildcard()).cloned().collect();
         let attach = || {
-            for topic in &exact {
-                topic.attach(&subscriber);
-            }
-            for pattern in &wildcards {
-                self.directory.attach_pattern(TopicPattern::new(
-                    pattern.clone(),
-                    permits.cloned(),
-                    Arc::clone(&subscriber),
-                ));
-            }
+            topics.attach(&self.directory, permits, &Listener::Plain(Arc::clone(&subscriber)));
         };
         if replay {
             self.replay_to(&members, &subscriber, attach);
         } else {
             attach();
         }
-        Ok(Held::Topic { subscriber, exact, wildcards })
+        Ok(Held::Topic { subscriber, topics })
+    }
+
+    /// The topics of a name's members; those named exactly are brought to life.
+    pub(super) fn topics_of(
+        &self,
+        members: &[DestinationPattern],
+    ) -> Result<TopicSet, PublishError> {
+        let mut exact = Vec::new();
+        for member in members.iter().filter(|member| !member.is_wildcard()) {
+            if let Living::Topic(topic) = self.resolve(member.address())?.0 {
+                exact.push(topic);
+            }
+        }
+        let wildcards = members.iter().filter(|member| member.is_wildcard()).cloned().collect();
+        Ok(TopicSet::new(exact, wildcards))
     }
 
     fn check_owner(
@@ -210,30 +221,64 @@ impl Broker {
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.acknowledge(*key, &ack, now)?),
-            Held::Topic { subscriber, exact, .. } => {
-                let settled = subscriber.acknowledge(&ack, now);
-                if let [topic] = exact.as_slice() {
-                    topic.count_settled(settled);
-                }
+            Held::Topic { subscriber, topics } => {
+                topics.count_settled(subscriber.acknowledge(&ack, now));
+            }
+            Held::Durable { subscriber, key, topics } => {
+                let (settled, aftermath) = subscriber.acknowledge(*key, &ack, now)?;
+                topics.count_settled(settled);
+                self.clear_up(aftermath);
             }
         }
         Ok(())
     }
 
-    /// Changes how many messages may be outstanding on a consumer.
+    /// Changes how many messages may be outstanding on a consumer; with 0 (or less) it gets one
+    /// for each [`pull`](Self::pull).
     pub fn set_prefetch(&self, subscription: &Subscription, prefetch: i32) {
-        let prefetch = usize::try_from(prefetch).unwrap_or(0).max(1);
+        let prefetch = usize::try_from(prefetch).unwrap_or(0);
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
             Held::Topic { subscriber, .. } => subscriber.set_prefetch(prefetch, now),
+            Held::Durable { subscriber, key, .. } => {
+                self.clear_up(subscriber.set_prefetch(*key, prefetch, now));
+            }
+        }
+    }
+
+    /// Lets a consumer without a window have one message, at once or when one comes; one that
+    /// was allowed before and has not come is not allowed twice. True if it has still to come.
+    pub fn pull(&self, subscription: &Subscription) -> bool {
+        let now = self.clock.now_millis();
+        match &subscription.held {
+            Held::Queue { queue, key } => {
+                let (owed, aftermath) = queue.pull(*key, now);
+                self.clear_up(aftermath);
+                owed
+            }
+            Held::Topic { subscriber, .. } => subscriber.pull(now),
+            Held::Durable { subscriber, key, .. } => {
+                let (owed, aftermath) = subscriber.pull(*key, now);
+                self.clear_up(aftermath);
+                owed
+            }
+        }
+    }
+
+    /// Tells a consumer that the message which it pulled does not come, unless it has come.
+    pub fn end_pull(&self, subscription: &Subscription) {
+        match &subscription.held {
+            Held::Queue { queue, key } => queue.end_pull(*key),
+            Held::Topic { subscriber, .. } => subscriber.end_pull(),
+            Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
         }
     }
 
     /// Lets a consumer have no more, as it is about to end.
     pub fn suspend(&self, subscription: &Subscription) {
         if let Held::Queue { queue, key } = &subscription.held {
-            self.clear_up(queue.set_prefetch(*key, 0, self.clock.now_millis()));
+            self.clear_up(queue.suspend(*key, self.clock.now_millis()));
         }
     }
 
@@ -244,13 +289,12 @@ impl Broker {
             Held::Queue { queue, key } => {
                 self.clear_up(queue.unsubscribe(key, delivered, now));
             }
-            Held::Topic { subscriber, exact, wildcards } => {
-                for topic in exact {
-                    topic.detach(&subscriber);
-                }
-                for pattern in wildcards {
-                    self.directory.detach_pattern(&pattern, &subscriber);
-                }
+            Held::Topic { subscriber, topics } => {
+                topics.detach(&self.directory, &Listener::Plain(subscriber));
+            }
+            Held::Durable { subscriber, key, .. } => {
+                let registration = subscription.registration;
+                return self.leave_durable(&subscriber, key, registration, delivered);
             }
         }
         if let Some(registration) = subscription.registration {
@@ -279,18 +323,13 @@ fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeEr
     Ok(members)
 }
 
-fn refuse_unsupported(info: &ConsumerInfo, resumes: bool) -> Result<(), SubscribeError> {
+fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
     let name = address.name().as_bytes();
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
     let queue = address.kind().is_queue();
     let refused = [
-        (info.subscription_name.is_some(), "durable subscriptions are"),
-        (info.browser, "queue browsers are"),
-        (
-            info.prefetch_size == 0 && !resumes,
-            "consumers without a prefetch window (prefetch 0) are",
-        ),
+        (info.browser && !queue, "browsers of topics are"),
         (info.exclusive, "exclusive consumers are"),
         (queue && pattern, "wildcard consumers of queues are"),
         (queue && name.contains(&b','), "composite queue consumers are"),

@@ -11,9 +11,14 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, RwLock};
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
-use super::queue_handle::Removed;
-use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
+use super::durable_subscriber::DurableSubscriber;
+use super::queue_handle::{Aftermath, Removed, nothing_more};
+use super::terms::Terms;
+use crate::destination::{
+    Acknowledgement, Admission, Audit, MemoryAccount, Pending, TopicSubscription,
+};
 
 /// How many advisories a consumer may leave unsettled before its connection is closed: they count
 /// on no memory account, so that nothing else limits them.
@@ -22,16 +27,44 @@ const MOST_ADVISORIES: usize = 65_536;
 /// How many dispatches a subscription keeps room for between inputs.
 const KEPT: usize = 64;
 
+/// Whoever gets a topic's messages. It may stand in many topics.
+#[derive(Clone)]
+pub(super) enum Listener {
+    /// For as long as its connection lasts.
+    Plain(Arc<TopicSubscriber>),
+    /// Also while no consumer is there.
+    Durable(Arc<DurableSubscriber>),
+}
+
+impl Listener {
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain(one), Self::Plain(other)) => Arc::ptr_eq(one, other),
+            (Self::Durable(one), Self::Durable(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        match self {
+            Self::Plain(subscriber) => subscriber.in_flight(),
+            Self::Durable(subscriber) => subscriber.in_flight(),
+        }
+    }
+}
+
 /// A living topic: it holds no messages itself, only who subscribes.
 pub(super) struct TopicHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
     counters: DestinationCounters,
-    subscribers: RwLock<Vec<Arc<TopicSubscriber>>>,
+    /// Locked alone.
+    audit: Mutex<Audit>,
+    subscribers: RwLock<Vec<Listener>>,
     removed: AtomicBool,
 }
 
-/// A topic subscription and the outbox that it feeds, behind one lock. It may stand in many topics.
+/// A topic subscription and the outbox that it feeds, behind one lock.
 pub(super) struct TopicSubscriber {
     consumer: ConsumerId,
     outbox: Outbox,
@@ -111,6 +144,23 @@ impl TopicSubscriber {
         self.carry_out(&mut state, None);
     }
 
+    /// Lets it have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let owed = subscription.pull(now, dispatches);
+        self.carry_out(&mut state, None);
+        owed
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self) {
+        let mut state = self.state.lock();
+        if state.subscription.end_pull() {
+            self.outbox.push(nothing_more(&self.consumer));
+        }
+    }
+
     fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
         let count = state.dispatches.len();
         let State { dispatches, batch, .. } = state;
@@ -136,10 +186,11 @@ impl TopicSubscriber {
 }
 
 impl TopicHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
         Self {
             address,
-            account,
+            account: terms.account,
+            audit: Mutex::new(terms.audit),
             counters: DestinationCounters::default(),
             subscribers: RwLock::new(Vec::new()),
             removed: AtomicBool::new(false),
@@ -168,51 +219,77 @@ impl TopicHandle {
         !self.subscribers.read().is_empty()
     }
 
-    /// Gives `message` to every subscription.
-    pub(super) fn publish(&self, message: &Arc<Message>, now: i64) -> Result<(), Removed> {
+    /// Gives `message` to every subscription, unless a bridge brings it again: by another way
+    /// through the network, or because it had no answer. Returns what is left to do without the
+    /// lock.
+    pub(super) fn publish(
+        &self,
+        message: &Arc<Message>,
+        arrival: Arrival,
+        now: i64,
+    ) -> Result<Aftermath, Removed> {
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
         }
+        if arrival == Arrival::Forwarded && !self.is_new(message) {
+            tracing::trace!(topic = %self.address, "dropping a second copy of a message");
+            return Ok(Aftermath::default());
+        }
         self.counters.add_enqueued();
         let subscribers = self.subscribers.read();
+        let mut aftermath = Aftermath::default();
         if subscribers.is_empty() {
-            return Ok(());
+            return Ok(aftermath);
         }
         let charge = Arc::new(self.account.charge(message.size()));
         let mut dispatched = 0;
         for subscriber in subscribers.iter() {
             let pending =
                 Pending { message: Arc::clone(message), charge: Some(Arc::clone(&charge)) };
-            dispatched += usize::from(subscriber.offer(&self.address, pending, now));
+            dispatched += usize::from(match subscriber {
+                Listener::Plain(subscriber) => subscriber.offer(&self.address, pending, now),
+                Listener::Durable(subscriber) => subscriber.offer(pending, now, &mut aftermath),
+            });
         }
         self.counters.add_dispatched(dispatched);
-        Ok(())
+        Ok(aftermath)
     }
 
-    /// Gives an advisory to every subscription: it counts on no account.
+    fn is_new(&self, message: &Message) -> bool {
+        let mut audit = self.audit.lock();
+        let seen = audit.seen(message);
+        self.counters.judge(seen, audit.take_forgotten())
+    }
+
+    /// Gives an advisory to every subscription. It counts on no account, so that durable ones,
+    /// which nothing else would bound, do not get it.
     pub(super) fn publish_advisory(&self, message: &Arc<Message>, now: i64) {
         for subscriber in self.subscribers.read().iter() {
-            let pending = Pending { message: Arc::clone(message), charge: None };
-            subscriber.offer(&self.address, pending, now);
+            if let Listener::Plain(subscriber) = subscriber {
+                let pending = Pending { message: Arc::clone(message), charge: None };
+                subscriber.offer(&self.address, pending, now);
+            }
         }
     }
 
     /// Adds a subscription, once.
-    pub(super) fn attach(&self, subscriber: &Arc<TopicSubscriber>) {
+    pub(super) fn attach(&self, subscriber: &Listener) {
         let mut subscribers = self.subscribers.write();
-        if !subscribers.iter().any(|other| Arc::ptr_eq(other, subscriber)) {
-            subscribers.push(Arc::clone(subscriber));
+        if !subscribers.iter().any(|other| other.is(subscriber)) {
+            subscribers.push(subscriber.clone());
         }
     }
 
-    pub(super) fn detach(&self, subscriber: &Arc<TopicSubscriber>) {
-        self.subscribers.write().retain(|other| !Arc::ptr_eq(other, subscriber));
+    pub(super) fn detach(&self, subscriber: &Listener) {
+        self.subscribers.write().retain(|other| !other.is(subscriber));
     }
 
-    /// Ends the topic unless it has consumers and `unless_consumed`.
+    /// Ends the topic unless it has consumers and `unless_consumed`. What durable subscriptions
+    /// stand in never ends: they would miss what is published to its successor.
     pub(super) fn remove(&self, unless_consumed: bool) -> bool {
         let mut subscribers = self.subscribers.write();
-        if unless_consumed && !subscribers.is_empty() {
+        let durable = |listener: &Listener| matches!(listener, Listener::Durable(_));
+        if unless_consumed && !subscribers.is_empty() || subscribers.iter().any(durable) {
             return false;
         }
         subscribers.clear();

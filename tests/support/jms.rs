@@ -89,6 +89,20 @@ impl Jms {
         self.call(json!({"op": "consumer", "as": name, "on": session, "from": from}));
     }
 
+    /// A durable subscriber `name` on the session of `connection`, which has a client id.
+    pub fn subscribe(&mut self, name: &str, connection: &str, subscription: &str, from: &str) {
+        let session = format!("{connection}.s");
+        self.call(json!({
+            "op": "durable", "as": name, "on": session, "from": from, "subscription": subscription
+        }));
+    }
+
+    /// Ends a durable subscription, which must have no consumer.
+    pub fn unsubscribe(&mut self, connection: &str, subscription: &str) {
+        let session = format!("{connection}.s");
+        self.call(json!({"op": "unsubscribe", "on": session, "subscription": subscription}));
+    }
+
     /// A producer `name` on the session of `connection`.
     pub fn produce(&mut self, name: &str, connection: &str, to: &str, persistent: bool) {
         let session = format!("{connection}.s");
@@ -152,6 +166,20 @@ impl Jms {
         self.call(
             json!({"op": "receive_many", "on": consumer, "count": count, "timeout_ms": millis}),
         )
+    }
+
+    /// The bodies of the text messages that a queue holds, as a browser on the session of
+    /// `connection` sees them.
+    pub fn browse(&mut self, connection: &str, from: &str) -> Vec<String> {
+        let (browser, session) = (format!("b {from}"), format!("{connection}.s"));
+        self.call(json!({"op": "browser", "as": browser, "on": session, "from": from}));
+        let seen = self.call(json!({"op": "browse", "on": browser}));
+        serde_json::from_value(seen).expect("a list of texts")
+    }
+
+    /// The next message, if the broker has one: `receiveNoWait`.
+    pub fn receive_now(&mut self, consumer: &str) -> Value {
+        self.call(json!({"op": "receive_now", "on": consumer}))
     }
 
     /// Acknowledges the last message that `consumer` received.

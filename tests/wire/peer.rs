@@ -8,7 +8,7 @@ use ferrymq::node::Node;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     ConnectionInfo, ConsumerInfo, MessageAck, MessageDispatch, ProducerInfo, RemoveInfo,
-    SessionInfo,
+    RemoveSubscriptionInfo, SessionInfo,
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, MessageId, ProducerId, SessionId};
@@ -112,6 +112,24 @@ impl Wire {
         self.ask(Command::ConsumerInfo(Box::new(info))).await.unwrap();
     }
 
+    /// Takes up the durable subscription `name` as consumer `number`.
+    pub async fn subscribe(&mut self, number: i64, name: &str, topic: &Destination, prefetch: i32) {
+        let info = ConsumerInfo {
+            subscription_name: Some(name.into()),
+            ..self.consumer(number, topic, prefetch)
+        };
+        self.ask(info.into()).await.unwrap();
+    }
+
+    /// Ends a durable subscription of this client.
+    pub async fn unsubscribe(&mut self, name: &str) -> Result<(), Throwable> {
+        let info = RemoveSubscriptionInfo {
+            subscription_name: Some(name.into()),
+            ..RemoveSubscriptionInfo::default()
+        };
+        self.ask(info.into()).await
+    }
+
     pub fn remove(object: Command, last: i64) -> Command {
         Command::RemoveInfo(RemoveInfo {
             object_id: Some(Box::new(object)),
@@ -180,6 +198,9 @@ impl Wire {
                 (info.command_id, info.response_required) = (self.next, true);
             }
             Command::MessageAck(info) => {
+                (info.command_id, info.response_required) = (self.next, true);
+            }
+            Command::RemoveSubscriptionInfo(info) => {
                 (info.command_id, info.response_required) = (self.next, true);
             }
             Command::ControlCommand(info) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::link::{Link, LinkError};
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::board::LinkBoard;
+use super::handle::{LinkProspect, LinkWatch, Terms};
 use super::status::{LinkState, LinkStatus, MadeBy};
 use super::supervisor::{reads_on, stopped};
 use super::witness::Witness;
@@ -36,7 +38,7 @@ pub struct AcceptedBridges {
 }
 
 struct Living {
-    board: Arc<LinkBoard>,
+    watch: LinkWatch,
     /// Ends with the bridge.
     task: JoinHandle<()>,
 }
@@ -71,7 +73,13 @@ impl AcceptedBridges {
 
     /// Those that live, in the order in which they came.
     pub fn status(&self) -> Vec<LinkStatus> {
-        self.living.lock().values().map(|living| living.board.status()).collect()
+        self.living.lock().values().flat_map(|living| living.watch.status()).collect()
+    }
+
+    /// What each of them has to say about a destination.
+    pub fn prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        let living = self.living.lock();
+        living.values().flat_map(|living| living.watch.prospects(destination)).collect()
     }
 
     /// Ends all of them, as a connector ends its own: what was forwarded is confirmed first, within
@@ -91,9 +99,10 @@ impl AdmittedBridge {
     pub fn start(self, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>) {
         let Self { bridges, peer, config } = self;
         let number = bridges.incarnations.fetch_add(1, Ordering::Relaxed);
+        let terms = Terms::of(&config);
         let settings = BridgeSettings {
             local: bridges.local.identity(),
-            permits: Arc::new(config.permits()),
+            permits: Arc::clone(&terms.permits),
             config: Arc::clone(&config),
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
@@ -107,7 +116,7 @@ impl AdmittedBridge {
         // Held until the task has its place, so that it cannot leave it before.
         let mut living = bridges.living.lock();
         let task = tokio::spawn(run(place, settings, own, Arc::clone(&board), uri));
-        living.insert(number, Living { board, task });
+        living.insert(number, Living { watch: LinkWatch::of(board, terms), task });
         drop(living);
         (served, joined)
     }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod board;
+mod demand_notes;
 mod handle;
 mod live_endpoint;
 mod status;
@@ -9,5 +10,6 @@ mod supervisor;
 mod witness;
 
 pub use accepted::{AcceptedBridges, AdmittedBridge};
-pub use handle::{LinkWatch, NetworkConnector, NetworkConnectorHandle};
+pub use demand_notes::DemandNote;
+pub use handle::{LinkProspect, LinkWatch, NetworkConnector, NetworkConnectorHandle};
 pub use status::{LinkState, LinkStatus, MadeBy};

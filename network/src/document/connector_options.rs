@@ -17,7 +17,7 @@ section! {
         /// Whether the far broker builds a bridge back over the same link, with these settings.
         optional duplex: bool = "false",
         /// How long the far broker may fail to prove that it lives before the link is made anew.
-        optional link_timeout: Duration = "10s",
+        optional link_timeout: Duration = "\"10s\"",
         /// Whether consumers with the same wish share one subscription, so that a message crosses
         /// once.
         optional conduit_subscriptions: bool = "true",

@@ -1,0 +1,180 @@
+//! Durable topic subscriptions: made by their first consumer, taken up by later ones, and removed
+//! on request.
+
+use std::sync::Arc;
+
+use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::text::Text;
+
+use super::advisory::is_advisory;
+use super::broker::Broker;
+use super::durable_subscriber::{
+    Arrival, DurableError, DurableName, DurableSnapshot, DurableSubscriber, Wanted,
+};
+use super::durables::Kept;
+use super::lease::ClientLease;
+use super::registry::Registration;
+use super::retained::bytes_kept;
+use super::subscribe::{ConsumerLink, SubscribeError, Subscription};
+use super::topic_handle::Listener;
+use crate::destination::{Admission, Delivered, SubscriptionKey};
+
+impl Broker {
+    /// Lets a consumer take up the durable subscription that it names, which it makes if need be.
+    ///
+    /// One lock covers the change and its advisory, so that who listens learns of the comings and
+    /// goings of one subscription in their order.
+    pub(super) fn subscribe_durable(
+        &self,
+        info: &ConsumerInfo,
+        link: &ConsumerLink<'_>,
+        members: &[DestinationPattern],
+        prefetch: usize,
+        admission: Admission,
+    ) -> Result<Subscription, SubscribeError> {
+        let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
+        check_address(address, members)?;
+        let own = link.permits.is_some();
+        let name =
+            name(info.subscription_name.as_ref(), info.client_id.as_ref(), link.client, own)?;
+        let told = ConsumerInfo {
+            command_id: 0,
+            response_required: false,
+            client_id: Some(name.client.clone()),
+            ..info.clone()
+        };
+        let wanted = Wanted::of(info, address);
+        let bytes = bytes_kept(&told);
+        let mut durables = self.durables.lock();
+        durables.check_room(&name, bytes)?;
+        let known = durables.get(&name);
+        let known = known.map(|kept| (Arc::clone(&kept.subscriber), Arc::clone(&kept.topics)));
+        if known.as_ref().is_some_and(|(known, _)| known.is_active()) {
+            return Err(DurableError::InUse(name).into());
+        }
+        let (subscriber, topics) = match known {
+            Some((known, topics)) if *known.wanted() == wanted => (known, topics),
+            former => {
+                // Before anything is given up: the new topics can be there.
+                let topics = Arc::new(self.topics_of(members)?);
+                if former.is_some()
+                    && let Some(kept) = durables.remove(&name)
+                {
+                    let moved = kept.subscriber.wanted().address != wanted.address;
+                    self.end_durable(&kept);
+                    if moved {
+                        self.tell_unsubscribed(&kept, Some(link.client.connection_id()));
+                    }
+                }
+                let account = Arc::clone(&self.memory);
+                let made = DurableSubscriber::new(name.clone(), wanted, admission.clone(), account);
+                let made = Arc::new(made);
+                let listener = Listener::Durable(Arc::clone(&made));
+                topics.attach(&self.directory, link.permits, &listener);
+                durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
+                (made, topics)
+            }
+        };
+        durables.describe(&name, bytes);
+        let arrival = Arrival { info: &told, prefetch, admission, outbox: link.outbox };
+        let (key, aftermath) = subscriber.activate(arrival, self.clock.now_millis());
+        let registration = self.announce_consumer(&told);
+        drop(durables);
+        self.clear_up(aftermath);
+        Ok(Subscription::durable(subscriber, topics, key, registration))
+    }
+
+    /// The consumer of a durable subscription goes; the subscription stays.
+    pub(super) fn leave_durable(
+        &self,
+        subscriber: &DurableSubscriber,
+        key: SubscriptionKey,
+        registration: Option<Registration>,
+        delivered: Delivered,
+    ) {
+        let durables = self.durables.lock();
+        let aftermath = subscriber.deactivate(key, delivered, self.clock.now_millis());
+        if let Some(registration) = registration {
+            self.retract_consumer(registration);
+        }
+        drop(durables);
+        self.clear_up(aftermath);
+    }
+
+    /// Ends a durable subscription, which must have no consumer, and forgets what it kept. `own`:
+    /// the request comes from a bridge of this broker, which may name other clients.
+    pub fn remove_durable(
+        &self,
+        info: &RemoveSubscriptionInfo,
+        client: &ClientLease,
+        own: bool,
+    ) -> Result<(), DurableError> {
+        let name = name(info.subscription_name.as_ref(), info.client_id.as_ref(), client, own)?;
+        let mut durables = self.durables.lock();
+        match durables.get(&name) {
+            None => return Err(DurableError::Unknown(name)),
+            Some(kept) if kept.subscriber.is_active() => return Err(DurableError::InUse(name)),
+            Some(_) => {}
+        }
+        if let Some(kept) = durables.remove(&name) {
+            self.end_durable(&kept);
+            self.tell_unsubscribed(&kept, Some(client.connection_id()));
+        }
+        Ok(())
+    }
+
+    /// All durable subscriptions, by client and name.
+    pub fn durable_subscriptions(&self) -> Vec<DurableSnapshot> {
+        let all = self.durables.lock().all();
+        all.iter().map(|subscriber| subscriber.snapshot()).collect()
+    }
+
+    fn end_durable(&self, kept: &Kept) {
+        kept.topics.detach(&self.directory, &Listener::Durable(Arc::clone(&kept.subscriber)));
+        kept.subscriber.end(Arc::clone(&self.memory));
+    }
+
+    fn tell_unsubscribed(&self, kept: &Kept, by: Option<&ConnectionId>) {
+        let DurableName { client, name } = kept.subscriber.name().clone();
+        self.announce_unsubscription(
+            &kept.subscriber.wanted().address,
+            RemoveSubscriptionInfo {
+                connection_id: by.cloned(),
+                client_id: Some(client),
+                subscription_name: Some(name),
+                ..RemoveSubscriptionInfo::default()
+            },
+        );
+    }
+}
+
+/// What a subscription is called: by the client whose connection it is, and only a bridge of our
+/// own may speak for another one.
+fn name(
+    name: Option<&Text>,
+    client: Option<&Text>,
+    lease: &ClientLease,
+    own: bool,
+) -> Result<DurableName, DurableError> {
+    let given = |text: &&Text| !text.as_bytes().is_empty();
+    let name = name.filter(given).cloned().ok_or(DurableError::Unnamed)?;
+    let client = client.filter(|text| own && given(text)).unwrap_or(lease.client_id()).clone();
+    Ok(DurableName { client, name })
+}
+
+fn check_address(
+    address: &Destination,
+    members: &[DestinationPattern],
+) -> Result<(), DurableError> {
+    let refused = |reason| DurableError::NotKept { address: address.clone(), reason };
+    if address.kind().is_temporary() {
+        return Err(refused("it ends with its connection"));
+    }
+    if members.iter().any(|member| is_advisory(member.address())) {
+        return Err(refused("advisories are not kept"));
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! A durable subscription keeps its messages while nobody is there, within the broker's limits, and
+//! others learn what it does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod wire;
+
+use ferrymq::config::Limits;
+use ferrymq::node::Node;
+use ferrymq::routing::DurableSnapshot;
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::MessageFields;
+use wire::{Wire, broker, limited, until};
+
+const STANDARD: i8 = 2;
+const INDIVIDUAL: i8 = 4;
+
+fn topic() -> Destination {
+    Destination::topic("news")
+}
+
+/// Makes the subscription `name` of the client `id`, and leaves.
+async fn subscribed(node: &Node, id: &str, name: &str) {
+    let mut wire = Wire::opened(node, id).await;
+    wire.subscribe(1, name, &topic(), 100).await;
+    let before = node.status().connections;
+    wire.crash();
+    until("it is gone", || (node.status().connections < before).then_some(())).await;
+}
+
+fn seen(node: &Node) -> Vec<DurableSnapshot> {
+    node.watch().durable_subscriptions()
+}
+
+/// Sends a message and waits until it is taken.
+async fn publish(wire: &mut Wire, fields: &MessageFields) {
+    let number = wire.submit(fields);
+    wire.answer(number).await.unwrap();
+}
+
+async fn publish_numbers(wire: &mut Wire, numbers: std::ops::Range<i64>) {
+    for number in numbers {
+        publish(wire, &wire.message(&topic(), number, 2_000)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_several_counts_once_and_goes_with_the_last() {
+    let node = broker(Limits::default()).await;
+    for id in ["one", "two", "three"] {
+        subscribed(&node, id, "news").await;
+    }
+    let mut sender = Wire::opened(&node, "sender").await;
+    publish_numbers(&mut sender, 0..10).await;
+    let used = node.status().memory;
+    assert!((20_000..40_000).contains(&used), "ten messages of 2 kB take {used} bytes");
+    assert_eq!(seen(&node).iter().map(|one| one.waiting).collect::<Vec<_>>(), [10; 3]);
+    let mut one = Wire::opened(&node, "one").await;
+    one.subscribe(1, "news", &topic(), 100).await;
+    assert_eq!(one.numbers(10).await, (0..10).collect::<Vec<_>>());
+    let mut ack = one.ack(1, STANDARD, 0, 9, 10);
+    let ids = sender.ack(1, STANDARD, 0, 9, 10);
+    (ack.first_message_id, ack.last_message_id) = (ids.first_message_id, ids.last_message_id);
+    one.ask(ack.into()).await.unwrap();
+    assert_eq!(node.status().memory, used, "two others hold them still");
+    for id in ["two", "three"] {
+        Wire::opened(&node, id).await.unsubscribe("news").await.unwrap();
+    }
+    assert_eq!(node.status().memory, 0);
+    assert_eq!(seen(&node).len(), 1);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_waits_while_nobody_takes_what_is_kept() {
+    let node = broker(limited("topic://news", 10_000)).await;
+    subscribed(&node, "away", "news").await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    let answers: Vec<i32> =
+        (0..20).map(|number| sender.submit(&sender.message(&topic(), number, 2_000))).collect();
+    sender.answer(answers[0]).await.unwrap();
+    let waiting = until("it is full", || {
+        let waiting = seen(&node)[0].waiting;
+        (node.status().memory >= 10_000).then_some(waiting)
+    })
+    .await;
+    assert!(waiting <= 6, "{waiting} messages of 2 kB in 10 kB");
+    let mut away = Wire::opened(&node, "away").await;
+    away.subscribe(1, "news", &topic(), 2).await;
+    for expected in 0..20 {
+        let dispatch = away.dispatch().await;
+        assert_eq!(wire::number_of(&dispatch), expected);
+        away.settle(&dispatch);
+    }
+    sender.answer(answers[19]).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_gives_back_what_it_had_with_a_mark() {
+    let node = broker(Limits::default()).await;
+    subscribed(&node, "away", "news").await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    publish_numbers(&mut sender, 0..5).await;
+    let mut away = Wire::opened(&node, "away").await;
+    away.subscribe(1, "news", &topic(), 3).await;
+    let mut dispatches = Vec::new();
+    for _ in 0..3 {
+        dispatches.push(away.dispatch().await);
+    }
+    let mut one = away.ack(1, INDIVIDUAL, 0, 0, 1);
+    one.last_message_id = dispatches[1].message.as_ref().unwrap().message_id();
+    one.first_message_id = None;
+    away.ask(one.into()).await.unwrap();
+    away.crash();
+    until("it is offline", || seen(&node)[0].consumer.is_none().then_some(())).await;
+    let mut again = Wire::opened(&node, "away").await;
+    again.subscribe(1, "news", &topic(), 100).await;
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        came.push(again.number().await);
+    }
+    assert_eq!(came, [(0, 1), (2, 1), (3, 1), (4, 0)]);
+    again.nothing_comes().await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_listens_learns_of_consumers_and_of_the_subscriptions_end() {
+    let node = broker(Limits::default()).await;
+    let mut listener = Wire::opened(&node, "listener").await;
+    listener.consume(1, &Destination::topic("ActiveMQ.Advisory.Consumer.>"), 100).await;
+    let mut away = Wire::opened(&node, "away").await;
+    away.subscribe(1, "news", &topic(), 10).await;
+    let Some(Command::ConsumerInfo(info)) = advisory(&mut listener).await else { panic!() };
+    assert_eq!(info.client_id, Some("away".into()));
+    assert_eq!(info.subscription_name, Some("news".into()));
+    away.ask(Wire::remove(away.consumer_id(1).into(), -1)).await.unwrap();
+    let Some(Command::RemoveInfo(_)) = advisory(&mut listener).await else { panic!() };
+    let other = Destination::topic("other");
+    away.subscribe(2, "news", &other, 10).await;
+    // Nothing is wanted of the former topic any more.
+    let Some(Command::RemoveSubscriptionInfo(told)) = advisory(&mut listener).await else {
+        panic!()
+    };
+    assert_eq!(named(&told), ("away".to_owned(), "news".to_owned()));
+    let Some(Command::ConsumerInfo(info)) = advisory(&mut listener).await else { panic!() };
+    assert_eq!(info.destination, Some(other));
+    let refused = away.unsubscribe("news").await.unwrap_err();
+    assert_eq!(refused.class_name.unwrap(), "javax.jms.JMSException");
+    away.ask(Wire::remove(away.consumer_id(2).into(), -1)).await.unwrap();
+    let Some(Command::RemoveInfo(_)) = advisory(&mut listener).await else { panic!() };
+    away.unsubscribe("news").await.unwrap();
+    let Some(Command::RemoveSubscriptionInfo(told)) = advisory(&mut listener).await else {
+        panic!()
+    };
+    assert_eq!(named(&told), ("away".to_owned(), "news".to_owned()));
+    let refused = away.unsubscribe("news").await.unwrap_err();
+    assert_eq!(refused.class_name.unwrap(), "javax.jms.InvalidDestinationException");
+    node.stop().await;
+}
+
+async fn advisory(listener: &mut Wire) -> Option<Command> {
+    let dispatch = listener.dispatch().await;
+    listener.settle(&dispatch);
+    dispatch.message.unwrap().data_structure()
+}
+
+fn named(info: &RemoveSubscriptionInfo) -> (String, String) {
+    let text = |text: &Option<ferrymq_openwire::text::Text>| text.as_ref().unwrap().to_string();
+    (text(&info.client_id), text(&info.subscription_name))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_with_durable_subscriptions_stays_and_advisories_are_not_kept() {
+    let node = broker(Limits::default()).await;
+    subscribed(&node, "away", "news").await;
+    let mut peer = Wire::opened(&node, "peer").await;
+    let removal = ferrymq_openwire::commands::DestinationInfo {
+        destination: Some(topic()),
+        operation_type: 1,
+        timeout: 1,
+        ..Default::default()
+    };
+    peer.ask(removal.into()).await.unwrap_err();
+    publish_numbers(&mut peer, 0..1).await;
+    assert_eq!(seen(&node)[0].waiting, 1);
+    let durable = |name: &str| ConsumerInfo {
+        subscription_name: Some("x".into()),
+        ..peer.consumer(1, &Destination::topic(name), 10)
+    };
+    let (advisories, everything) = (durable("ActiveMQ.Advisory.Consumer.>"), durable(">"));
+    let refused = peer.ask(advisories.into()).await.unwrap_err();
+    assert_eq!(refused.class_name.unwrap(), "javax.jms.InvalidDestinationException");
+    // Who wants everything gets messages, and nothing that no account would bound.
+    peer.ask(everything.into()).await.unwrap();
+    let mut other = Wire::opened(&node, "other").await;
+    other.consume(1, &Destination::queue("q"), 1).await;
+    publish_numbers(&mut other, 0..1).await;
+    assert_eq!(peer.number().await, (0, 0));
+    peer.nothing_comes().await;
+    node.stop().await;
+}
