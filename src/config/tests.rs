@@ -205,10 +205,8 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             &["4:17: expected a whole number from 1 to 4294967295, found 0"],
         ),
         (
-            "[[network_connector]]\nuri = \"tcp://a:1\"\nduplex = true",
-            &[
-                "3:10: duplex bridges are not supported yet (a connector forwards one way; configure one at each end)",
-            ],
+            "[[network_connector]]\nuri = \"tcp://a:1\"\nlink_timeout = \"10ms\"",
+            &["3:16: so short that busy brokers seem dead (the shortest is 200 ms)"],
         ),
         (
             "[[network_connector]]\nuri = \"tcp://a:1\"\npassword = \"x\"",
