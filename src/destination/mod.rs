@@ -10,8 +10,10 @@ mod browse;
 mod effects;
 mod entry;
 mod memory;
+mod on_request;
 mod queue;
 mod ready;
+mod shared_window;
 mod topic_subscription;
 mod window;
 
@@ -23,4 +25,6 @@ pub use admission::Admission;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
+pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use topic_subscription::{Pending, TopicSubscription};
+pub use window::Outcome;
