@@ -45,7 +45,7 @@ impl Peer {
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
-        self.entry.opened_by(client.client_id());
+        self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
         if info.manageable {

@@ -58,6 +58,7 @@ impl Queue {
         sequence: i64,
         outcome: Outcome,
         cause: Option<&Text>,
+        now: i64,
         effects: &mut Effects,
     ) -> bool {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
@@ -66,6 +67,9 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         taken.extend(subscription.window.take(|entry| entry.sequence == sequence));
         let settled = !taken.is_empty();
+        if settled {
+            subscription.window.note_settled(now);
+        }
         dispose(&mut taken, outcome, cause, effects);
         self.taken = taken;
         settled

@@ -256,6 +256,9 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
+        if settled > 0 {
+            subscription.window.note_settled(now);
+        }
         if let Ok(outcome) = outcome {
             dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
         }
@@ -472,5 +475,24 @@ pub(super) fn dispose(
             );
         }
         Outcome::Kept | Outcome::Consumed => taken.clear(),
+    }
+}
+
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// The subscriptions and their windows, without browsers.
+    pub(super) fn standing(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| {
+            let one = slot.as_ref().filter(|one| !one.asked.browser);
+            one.map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+        })
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
     }
 }

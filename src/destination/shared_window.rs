@@ -101,6 +101,12 @@ impl SharedWindow {
         push();
     }
 
+    /// How many messages may be outstanding, and whether there is room for one.
+    pub(super) fn room(&self) -> (usize, bool) {
+        let state = self.state.lock();
+        (state.window.prefetch(), state.has_room())
+    }
+
     /// The queue that has waited longest for room, if there is some.
     pub fn next_starved(&self) -> Option<MemberNumber> {
         let mut state = self.state.lock();

@@ -29,6 +29,8 @@ pub(super) struct Window<E = Entry> {
     /// How many more, since the consumer said that it has delivered some and not settled them.
     extension: usize,
     dispatched: VecDeque<E>,
+    /// When the consumer last settled something, in milliseconds since 1970; 0: never.
+    settled_at: i64,
 }
 
 /// What becomes of the entries that an acknowledgement takes out of the window.
@@ -46,7 +48,7 @@ pub enum Outcome {
 
 impl<E: Outstanding> Window<E> {
     pub(super) fn new(prefetch: usize) -> Self {
-        Self { prefetch, pulling: false, extension: 0, dispatched: VecDeque::new() }
+        Self { prefetch, pulling: false, extension: 0, dispatched: VecDeque::new(), settled_at: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -85,6 +87,18 @@ impl<E: Outstanding> Window<E> {
     pub(super) fn set_prefetch(&mut self, prefetch: usize) {
         self.prefetch = prefetch;
         self.pulling &= prefetch == 0;
+    }
+
+    pub(super) fn prefetch(&self) -> usize {
+        self.prefetch
+    }
+
+    pub(super) fn settled_at(&self) -> i64 {
+        self.settled_at
+    }
+
+    pub(super) fn note_settled(&mut self, now: i64) {
+        self.settled_at = now;
     }
 
     pub(super) fn push(&mut self, entry: E) {

@@ -113,7 +113,7 @@ impl QueueGroup {
         for (number, places) in places {
             if let Some((queue, key)) = self.member(number) {
                 let cause: Option<&Text> = ack.cause.as_ref();
-                aftermath.append(queue.settle(key, &places, settled.outcome, cause));
+                aftermath.append(queue.settle(key, &places, settled.outcome, cause, now));
             }
         }
         aftermath.append(self.serve(now));

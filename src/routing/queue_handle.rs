@@ -12,9 +12,11 @@ use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
     MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
 };
 
@@ -32,6 +34,7 @@ pub(super) struct QueueHandle {
 
 struct State {
     queue: Queue,
+    audit: Audit,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
     /// Reused between inputs.
@@ -73,9 +76,11 @@ impl Aftermath {
 pub(super) struct Removed;
 
 impl QueueHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
+        let Terms { account, audit } = terms;
         let state = State {
             queue: Queue::new(Arc::clone(&account)),
+            audit,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -107,17 +112,40 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
-    /// been deleted gives the message back.
+    /// Looks at the queue, and at who its subscriptions' consumers are.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Queue, &dyn Fn(SubscriptionKey) -> Option<ConsumerId>) -> T,
+    ) -> T {
+        let state = self.state.lock();
+        let State { queue, outlets, .. } = &*state;
+        look(queue, &|key| {
+            outlets
+                .get(key.index())
+                .and_then(Option::as_ref)
+                .map(|(outlet, _)| outlet.consumer.clone())
+        })
+    }
+
+    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge
+    /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
         mut message: Arc<Message>,
+        arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
     ) -> Result<Aftermath, Arc<Message>> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(message);
+        }
+        if arrival == Arrival::Forwarded {
+            let seen = state.audit.seen(&message);
+            if !self.counters.judge(seen, state.audit.take_forgotten()) {
+                tracing::trace!(queue = %self.address, "dropping a second copy of a message");
+                return Ok(Aftermath::default());
+            }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
@@ -199,12 +227,13 @@ impl QueueHandle {
         places: &[i64],
         outcome: Outcome,
         cause: Option<&Text>,
+        now: i64,
     ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         let mut settled = 0;
         for place in places {
-            settled += usize::from(queue.settle(key, *place, outcome, cause, effects));
+            settled += usize::from(queue.settle(key, *place, outcome, cause, now, effects));
         }
         self.counters.add_settled(settled);
         self.carry_out(&mut state)

@@ -310,7 +310,9 @@ impl Bridge {
         }
         let Some(message) = &advisory.message else { return };
         match News::of(message) {
-            News::Consumer(info) => work.consumer_came(&info, &mut self.local),
+            News::Consumer(info) => {
+                work.consumer_came(&info, &mut self.local, &mut self.events);
+            }
             News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
             News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
             News::Nothing => {}

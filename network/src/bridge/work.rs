@@ -9,6 +9,7 @@ use ferrymq_openwire::ids::ConsumerId;
 
 use super::advised::AdvisoryAcks;
 use super::by_number::ByNumber;
+use super::effects::Event;
 use super::forwarder::{ForwardTerms, Forwarder};
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds};
@@ -71,10 +72,17 @@ impl Work {
         }
     }
 
-    pub(super) fn consumer_came(&mut self, info: &ConsumerInfo, local: &mut Outgoing) {
+    pub(super) fn consumer_came(
+        &mut self,
+        info: &ConsumerInfo,
+        local: &mut Outgoing,
+        events: &mut Vec<Event>,
+    ) {
         let Some(address) = &info.destination else { return };
         for destination in composite::members(address) {
-            if !self.rule.consumer(info, &destination).may_cross() {
+            let verdict = self.rule.consumer(info, &destination);
+            if !verdict.may_cross() {
+                events.push(Event::DemandIgnored { destination, verdict });
                 continue;
             }
             if destination.kind().is_temporary() {
