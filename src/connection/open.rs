@@ -22,6 +22,9 @@ pub(super) fn own_broker_info(broker: &Broker) -> Command {
         broker_id: Some(identity.id.clone()),
         broker_name: Some(Text::from(identity.name.as_str())),
         broker_url: Some(Text::from(identity.url.as_str())),
+        network_properties: Some(identity.properties())
+            .filter(|properties| !properties.is_empty())
+            .map(Text::from),
         ..BrokerInfo::default()
     }))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ShutdownInfo;
-use ferrymq_openwire::negotiate::WireFormatOptions;
+use ferrymq_openwire::negotiate::{Negotiated, WireFormatOptions};
 use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
@@ -105,7 +105,9 @@ impl Connections {
         let end = self.end.child_token();
         let in_process = negotiated.is_none();
         let since = self.broker.clock().now_millis();
-        let place = Arc::clone(&self.roster).enter(&address.remote, in_process, since, &outbox);
+        let product = negotiated.as_ref().and_then(Negotiated::product);
+        let roster = Arc::clone(&self.roster);
+        let place = roster.enter(&address.remote, in_process, since, product, &outbox);
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
             outbox.clone(),

@@ -33,7 +33,9 @@ pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgo
     let config = &settings.config;
     let ourselves = BrokerInfo {
         network_connection: true,
-        network_properties: Some(Text::from(network_properties(config))),
+        network_properties: Some(Text::from(
+            network_properties(config) + &settings.local.properties(),
+        )),
         ..introduced(&settings.local)
     };
     out.push(Command::BrokerInfo(Box::new(ourselves)));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::backoff::Backoff;
 use ferrymq_transport::dial::Dialer;
 use ferrymq_transport::endpoint::Endpoint;
@@ -116,6 +117,7 @@ impl Supervisor {
                 return Attempt::Failed { reason: error.to_string(), verdict: Failure::Early };
             }
         };
+        self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
         self.board.enter(LinkState::Handshaking);
         let around = &self.surroundings;
         let bridge = Bridge::new(self.settings(), Instant::now());
