@@ -82,6 +82,9 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         settled: snapshot.settled,
         expired: snapshot.expired,
         dead: snapshot.dead,
+        duplicates: snapshot.duplicates,
+        doubtful: snapshot.doubtful,
+        forgotten: snapshot.forgotten,
     };
     DestinationAnswer {
         address: address.to_string(),
@@ -227,6 +230,9 @@ fn counts(totals: &Totals) -> MessageCounts {
         acknowledged: totals.settled,
         expired: totals.expired,
         dead_lettered: totals.dead,
+        duplicates: totals.duplicates,
+        doubtful: totals.doubtful,
+        audit_forgotten_producers: totals.forgotten,
     }
 }
 

@@ -64,6 +64,8 @@ memoryLimit = "2MiB"
 [[destinationPolicy]]
 match = "queue://orders.eu"
 memory_limit = "1MiB"
+enableAudit = false
+maxProducersToAudit = 5
 [systemUsage]
 memoryUsage = "64MiB"
 "#,
@@ -100,6 +102,9 @@ memoryUsage = "64MiB"
         [("queue://orders.eu".to_owned(), Some(1 << 20)), ("queue://>".to_owned(), Some(2 << 20))],
         "the most specific first"
     );
+    let audit = config.limits.policies[0].audit;
+    assert_eq!((audit.enable_audit, audit.max_producers_to_audit), (Some(false), Some(5)));
+    assert_eq!(config.limits.policies[1].audit.enable_audit, None);
 }
 
 #[test]
@@ -154,7 +159,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             &[
                 "2:21: the port is missing (write 127.0.0.1:8161)",
                 "3:22: a host's name cannot contain ':'",
-                "4:1: unknown key `user` in [admin] (known here: address, host_names)",
+                "4:1: unknown key `user` in [admin] (known here: address, host_names, announce)",
             ],
         ),
         (

@@ -7,6 +7,8 @@ mod parked;
 mod peer;
 mod produce;
 mod producer;
+mod pull;
+mod pulls;
 mod refusal;
 mod roster;
 mod serve;

@@ -51,7 +51,6 @@ impl Peer {
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
-        self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -78,7 +77,11 @@ impl Peer {
             return Err(Refusal::protocol("replication to a slave broker is not supported"));
         }
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        if self.permits.is_some() {
+            tracing::debug!(to = %name, "an own bridge has connected");
+        } else {
+            tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        }
         self.is_network = true;
         self.entry.is_of_broker(info);
         Ok(Outcome::Done)

@@ -5,7 +5,9 @@
 
 mod acknowledgement;
 mod admission;
+mod audit;
 mod backlog;
+mod browse;
 mod effects;
 mod entry;
 mod insight;
@@ -20,6 +22,7 @@ mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
+pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};

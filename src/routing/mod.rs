@@ -6,6 +6,7 @@
 mod address_range;
 mod advisory;
 mod announce;
+mod arrival;
 mod broker;
 mod clients;
 mod counters;
@@ -16,6 +17,7 @@ mod durable_subscriber;
 mod durables;
 mod insight;
 mod lease;
+mod policies;
 mod publish;
 mod publish_error;
 mod queue_handle;
@@ -23,9 +25,11 @@ mod registry;
 mod retained;
 mod subscribe;
 mod temporary;
+mod terms;
 mod topic_handle;
 mod topic_set;
 
+pub use arrival::Arrival;
 pub use broker::{Broker, BrokerSettings};
 pub use clients::OpenError;
 pub use counters::{DestinationCounters, Totals};

@@ -3,6 +3,7 @@
 mod board;
 mod demand_notes;
 mod handle;
+mod outage;
 mod status;
 mod supervisor;
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::board::LinkBoard;
+use super::outage::{Outage, Word};
 use super::status::LinkState;
 use crate::bridge::driver::{self, Observer};
 use crate::bridge::effects::Event;
@@ -42,8 +43,8 @@ pub(super) struct Supervisor {
     backoff: Backoff,
     random: Rng,
     failures: u32,
-    /// The reason that the log has seen, so that a long outage is told once.
-    told: Option<String>,
+    /// The present outage, as far as the log has been told of it.
+    outage: Option<Outage>,
 }
 
 /// How an attempt ended.
@@ -74,7 +75,7 @@ impl Supervisor {
         random: Rng,
     ) -> Self {
         let backoff = surroundings.config.remotes.redial().backoff();
-        Self { surroundings, endpoint, board, backoff, random, failures: 0, told: None }
+        Self { surroundings, endpoint, board, backoff, random, failures: 0, outage: None }
     }
 
     /// Runs until told to stop.
@@ -127,7 +128,7 @@ impl Supervisor {
         let came_to_life = observer.live;
         self.board.bridge_over();
         if came_to_life {
-            self.told = None;
+            self.outage = None;
         }
         let verdict = match end {
             BridgeEnd::Stopped => return Attempt::Stopped,
@@ -178,11 +179,32 @@ impl Supervisor {
         let connector = self.surroundings.config.name.as_str();
         let uri = self.endpoint.bare();
         let retry_in = format_args!("{:.1}s", delay.as_secs_f64()).to_string();
-        if self.told.as_deref() == Some(reason) {
-            tracing::debug!(connector, %uri, reason, retry_in, "bridge still down");
-        } else {
-            tracing::warn!(connector, %uri, reason, retry_in, "bridge down");
-            self.told = Some(reason.to_owned());
+        let now = Instant::now();
+        let word = match &mut self.outage {
+            Some(outage) => outage.goes_on(reason, now),
+            None => {
+                let (outage, word) = Outage::begin(reason, now);
+                self.outage = Some(outage);
+                Some(word)
+            }
+        };
+        match word {
+            None => tracing::debug!(connector, %uri, reason, retry_in, "bridge still down"),
+            Some(Word { tries: 1, .. }) => {
+                tracing::warn!(connector, %uri, reason, retry_in, "bridge down");
+            }
+            Some(Word { lasting, tries }) => {
+                let down_for = format_args!("{}s", lasting.as_secs()).to_string();
+                tracing::warn!(
+                    connector,
+                    %uri,
+                    reason,
+                    retry_in,
+                    down_for,
+                    tries,
+                    "bridge still down"
+                );
+            }
         }
     }
 

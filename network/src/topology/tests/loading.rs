@@ -139,6 +139,10 @@ fn mistakes_are_named_with_place_and_way_out() {
             ],
         ),
         (
+            "[[link]]\nfrom = \"london\"\nto = \"rome\"",
+            &["9:6: no broker is called `rome` (brokers are london, paris)"],
+        ),
+        (
             "[[link]]\nfrom = \"london\"\nto = \"paris\"\nduplex = true",
             &[
                 "10:10: duplex bridges are not supported yet (a connector forwards one way; configure one at each end)",
