@@ -39,5 +39,5 @@ pub use insight::{QueueInsight, Sought};
 pub use lease::{ClientLease, Former};
 pub use publish_error::PublishError;
 pub use retained::bytes_kept;
-pub use subscribe::{ConsumerLink, SubscribeError, Subscription};
+pub use subscribe::{ConsumerLink, SubscribeError, Subscription, window_of};
 pub use temporary::TemporaryError;
