@@ -178,6 +178,7 @@ mod tests {
         let asked = |browser| QueueSubscription {
             priority: 0,
             prefetch: 0,
+            shared: None,
             admission: Admission::default(),
             network: false,
             browser,
