@@ -182,7 +182,6 @@ mod tests {
             admission: Admission::default(),
             network: false,
             browser,
-            shared: None,
         };
         queue.subscribe(asked(false), 0, &mut effects);
         queue.subscribe(asked(true), 0, &mut effects);
