@@ -156,6 +156,19 @@ impl Peer {
         Ok(())
     }
 
+    /// Whether somebody waits for what the broker makes of a command: the peer for its answer, or
+    /// someone for a reply.
+    pub(super) fn awaits(&self, command: &Command) -> bool {
+        match command {
+            // A bridge asks for answers, and goes on sending.
+            Command::Message(message) => {
+                (message.response_required && !self.is_network) || message.is_part_of_a_dialogue()
+            }
+            Command::MessageAck(ack) => ack.response_required,
+            _ => true,
+        }
+    }
+
     /// Handles one command.
     pub(super) fn handle(&mut self, command: Command) -> Flow {
         // The two commands of the hot path first.

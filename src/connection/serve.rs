@@ -10,6 +10,7 @@ use ferrymq_openwire::negotiate::WireFormatOptions;
 use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::pipe::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub struct Connections {
     tasks: TaskTracker,
     end: CancellationToken,
     roster: Arc<Roster>,
+    pace: Pace,
 }
 
 /// What a connection was admitted with, from the connector that accepted it.
@@ -49,10 +51,10 @@ pub struct Admitted {
 }
 
 impl Connections {
-    /// Serves the connections of `broker`, until they are closed.
-    pub fn new(broker: Arc<Broker>) -> Self {
+    /// Serves the connections of `broker`, until they are closed; `pace` is told what arrives.
+    pub fn new(broker: Arc<Broker>, pace: Pace) -> Self {
         let roster = Arc::default();
-        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new(), roster }
+        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new(), roster, pace }
     }
 
     /// All connections whose wire format is agreed on, in the order in which they came.
@@ -126,7 +128,7 @@ impl Connections {
                 if let Some(size) = max_frame_size {
                     receiver.set_max_frame_size(size);
                 }
-                read(&mut peer, &mut receiver, &end).await
+                read(&mut peer, &mut receiver, &end, &self.pace).await
             }
         };
         ended.log(&address.remote, peer.is_open());
@@ -214,7 +216,12 @@ async fn open(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
 }
 
 /// Reads and handles commands until the connection ends.
-async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken) -> End {
+async fn read(
+    peer: &mut Peer,
+    receiver: &mut Receiver,
+    end: &CancellationToken,
+    pace: &Pace,
+) -> End {
     let broker = Arc::clone(&peer.broker);
     let mut batch = Vec::new();
     loop {
@@ -242,6 +249,7 @@ async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
                 if let Err(error) = received {
                     return End::Broken(error);
                 }
+                pace.arrived(batch.len(), batch.iter().any(|command| peer.awaits(command)));
             }
         }
         if let Some(ended) = handle_all(peer, &mut batch).await {
