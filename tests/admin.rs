@@ -331,7 +331,13 @@ fn configuration() -> BrokerConfig {
 }
 
 fn world() -> World {
-    World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1, pace: Pace::default() }
+    World {
+        dialer: Arc::new(Tcp),
+        binder: Arc::new(Tcp),
+        clock: Clock::system(),
+        seed: 1,
+        pace: Pace::default(),
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Peer {
         }
         let subscription = subscribed?;
         let window = usize::try_from(info.prefetch_size).unwrap_or(0);
-        self.windows = self.windows.saturating_add(window);
+        self.windows.add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
         self.consumers.insert(id.clone(), Consumer { subscription, window, retained, number });
@@ -84,8 +84,11 @@ impl Peer {
         delivered: Delivered,
         which: impl Fn(&ConsumerId) -> bool,
     ) {
-        let mut ending: Vec<Consumer> =
-            self.consumers.extract_if(|id, _| which(id)).map(|(_, consumer)| consumer).collect();
+        let mut ending: Vec<Consumer> = self
+            .consumers
+            .extract_if(.., |id, _| which(id))
+            .map(|(_, consumer)| consumer)
+            .collect();
         ending.sort_by_key(|consumer| consumer.number);
         // What one gives back is not for the next to go: it would count as delivered again.
         for consumer in &ending {
@@ -97,7 +100,7 @@ impl Peer {
     }
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
-        self.windows = self.windows.saturating_sub(consumer.window);
+        self.windows.remove(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
     }
@@ -128,7 +131,8 @@ impl Peer {
             self.remove_consumer(id, Delivered::Unknown)?;
         } else if let Some(consumer) = self.consumers.get_mut(id) {
             let window = usize::try_from(control.prefetch).unwrap_or(0);
-            self.windows = self.windows.saturating_sub(consumer.window).saturating_add(window);
+            self.windows.remove(consumer.window);
+            self.windows.add(window);
             consumer.window = window;
             self.broker.set_prefetch(&consumer.subscription, control.prefetch);
         }

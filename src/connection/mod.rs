@@ -10,6 +10,7 @@ mod producer;
 mod refusal;
 mod roster;
 mod serve;
+mod windows;
 
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};

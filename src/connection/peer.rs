@@ -1,6 +1,6 @@
 //! What a connection knows of its peer, and what each command does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
@@ -14,6 +14,7 @@ use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use super::roster::Entry;
+use super::windows::Windows;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
 
@@ -49,11 +50,11 @@ pub(super) struct Peer {
     pub(super) resumes: bool,
     pub(super) sessions: BTreeSet<i64>,
     pub(super) producers: HashMap<ProducerId, Producer>,
-    pub(super) consumers: HashMap<ConsumerId, Consumer>,
+    /// Ordered, because each acknowledgement looks its consumer up: comparing is cheaper than hashing.
+    pub(super) consumers: BTreeMap<ConsumerId, Consumer>,
     /// How many consumers there have been: the next one's number.
     pub(super) consumers_so_far: u64,
-    /// The prefetch windows of all consumers: how much may lawfully lie in the outbox.
-    pub(super) windows: usize,
+    pub(super) windows: Windows,
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
     pub(super) parked: Parked,
@@ -122,9 +123,9 @@ impl Peer {
             resumes: false,
             sessions: BTreeSet::new(),
             producers: HashMap::new(),
-            consumers: HashMap::new(),
+            consumers: BTreeMap::new(),
             consumers_so_far: 0,
-            windows: 0,
+            windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
             last_target: None,
@@ -141,7 +142,7 @@ impl Peer {
     /// How many commands may lie in the outbox before the peer is not read any more: what its
     /// windows allow within reason (they are the peer's own choice), and a share of answers.
     pub(super) fn most_outbound(&self) -> usize {
-        MOST_ANSWERS + self.windows.min(MOST_WINDOW)
+        MOST_ANSWERS + self.windows.total().min(MOST_WINDOW)
     }
 
     /// Lets the peer have `bytes` more of names that the broker keeps for it.
@@ -167,6 +168,15 @@ impl Peer {
             Command::MessageAck(ack) => ack.response_required,
             _ => true,
         }
+    }
+
+    /// Whether more like this may lie unread for a while: acknowledgements that make room where
+    /// there is plenty.
+    pub(super) fn can_leave_unread(&self, batch: &[Command]) -> bool {
+        self.windows.are_wide()
+            && batch.iter().all(
+                |command| matches!(command, Command::MessageAck(ack) if !ack.response_required),
+            )
     }
 
     /// Handles one command.

@@ -12,7 +12,7 @@ use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
 use ferrymq_transport::pace::Pace;
 use ferrymq_transport::pipe::pipe;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +30,10 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(15);
 const OPENING_FRAME_SIZE: u64 = 64 * 1024;
 /// What the ends of an in-process link speak.
 const OWN_VERSION: u8 = 12;
+/// How long acknowledgements that are not urgent may lie unread while there is much to do.
+const UNREAD: Duration = Duration::from_millis(3);
+/// A reading that brings as much needs no waiting for more.
+const ENOUGH: usize = 64;
 /// How long what is queued for a peer may take to leave when its connection ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -224,6 +228,7 @@ async fn read(
 ) -> End {
     let broker = Arc::clone(&peer.broker);
     let mut batch = Vec::new();
+    let mut leisurely = false;
     loop {
         // Registered before the accounts are asked, so that no release in between is missed.
         let space = broker.memory().space().notified();
@@ -245,11 +250,14 @@ async fn read(
             () = space, if waiting => {}
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
-            received = receive(receiver, peer, most, &mut batch), if !unread => {
+            received = receive(receiver, peer, most, leisurely, &mut batch), if !unread => {
                 if let Err(error) = received {
                     return End::Broken(error);
                 }
                 pace.arrived(batch.len(), batch.iter().any(|command| peer.awaits(command)));
+                leisurely = pace.is_stream()
+                    && batch.len() < ENOUGH
+                    && peer.can_leave_unread(&batch);
             }
         }
         if let Some(ended) = handle_all(peer, &mut batch).await {
@@ -283,12 +291,18 @@ async fn discard(receiver: &mut Receiver) {
 }
 
 /// Reads from a peer that reads what it is sent. One that does not is not read either.
+///
+/// `leisurely`, it waits for some more first: each reading has its price.
 async fn receive(
     receiver: &mut Receiver,
     peer: &Peer,
     most: usize,
+    leisurely: bool,
     batch: &mut Vec<Command>,
 ) -> Result<(), LinkError> {
+    if leisurely {
+        sleep(UNREAD).await;
+    }
     peer.outbox.drained_below(most).await;
     receiver.receive(batch).await
 }

@@ -30,8 +30,13 @@ pub async fn broker(limits: Limits) -> Node {
         admin: AdminConfig::off(),
         limits,
     };
-    let world =
-        World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1, pace: Pace::default() };
+    let world = World {
+        dialer: Arc::new(Tcp),
+        binder: Arc::new(Tcp),
+        clock: Clock::system(),
+        seed: 1,
+        pace: Pace::default(),
+    };
     Node::start(config, world).await.unwrap()
 }
 

@@ -36,15 +36,10 @@ struct Shared {
     arrived: AtomicU64,
     /// Whether someone waits for the answer to one of them.
     awaited: AtomicBool,
-    window: Mutex<Window>,
-}
-
-#[derive(Debug, Default)]
-struct Window {
-    /// When it began, since the start.
-    since: Duration,
-    /// What the one before it was like.
-    streaming: bool,
+    /// When this window began, since the start.
+    since: Mutex<Duration>,
+    /// Whether the last one was a stream.
+    streams: AtomicBool,
 }
 
 impl Default for Pace {
@@ -53,7 +48,8 @@ impl Default for Pace {
             started: Instant::now(),
             arrived: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
-            window: Mutex::default(),
+            since: Mutex::default(),
+            streams: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -71,22 +67,28 @@ impl Pace {
 
     /// What a thread of the runtime calls before it waits for something to do.
     pub fn rest(&self) {
-        if self.streams(self.shared.started.elapsed()) {
+        if self.look(self.shared.started.elapsed()) {
             pause(REST);
         }
     }
 
-    /// Whether what arrived of late is a stream, at a time since the start.
-    fn streams(&self, now: Duration) -> bool {
-        let mut window = self.shared.window.lock();
-        let length = now.saturating_sub(window.since);
+    /// Whether so much arrives, awaited by nobody, that threads rest. Never, where none does.
+    pub fn is_stream(&self) -> bool {
+        self.shared.streams.load(Ordering::Relaxed)
+    }
+
+    /// Whether what arrives is a stream, by the last whole window before a time since the start.
+    fn look(&self, now: Duration) -> bool {
+        let mut since = self.shared.since.lock();
+        let length = now.saturating_sub(*since);
         if length >= WINDOW {
             let arrived = u128::from(self.shared.arrived.swap(0, Ordering::Relaxed));
             let awaited = self.shared.awaited.swap(false, Ordering::Relaxed);
             let many = arrived * WINDOW.as_micros() >= STREAM * length.as_micros();
-            *window = Window { since: now, streaming: many && !awaited };
+            *since = now;
+            self.shared.streams.store(many && !awaited, Ordering::Relaxed);
         }
-        window.streaming
+        self.is_stream()
     }
 }
 
@@ -104,32 +106,32 @@ mod tests {
     #[test]
     fn only_a_stream_that_nobody_waits_for_is_worth_a_rest() {
         let pace = Pace::default();
-        assert!(!pace.streams(MS));
+        assert!(!pace.look(MS));
         pace.arrived(40, false);
         pace.arrived(40, false);
-        assert!(pace.streams(2 * MS));
+        assert!(pace.look(2 * MS));
         // Few, in as much time.
         pace.arrived(63, false);
-        assert!(!pace.streams(3 * MS));
+        assert!(!pace.look(3 * MS));
         pace.arrived(1_000, false);
         pace.arrived(1, true);
-        assert!(!pace.streams(4 * MS));
+        assert!(!pace.look(4 * MS));
         pace.arrived(1_000, false);
-        assert!(pace.streams(5 * MS));
+        assert!(pace.look(5 * MS));
     }
 
     #[test]
     fn a_window_lasts_its_time_and_a_long_one_counts_by_its_length() {
         let pace = Pace::default();
         pace.arrived(64, false);
-        assert!(!pace.streams(MS / 2));
-        assert!(pace.streams(MS));
+        assert!(!pace.look(MS / 2));
+        assert!(pace.look(MS));
         // Nothing has come since, but that is not known yet.
-        assert!(pace.streams(MS + MS / 2));
-        assert!(!pace.streams(2 * MS));
+        assert!(pace.look(MS + MS / 2));
+        assert!(!pace.look(2 * MS));
         pace.arrived(640, false);
-        assert!(!pace.streams(13 * MS));
+        assert!(!pace.look(13 * MS));
         pace.arrived(640, false);
-        assert!(pace.streams(23 * MS));
+        assert!(pace.look(23 * MS));
     }
 }
