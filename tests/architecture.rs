@@ -86,6 +86,7 @@ const HOUSES: &[House] = &[
         floors: &[
             "connector topology",
             "bridge document",
+            "duplex network_properties",
             "config local_broker",
             "demand rules",
             "broker_path composite destination_pattern discovery",
@@ -112,11 +113,19 @@ const HOUSES: &[House] = &[
 /// `cli` know bridges and topologies, and nothing below `connection` knows links.
 const RESTRICTED: &[(&str, &[&str])] = &[
     // It shows what the node shows, and asks nobody else.
-    ("admin", &["ferrymq_network::BrokerIdentity", "ferrymq_network::connector"]),
+    (
+        "admin",
+        &[
+            "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::connector",
+            "ferrymq_network::rules::verdict",
+        ],
+    ),
     (
         "connection",
         &[
             "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::duplex",
             "ferrymq_network::rules",
             "ferrymq_transport::dial",
             "ferrymq_transport::endpoint",
@@ -132,6 +141,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         "routing",
         &[
             "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::composite",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::rules",
             "ferrymq_transport::clock",

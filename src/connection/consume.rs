@@ -8,7 +8,7 @@ use ferrymq_openwire::ids::ConsumerId;
 use super::peer::{Consumer, Outcome, Peer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{ConsumerLink, Subscription, bytes_kept};
+use crate::routing::{ConsumerLink, Subscription, bytes_kept, window_of};
 
 /// How many consumers one connection may open.
 const MOST_CONSUMERS: usize = 65_536;
@@ -33,11 +33,12 @@ impl Peer {
             self.retained -= retained;
         }
         let subscription = subscribed?;
-        let window = usize::try_from(info.prefetch_size).unwrap_or(0);
+        let window = window_of(info.prefetch_size);
         self.windows.add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
-        self.consumers.insert(id.clone(), Consumer { subscription, window, retained, number });
+        let consumer = Consumer { subscription, window, retained, number, pull_until: None };
+        self.consumers.insert(id.clone(), consumer);
         Ok(Outcome::Done)
     }
 
@@ -45,12 +46,7 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink {
-            outbox: &self.outbox,
-            client,
-            permits: self.permits.as_ref(),
-            resumes: self.resumes,
-        };
+        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
         Ok(self.broker.subscribe(info, &link)?)
     }
 
@@ -100,6 +96,7 @@ impl Peer {
     }
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
+        self.pulls.forget(consumer.pull_until, consumer.number);
         self.windows.remove(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
@@ -130,11 +127,11 @@ impl Peer {
         if control.close {
             self.remove_consumer(id, Delivered::Unknown)?;
         } else if let Some(consumer) = self.consumers.get_mut(id) {
-            let window = usize::try_from(control.prefetch).unwrap_or(0);
+            let window = window_of(control.prefetch);
             self.windows.remove(consumer.window);
             self.windows.add(window);
             consumer.window = window;
-            self.broker.set_prefetch(&consumer.subscription, control.prefetch);
+            self.broker.set_prefetch(&consumer.subscription, window);
         }
         Ok(Outcome::Done)
     }

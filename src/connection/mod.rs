@@ -1,17 +1,21 @@
 //! The broker's side of each link: its peer's sessions, producers and consumers.
 
 mod consume;
+mod duplex;
 mod listener;
 mod open;
 mod parked;
 mod peer;
 mod produce;
 mod producer;
+mod pull;
+mod pulls;
 mod refusal;
 mod roster;
 mod serve;
 mod windows;
 
+pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

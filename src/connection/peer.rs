@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, RemoveInfo, Response};
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+};
 use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::duplex::{BridgeBack, BridgesBack};
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
+use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
 use super::windows::Windows;
@@ -46,14 +51,14 @@ pub(super) struct Peer {
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
-    /// Whether the client takes up what it had over a link that it lost.
-    pub(super) resumes: bool,
     pub(super) sessions: BTreeSet<i64>,
     pub(super) producers: HashMap<ProducerId, Producer>,
     /// Ordered, because each acknowledgement looks its consumer up: comparing is cheaper than hashing.
     pub(super) consumers: BTreeMap<ConsumerId, Consumer>,
     /// How many consumers there have been: the next one's number.
     pub(super) consumers_so_far: u64,
+    /// Consumers that wait for what they pulled.
+    pub(super) pulls: Pulls,
     pub(super) windows: Windows,
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
@@ -63,6 +68,21 @@ pub(super) struct Peer {
     pub(super) leaving: Option<Leaving>,
     /// The same connection over another link, which must be gone before this one goes on.
     pub(super) former: Option<Former>,
+    /// Builds bridges back; none over a link that carries one already.
+    pub(super) bridges_back: Option<Arc<dyn BridgesBack>>,
+    pub(super) duplex: Duplex,
+}
+
+/// The bridge back that a peer asks for.
+#[derive(Default)]
+pub(super) enum Duplex {
+    /// None, or it has been started.
+    #[default]
+    None,
+    /// The peer asked for one; it has not been let in.
+    Wanted(Box<BrokerInfo>),
+    /// It is to be started.
+    Admitted(Box<dyn BridgeBack>),
 }
 
 /// The command that closed the connection, to be answered when all its messages are taken.
@@ -79,6 +99,8 @@ pub(super) struct Consumer {
     pub(super) retained: usize,
     /// Its place among the connection's: they end in the order in which they came.
     pub(super) number: u64,
+    /// Until when it waits for what it pulled.
+    pub(super) pull_until: Option<Instant>,
 }
 
 /// Whether a connection goes on after a command.
@@ -120,17 +142,19 @@ impl Peer {
             is_network: false,
             entry,
             client: None,
-            resumes: false,
             sessions: BTreeSet::new(),
             producers: HashMap::new(),
             consumers: BTreeMap::new(),
             consumers_so_far: 0,
+            pulls: Pulls::default(),
             windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
             last_target: None,
             leaving: None,
             former: None,
+            bridges_back: None,
+            duplex: Duplex::None,
         }
     }
 
@@ -217,9 +241,7 @@ impl Peer {
             Command::ConsumerControl(control) => self.control_consumer(&control),
             Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
-            Command::MessagePull(_) => {
-                Err(Refusal::not_supported("pull consumers (prefetch 0) are"))
-            }
+            Command::MessagePull(pull) => self.pull(&pull),
             Command::ShutdownInfo(_) => return Flow::End,
             Command::ConnectionError(error) => {
                 let told = error.exception.and_then(|exception| exception.message);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
@@ -39,7 +40,7 @@ pub(super) struct Entry {
     in_process: bool,
     since: i64,
     /// Knows what was sent, and what waits to be.
-    outbox: Outbox,
+    outbox: Mutex<Outbox>,
     introduced: Mutex<Introduced>,
     consumers: AtomicUsize,
     producers: AtomicUsize,
@@ -49,6 +50,7 @@ pub(super) struct Entry {
 #[derive(Default)]
 struct Introduced {
     client_id: Option<String>,
+    connection_id: Option<ConnectionId>,
     broker: Option<BrokerIdentity>,
 }
 
@@ -61,6 +63,8 @@ pub struct ConnectionSnapshot {
     pub far_end: FarEnd,
     /// The name that it opened the connection under; none until it has.
     pub client_id: Option<String>,
+    /// The identifier that it opened the connection under; its consumers' begin with it.
+    pub connection_id: Option<ConnectionId>,
     /// When it came, in milliseconds since 1970.
     pub since: i64,
     /// Its consumers.
@@ -99,7 +103,7 @@ impl Roster {
             remote: remote.to_owned(),
             in_process,
             since,
-            outbox: outbox.clone(),
+            outbox: Mutex::new(outbox.clone()),
             introduced: Mutex::default(),
             consumers: AtomicUsize::new(0),
             producers: AtomicUsize::new(0),
@@ -135,9 +139,16 @@ impl Drop for Place {
 }
 
 impl Entry {
-    /// The peer has opened its connection under this name.
-    pub(super) fn opened_by(&self, client_id: &Text) {
-        self.introduced.lock().client_id = Some(client_id.to_string());
+    /// From now on what goes to the peer goes there.
+    pub(super) fn sends_by(&self, outbox: &Outbox) {
+        *self.outbox.lock() = outbox.clone();
+    }
+
+    /// The peer has opened its connection under these names.
+    pub(super) fn opened_by(&self, client_id: &Text, connection_id: &ConnectionId) {
+        let mut introduced = self.introduced.lock();
+        introduced.client_id = Some(client_id.to_string());
+        introduced.connection_id = Some(connection_id.clone());
     }
 
     /// The connection is a bridge's: `info` names the broker at its far end.
@@ -163,9 +174,10 @@ impl Entry {
     }
 
     fn snapshot(&self) -> ConnectionSnapshot {
-        let (client_id, broker) = {
-            let introduced = self.introduced.lock();
-            (introduced.client_id.clone(), introduced.broker.clone())
+        let outbox = self.outbox.lock().clone();
+        let (client_id, connection_id, broker) = {
+            let Introduced { client_id, connection_id, broker } = &*self.introduced.lock();
+            (client_id.clone(), connection_id.clone(), broker.clone())
         };
         ConnectionSnapshot {
             remote: self.remote.clone(),
@@ -175,12 +187,13 @@ impl Entry {
                 None => FarEnd::Client,
             },
             client_id,
+            connection_id,
             since: self.since,
             consumers: self.consumers.load(Ordering::Relaxed),
             producers: self.producers.load(Ordering::Relaxed),
             messages_in: self.taken.load(Ordering::Relaxed),
-            messages_out: self.outbox.dispatches(),
-            pending: self.outbox.pending(),
+            messages_out: outbox.dispatches(),
+            pending: outbox.pending(),
         }
     }
 }

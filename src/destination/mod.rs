@@ -5,12 +5,17 @@
 
 mod acknowledgement;
 mod admission;
+mod audit;
 mod backlog;
+mod browse;
 mod effects;
 mod entry;
+mod insight;
 mod memory;
+mod on_request;
 mod queue;
 mod ready;
+mod shared_window;
 mod topic_subscription;
 mod window;
 
@@ -18,8 +23,12 @@ mod window;
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
-pub use admission::Admission;
+pub use admission::{Admission, NotAdmitted};
+pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
+pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use topic_subscription::{Pending, TopicSubscription};
+pub use window::Outcome;

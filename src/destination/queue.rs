@@ -9,10 +9,12 @@ use ferrymq_openwire::text::Text;
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::admission::Admission;
 use super::backlog::Backlog;
+use super::browse::BrowseCursor;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::memory::{MemoryAccount, SharedCharge};
 use super::ready::ReadyRing;
+use super::shared_window::{MemberNumber, SharedWindow};
 use super::window::{Outcome, Window};
 
 /// What a consumer asks of a queue.
@@ -20,28 +22,40 @@ use super::window::{Outcome, Window};
 pub struct QueueSubscription {
     /// Consumers of a higher priority are served first while they have room.
     pub priority: i8,
-    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0 while the consumer is
-    /// not to have any yet.
+    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0: it gets one for each
+    /// [`pull`](Queue::pull).
     pub prefetch: usize,
     /// Which messages it may get.
     pub admission: Admission,
     /// A bridge's: what it did not settle was never delivered to anyone.
     pub network: bool,
+    /// It only looks: it gets what there is now, in order, and takes none of it.
+    pub browser: bool,
+    /// Its window and its number there, where it has others than this queue: `prefetch` is not
+    /// asked then.
+    pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,
 }
 
 impl QueueSubscription {
-    fn admits(&self, entry: &Entry) -> bool {
+    pub(super) fn admits(&self, entry: &Entry) -> bool {
         self.admission.admits(&entry.message, entry.redeliveries)
+    }
+
+    /// Takes room for a message; only of a window that it shares there may be none.
+    fn reserves(&self) -> bool {
+        self.shared.as_ref().is_none_or(|(window, member)| window.reserve(*member))
     }
 }
 
-struct Subscription {
-    asked: QueueSubscription,
-    window: Window,
+pub(super) struct Subscription {
+    pub(super) asked: QueueSubscription,
+    pub(super) window: Window,
     /// Whether it stands in the ring of those with room.
     ready: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
     tested_to: i64,
+    /// A browser's: its window stays empty and has no room.
+    pub(super) browse: Option<BrowseCursor>,
 }
 
 /// What a consumer has seen of the messages that it did not settle, when it goes
@@ -77,17 +91,22 @@ impl Delivered {
 /// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
 pub struct Queue {
     account: Arc<MemoryAccount>,
-    pending: Backlog,
+    pub(super) pending: Backlog,
     /// Those of `pending` that can expire: when, and which.
     expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
     last_kept: i64,
-    slots: Vec<Option<Subscription>>,
+    /// The highest sequence that ever came.
+    last_come: i64,
+    pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
     ready: ReadyRing,
     /// Reused between acknowledgements.
-    taken: Vec<Entry>,
+    pub(super) taken: Vec<Entry>,
+    /// Those of `ready` that turn out to have no room in the window that they share; reused between
+    /// messages.
+    full: Vec<usize>,
     subscriptions: usize,
 }
 
@@ -99,10 +118,12 @@ impl Queue {
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
             last_kept: i64::MIN,
+            last_come: i64::MIN,
             slots: Vec::new(),
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
             taken: Vec::new(),
+            full: Vec::new(),
             subscriptions: 0,
         }
     }
@@ -117,7 +138,7 @@ impl Queue {
         self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
     }
 
-    /// Subscriptions.
+    /// Subscriptions, without browsers.
     pub fn subscriptions(&self) -> usize {
         self.subscriptions
     }
@@ -125,7 +146,7 @@ impl Queue {
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
         let charge = Held::Alone(self.account.charge(message.size()));
-        self.offer(entry(message, charge), now, effects);
+        self.take_in(entry(message, charge), now, effects);
     }
 
     /// Takes in a message that others hold, too, and that counts once for all of them.
@@ -136,7 +157,7 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) {
-        self.offer(entry(message, Held::Shared(charge)), now, effects);
+        self.take_in(entry(message, Held::Shared(charge)), now, effects);
     }
 
     /// Forgets those of the waiting messages that `which` picks.
@@ -158,12 +179,11 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) -> SubscriptionKey {
-        let subscription = Subscription {
-            window: Window::new(asked.prefetch),
-            asked,
-            ready: false,
-            tested_to: i64::MIN,
-        };
+        let browse = asked.browser.then(|| BrowseCursor::new(asked.prefetch, self.last_come));
+        let window = Window::new(if asked.browser { 0 } else { asked.prefetch });
+        self.subscriptions += usize::from(!asked.browser);
+        let subscription =
+            Subscription { window, asked, ready: false, tested_to: i64::MIN, browse };
         let slot = match self
             .free
             .pop_first()
@@ -178,7 +198,6 @@ impl Queue {
                 self.slots.len() - 1
             }
         };
-        self.subscriptions += 1;
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -193,7 +212,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
-        self.subscriptions -= 1;
+        self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
@@ -229,24 +248,21 @@ impl Queue {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
             return Ok(0);
         };
+        if let Some(browse) = &mut subscription.browse {
+            browse.acknowledge(ack);
+            self.fill(key.0, now, effects);
+            return Ok(0);
+        }
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
-        match outcome {
-            Ok(Outcome::Expired) => {
-                effects.expired.extend(taken.drain(..).map(|entry| entry.message));
-            }
-            Ok(Outcome::Refused) => {
-                let cause =
-                    ack.cause.clone().unwrap_or_else(|| Text::from("refused by a consumer"));
-                effects.dead_letters.extend(
-                    taken
-                        .drain(..)
-                        .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
-                );
-            }
-            Ok(Outcome::Kept | Outcome::Consumed) | Err(_) => taken.clear(),
+        if settled > 0 {
+            subscription.window.note_settled(now);
         }
+        if let Ok(outcome) = outcome {
+            dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
+        }
+        taken.clear();
         self.taken = taken;
         outcome?;
         self.fill(key.0, now, effects);
@@ -263,14 +279,33 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         subscription.asked.prefetch = prefetch;
-        subscription.window.set_prefetch(prefetch);
-        if subscription.ready && !subscription.window.has_room() {
+        match &mut subscription.browse {
+            Some(browse) => browse.set_prefetch(prefetch),
+            None => subscription.window.set_prefetch(prefetch),
+        }
+        if !self.rest(key.0) {
+            self.fill(key.0, now, effects);
+        }
+    }
+
+    /// Takes a subscription that has no room any more out of the ring; false if it has room.
+    pub(super) fn rest(&mut self, slot: usize) -> bool {
+        let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
+            return true;
+        };
+        if !subscription.ready || subscription.has_room() {
+            return false;
+        }
+        self.stand_back(slot);
+        true
+    }
+
+    fn stand_back(&mut self, slot: usize) {
+        if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
             subscription.ready = false;
             // Being ready, it had refused all that is pending now.
             subscription.tested_to = self.last_kept.saturating_add(1);
-            self.ready.remove(subscription.asked.priority, key.0);
-        } else {
-            self.fill(key.0, now, effects);
+            self.ready.remove(subscription.asked.priority, slot);
         }
     }
 
@@ -284,19 +319,30 @@ impl Queue {
         }
     }
 
+    fn take_in(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+        self.last_come = self.last_come.max(entry.sequence);
+        self.offer(entry, now, effects);
+    }
+
     /// Gives an entry to a subscription with room, or keeps it.
     fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
         if entry.has_expired(now) {
             effects.expired.push(entry.message);
             return;
         }
-        let slots = &self.slots;
+        let (slots, full) = (&self.slots, &mut self.full);
         let chosen = self.ready.take_first(|slot| {
-            slots
-                .get(slot)
-                .and_then(Option::as_ref)
-                .is_some_and(|subscription| subscription.asked.admits(&entry))
+            slots.get(slot).and_then(Option::as_ref).is_some_and(|subscription| {
+                subscription.asked.admits(&entry)
+                    && (subscription.asked.reserves() || {
+                        full.push(slot);
+                        false
+                    })
+            })
         });
+        while let Some(slot) = self.full.pop() {
+            self.stand_back(slot);
+        }
         match chosen {
             Some(slot) => self.dispatch(slot, entry, effects),
             None => self.keep(entry),
@@ -311,7 +357,7 @@ impl Queue {
             return self.keep(entry);
         };
         subscription.hand_over(SubscriptionKey(slot), entry, effects);
-        subscription.ready = subscription.window.has_room();
+        subscription.ready = subscription.has_room();
         if subscription.ready {
             self.ready.push(subscription.asked.priority, slot);
         } else {
@@ -322,15 +368,23 @@ impl Queue {
 
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
-    fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+    pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        if self.show(slot, now, effects) {
+            return;
+        }
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready || !subscription.window.has_room() {
+            if subscription.ready || !subscription.has_room() {
                 return;
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
-            let taken = if expired || subscription.asked.admits(entry) {
+            let taken = if expired {
+                self.take_pending(sequence)
+            } else if subscription.asked.admits(entry) {
+                if !subscription.asked.reserves() {
+                    return;
+                }
                 self.take_pending(sequence)
             } else {
                 None
@@ -391,6 +445,54 @@ impl Subscription {
             message: Arc::clone(&entry.message),
             redeliveries: entry.redeliveries,
         });
+        self.window.withdraw_pull();
         self.window.push(entry);
+    }
+
+    /// Whether it may get more, as far as is known here: a shared window is asked for each message.
+    fn has_room(&self) -> bool {
+        self.asked.shared.is_some() || self.window.has_room()
+    }
+}
+
+/// Does with settled messages what becomes of them.
+pub(super) fn dispose(
+    taken: &mut Vec<Entry>,
+    outcome: Outcome,
+    cause: Option<&Text>,
+    effects: &mut Effects,
+) {
+    match outcome {
+        Outcome::Expired => {
+            effects.expired.extend(taken.drain(..).map(|entry| entry.message));
+        }
+        Outcome::Refused => {
+            let cause = cause.cloned().unwrap_or_else(|| Text::from("refused by a consumer"));
+            effects.dead_letters.extend(
+                taken
+                    .drain(..)
+                    .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
+            );
+        }
+        Outcome::Kept | Outcome::Consumed => taken.clear(),
+    }
+}
+
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// The subscriptions and their windows, without browsers.
+    pub(super) fn standing(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| {
+            let one = slot.as_ref().filter(|one| !one.asked.browser);
+            one.map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+        })
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::connector::{LinkStatus, LinkWatch};
+use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
 
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
-use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot};
+use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, QueueInsight};
 
 /// Sees what a node does, from any task, also while the node stops.
 #[derive(Clone)]
@@ -20,6 +22,7 @@ struct Seen {
     broker: Arc<Broker>,
     connections: Connections,
     links: Vec<LinkWatch>,
+    accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     /// When the node started, by both clocks.
     started: (i64, Instant),
@@ -30,10 +33,11 @@ impl NodeWatch {
         broker: Arc<Broker>,
         connections: Connections,
         links: Vec<LinkWatch>,
+        accepted: Arc<AcceptedBridges>,
         listening: Vec<Endpoint>,
     ) -> Self {
         let started = (broker.clock().now_millis(), Instant::now());
-        Self { seen: Arc::new(Seen { broker, connections, links, listening, started }) }
+        Self { seen: Arc::new(Seen { broker, connections, links, accepted, listening, started }) }
     }
 
     /// The broker as a whole.
@@ -72,9 +76,27 @@ impl NodeWatch {
         self.seen.broker.durable_subscriptions()
     }
 
-    /// All links of network connectors, in the order of the configuration.
+    /// All links of network connectors, in the order of the configuration, and then those of
+    /// bridges back that other brokers asked for, in the order in which they came.
     pub fn links(&self) -> Vec<LinkStatus> {
-        self.seen.links.iter().flat_map(LinkWatch::status).collect()
+        let mut links: Vec<_> = self.seen.links.iter().flat_map(LinkWatch::status).collect();
+        links.extend(self.seen.accepted.status());
+        links
+    }
+
+    /// What a queue holds and who could take it; `None` if there is no such queue.
+    pub fn queue_insight(
+        &self,
+        queue: &Destination,
+        message: Option<&MessageId>,
+    ) -> Option<QueueInsight> {
+        self.seen.broker.queue_insight(queue, message)
+    }
+
+    /// What each link of a network connector has to say about a destination.
+    pub fn link_prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        let links = self.seen.links.iter().flat_map(|links| links.prospects(destination));
+        links.chain(self.seen.accepted.prospects(destination)).collect()
     }
 
     pub(super) fn status(&self) -> NodeStatus {

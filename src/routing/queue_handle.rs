@@ -8,13 +8,16 @@ use ferrymq_openwire::commands::MessageDispatch;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, DeadLetter, Delivered, Effects, MemoryAccount, Queue,
-    QueueSubscription, SubscriptionKey,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
+    MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
 };
 
 /// How many dispatches a queue keeps room for between inputs.
@@ -31,8 +34,9 @@ pub(super) struct QueueHandle {
 
 struct State {
     queue: Queue,
+    audit: Audit,
     /// By the subscription's index.
-    outlets: Vec<Option<Outlet>>,
+    outlets: Vec<Option<Place>>,
     /// Reused between inputs.
     effects: Effects,
     batch: Vec<Command>,
@@ -40,10 +44,14 @@ struct State {
     removed: bool,
 }
 
-struct Outlet {
-    consumer: ConsumerId,
-    outbox: Outbox,
+/// A consumer and the way to it.
+pub(super) struct Outlet {
+    pub(super) consumer: ConsumerId,
+    pub(super) outbox: Outbox,
 }
+
+/// A subscription's consumer, and the window that it shares with other queues.
+type Place = (Outlet, Option<(Arc<SharedWindow>, MemberNumber)>);
 
 /// What a destination leaves to do once its lock is released.
 #[derive(Debug, Default)]
@@ -56,6 +64,11 @@ impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
         self.expired.is_empty() && self.dead_letters.is_empty()
     }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.expired.append(&mut other.expired);
+        self.dead_letters.append(&mut other.dead_letters);
+    }
 }
 
 /// The destination has been deleted.
@@ -63,9 +76,11 @@ impl Aftermath {
 pub(super) struct Removed;
 
 impl QueueHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
+        let Terms { account, audit } = terms;
         let state = State {
             queue: Queue::new(Arc::clone(&account)),
+            audit,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -97,17 +112,40 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
-    /// been deleted gives the message back.
+    /// Looks at the queue, and at who its subscriptions' consumers are.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Queue, &dyn Fn(SubscriptionKey) -> Option<ConsumerId>) -> T,
+    ) -> T {
+        let state = self.state.lock();
+        let State { queue, outlets, .. } = &*state;
+        look(queue, &|key| {
+            outlets
+                .get(key.index())
+                .and_then(Option::as_ref)
+                .map(|(outlet, _)| outlet.consumer.clone())
+        })
+    }
+
+    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge
+    /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
         mut message: Arc<Message>,
+        arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
     ) -> Result<Aftermath, Arc<Message>> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(message);
+        }
+        if arrival == Arrival::Forwarded {
+            let seen = state.audit.seen(&message);
+            if !self.counters.judge(seen, state.audit.take_forgotten()) {
+                tracing::trace!(queue = %self.address, "dropping a second copy of a message");
+                return Ok(Aftermath::default());
+            }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
@@ -117,26 +155,29 @@ impl QueueHandle {
         Ok(self.carry_out(&mut state))
     }
 
+    /// Adds a subscription; `joined` learns its key before it gets anything.
     pub(super) fn subscribe(
         &self,
         asked: QueueSubscription,
-        consumer: ConsumerId,
-        outbox: Outbox,
+        outlet: Outlet,
         now: i64,
-    ) -> Result<(SubscriptionKey, Aftermath), Removed> {
+        joined: impl FnOnce(SubscriptionKey),
+    ) -> Result<Aftermath, Removed> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(Removed);
         }
+        let shared = asked.shared.clone();
         let State { queue, effects, outlets, .. } = &mut *state;
         let key = queue.subscribe(asked, now, effects);
+        joined(key);
         if outlets.len() <= key.index() {
             outlets.resize_with(key.index() + 1, || None);
         }
-        if let Some(outlet) = outlets.get_mut(key.index()) {
-            *outlet = Some(Outlet { consumer, outbox });
+        if let Some(place) = outlets.get_mut(key.index()) {
+            *place = Some((outlet, shared));
         }
-        Ok((key, self.carry_out(&mut state)))
+        Ok(self.carry_out(&mut state))
     }
 
     pub(super) fn unsubscribe(
@@ -179,6 +220,57 @@ impl QueueHandle {
         self.carry_out(&mut state)
     }
 
+    /// Settles messages, by their places, of a subscription that shares its window.
+    pub(super) fn settle(
+        &self,
+        key: SubscriptionKey,
+        places: &[i64],
+        outcome: Outcome,
+        cause: Option<&Text>,
+        now: i64,
+    ) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let mut settled = 0;
+        for place in places {
+            settled += usize::from(queue.settle(key, *place, outcome, cause, now, effects));
+        }
+        self.counters.add_settled(settled);
+        self.carry_out(&mut state)
+    }
+
+    /// Gives a subscription that shares its window what it may have.
+    pub(super) fn refill(&self, key: SubscriptionKey, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.refill(key, now, effects);
+        self.carry_out(&mut state)
+    }
+
+    /// Lets a subscription have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, key: SubscriptionKey, now: i64) -> (bool, Aftermath) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let owed = queue.pull(key, now, effects);
+        (owed, self.carry_out(&mut state))
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self, key: SubscriptionKey) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.end_pull(key, effects);
+        self.carry_out(&mut state);
+    }
+
+    /// Lets a subscription have no more.
+    pub(super) fn suspend(&self, key: SubscriptionKey, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.suspend(key, now, effects);
+        self.carry_out(&mut state)
+    }
+
     pub(super) fn expire(&self, now: i64) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
@@ -202,10 +294,33 @@ impl QueueHandle {
     fn carry_out(&self, state: &mut State) -> Aftermath {
         let State { effects, outlets, batch, .. } = state;
         self.counters.add_dispatched(effects.dispatches.len());
-        let mut dispatches = effects.dispatches.drain(..).peekable();
-        while let Some(dispatch) = dispatches.next() {
-            let Some(Some(outlet)) = outlets.get(dispatch.to.index()) else { continue };
-            let more = dispatches.peek().is_some_and(|next| next.to == dispatch.to);
+        self.hand_over(&mut effects.dispatches, outlets, batch);
+        if !effects.shown.is_empty() {
+            self.hand_over(&mut effects.shown, outlets, batch);
+        }
+        for key in effects.ended.drain(..) {
+            if let Some(Some((outlet, _))) = outlets.get(key.index()) {
+                outlet.outbox.push(nothing_more(&outlet.consumer));
+            }
+        }
+        self.counters.add_expired(effects.expired.len());
+        self.counters.add_dead(effects.dead_letters.len());
+        Aftermath {
+            expired: std::mem::take(&mut effects.expired),
+            dead_letters: std::mem::take(&mut effects.dead_letters),
+        }
+    }
+    fn hand_over(
+        &self,
+        dispatches: &mut Vec<Dispatch>,
+        outlets: &[Option<Place>],
+        batch: &mut Vec<Command>,
+    ) {
+        let mut draining = dispatches.drain(..).peekable();
+        while let Some(dispatch) = draining.next() {
+            let Some(Some((outlet, shared))) = outlets.get(dispatch.to.index()) else { continue };
+            let message = shared.is_some().then(|| Arc::clone(&dispatch.message));
+            let more = draining.peek().is_some_and(|next| next.to == dispatch.to);
             let command = Command::MessageDispatch(MessageDispatch {
                 consumer_id: Some(outlet.consumer.clone()),
                 destination: Some(self.address.clone()),
@@ -213,6 +328,12 @@ impl QueueHandle {
                 redelivery_counter: dispatch.redeliveries,
                 ..MessageDispatch::default()
             });
+            if let (Some((window, member)), Some(message)) = (shared, message) {
+                window.hand_over(*member, message, || {
+                    outlet.outbox.push(command);
+                });
+                continue;
+            }
             // A closed outbox keeps nothing; the connection's end returns what was dispatched.
             if more || !batch.is_empty() {
                 batch.push(command);
@@ -224,15 +345,17 @@ impl QueueHandle {
                 outlet.outbox.push(command);
             }
         }
-        drop(dispatches);
+        drop(draining);
         // A consumer of a wide window may have got a whole backlog at once.
-        effects.dispatches.shrink_to(KEPT);
+        dispatches.shrink_to(KEPT);
         batch.shrink_to(KEPT);
-        self.counters.add_expired(effects.expired.len());
-        self.counters.add_dead(effects.dead_letters.len());
-        Aftermath {
-            expired: std::mem::take(&mut effects.expired),
-            dead_letters: std::mem::take(&mut effects.dead_letters),
-        }
     }
+}
+
+/// A dispatch without a message: a browser has seen all, or what was pulled did not come.
+pub(super) fn nothing_more(consumer: &ConsumerId) -> Command {
+    Command::MessageDispatch(MessageDispatch {
+        consumer_id: Some(consumer.clone()),
+        ..MessageDispatch::default()
+    })
 }

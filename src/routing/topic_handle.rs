@@ -11,14 +11,22 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, RwLock};
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::durable_subscriber::DurableSubscriber;
-use super::queue_handle::{Aftermath, Removed};
-use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
+use super::queue_handle::{Aftermath, Removed, nothing_more};
+use super::terms::Terms;
+use crate::destination::{
+    Acknowledgement, Admission, Audit, MemberNumber, MemoryAccount, Pending, SharedWindow,
+    TopicSubscription,
+};
 
 /// How many advisories a consumer may leave unsettled before its connection is closed: they count
 /// on no memory account, so that nothing else limits them.
 const MOST_ADVISORIES: usize = 65_536;
+
+/// The number of the topics in a window that queues share.
+pub(super) const OF_TOPICS: MemberNumber = 0;
 
 /// How many dispatches a subscription keeps room for between inputs.
 const KEPT: usize = 64;
@@ -54,6 +62,8 @@ pub(super) struct TopicHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
     counters: DestinationCounters,
+    /// Locked alone.
+    audit: Mutex<Audit>,
     subscribers: RwLock<Vec<Listener>>,
     removed: AtomicBool,
 }
@@ -62,6 +72,8 @@ pub(super) struct TopicHandle {
 pub(super) struct TopicSubscriber {
     consumer: ConsumerId,
     outbox: Outbox,
+    /// The window of a consumer that has queues, too: its acknowledgements count over both.
+    beside: Option<Arc<SharedWindow>>,
     state: Mutex<State>,
 }
 
@@ -87,7 +99,12 @@ impl TopicSubscriber {
             dispatches: Vec::new(),
             batch: Vec::new(),
         };
-        Self { consumer, outbox, state: Mutex::new(state) }
+        Self { consumer, outbox, beside: None, state: Mutex::new(state) }
+    }
+
+    /// The topics' part of a consumer that has queues, too.
+    pub(super) fn beside(self, window: Arc<SharedWindow>) -> Self {
+        Self { beside: Some(window), ..self }
     }
 
     pub(super) fn consumer(&self) -> &ConsumerId {
@@ -138,18 +155,41 @@ impl TopicSubscriber {
         self.carry_out(&mut state, None);
     }
 
+    /// Lets it have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let owed = subscription.pull(now, dispatches);
+        self.carry_out(&mut state, None);
+        owed
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self) {
+        let mut state = self.state.lock();
+        if state.subscription.end_pull() {
+            self.outbox.push(nothing_more(&self.consumer));
+        }
+    }
+
     fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
         let count = state.dispatches.len();
         let State { dispatches, batch, .. } = state;
         for message in dispatches.drain(..) {
             let destination = destination.cloned().or_else(|| message.destination());
-            batch.push(Command::MessageDispatch(MessageDispatch {
+            let command = Command::MessageDispatch(MessageDispatch {
                 consumer_id: Some(self.consumer.clone()),
                 destination,
                 redelivery_counter: message.redelivery_counter(),
-                message: Some(message),
+                message: Some(Arc::clone(&message)),
                 ..MessageDispatch::default()
-            }));
+            });
+            match &self.beside {
+                None => batch.push(command),
+                Some(window) => window.hand_over_beside(OF_TOPICS, message, || {
+                    self.outbox.push(command);
+                }),
+            }
         }
         if !batch.is_empty() {
             self.outbox.push_all(batch);
@@ -163,10 +203,11 @@ impl TopicSubscriber {
 }
 
 impl TopicHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
         Self {
             address,
-            account,
+            account: terms.account,
+            audit: Mutex::new(terms.audit),
             counters: DestinationCounters::default(),
             subscribers: RwLock::new(Vec::new()),
             removed: AtomicBool::new(false),
@@ -195,10 +236,21 @@ impl TopicHandle {
         !self.subscribers.read().is_empty()
     }
 
-    /// Gives `message` to every subscription; returns what is left to do without the lock.
-    pub(super) fn publish(&self, message: &Arc<Message>, now: i64) -> Result<Aftermath, Removed> {
+    /// Gives `message` to every subscription, unless a bridge brings it again: by another way
+    /// through the network, or because it had no answer. Returns what is left to do without the
+    /// lock.
+    pub(super) fn publish(
+        &self,
+        message: &Arc<Message>,
+        arrival: Arrival,
+        now: i64,
+    ) -> Result<Aftermath, Removed> {
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
+        }
+        if arrival == Arrival::Forwarded && !self.is_new(message) {
+            tracing::trace!(topic = %self.address, "dropping a second copy of a message");
+            return Ok(Aftermath::default());
         }
         self.counters.add_enqueued();
         let subscribers = self.subscribers.read();
@@ -218,6 +270,12 @@ impl TopicHandle {
         }
         self.counters.add_dispatched(dispatched);
         Ok(aftermath)
+    }
+
+    fn is_new(&self, message: &Message) -> bool {
+        let mut audit = self.audit.lock();
+        let seen = audit.seen(message);
+        self.counters.judge(seen, audit.take_forgotten())
     }
 
     /// Gives an advisory to every subscription. It counts on no account, so that durable ones,

@@ -1,9 +1,11 @@
 //! The state of a link, shared between its supervisor and whoever asks.
 
+use ferrymq_openwire::destination::Destination;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::status::{LinkState, LinkStatus};
+use super::demand_notes::{DemandNote, DemandNotes};
+use super::status::{LinkState, LinkStatus, MadeBy};
 use crate::bridge::machine::BridgeCounts;
 use crate::local_broker::BrokerIdentity;
 
@@ -11,6 +13,7 @@ use crate::local_broker::BrokerIdentity;
 #[derive(Debug)]
 pub(super) struct LinkBoard {
     state: Mutex<Board>,
+    demand: Mutex<DemandNotes>,
 }
 
 #[derive(Debug)]
@@ -21,13 +24,15 @@ struct Board {
 }
 
 impl LinkBoard {
-    pub(super) fn new(connector: &str, remote_uri: String) -> Self {
+    pub(super) fn new(connector: &str, remote_uri: String, made_by: MadeBy) -> Self {
         let shown = LinkStatus {
             connector: connector.to_owned(),
             remote_uri,
             remote_broker: None,
+            made_by,
             state: LinkState::Connecting,
             since: Instant::now(),
+            proven: None,
             forwarded: 0,
             in_flight: 0,
             demands: 0,
@@ -37,7 +42,10 @@ impl LinkBoard {
             held: 0,
             last_error: None,
         };
-        Self { state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }) }
+        Self {
+            state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }),
+            demand: Mutex::default(),
+        }
     }
 
     pub(super) fn connector(&self) -> String {
@@ -46,6 +54,16 @@ impl LinkBoard {
 
     pub(super) fn status(&self) -> LinkStatus {
         self.state.lock().shown.clone()
+    }
+
+    /// Notes what became of a wish.
+    pub(super) fn note(&self, note: impl FnOnce(&mut DemandNotes, Instant)) {
+        note(&mut self.demand.lock(), Instant::now());
+    }
+
+    /// What became of wishes for a destination.
+    pub(super) fn notes(&self, destination: &Destination) -> Vec<DemandNote> {
+        self.demand.lock().of(destination)
     }
 
     pub(super) fn enter(&self, state: LinkState) {
@@ -76,6 +94,7 @@ impl LinkBoard {
         shown.given_up = earlier.given_up + present.forwards.given_up;
         shown.duplicates = earlier.duplicates + present.forwards.duplicates;
         shown.held = earlier.held + present.forwards.held;
+        shown.proven = present.proven.or(shown.proven);
         shown.in_flight = present.in_flight;
         shown.demands = present.demands;
     }
@@ -89,6 +108,7 @@ impl LinkBoard {
         earlier.forwards.given_up = shown.given_up;
         earlier.forwards.duplicates = shown.duplicates;
         earlier.forwards.held = shown.held;
+        shown.proven = None;
         shown.in_flight = 0;
         shown.demands = 0;
     }

@@ -122,6 +122,16 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of("destination_policy", "match", "queue, topic", "", ""),
     of("destination_policy", "memory_limit", "memoryLimit", "as much as the broker may", ""),
     of("destination_policy", "enable_audit", "enableAudit", "true", ""),
+    of("destination_policy", "max_queue_audit_depth", "maxQueueAuditDepth", "10000", ""),
+    of("destination_policy", "max_audit_depth", "maxAuditDepth", "10000", ""),
+    of(
+        "destination_policy",
+        "max_producers_to_audit",
+        "maxProducersToAudit",
+        "64",
+        "many clients make a producer for each message, and each takes only the room that it needs",
+    ),
+    of("transport_connector", "audit_network_producers", "auditNetworkProducers", "false", ""),
     of("destination_policy", "replay", "networkBridgeFilterFactory", "", ""),
     of(
         "system_usage",
@@ -222,7 +232,7 @@ mod tests {
             let key = key.unwrap_or_else(|| panic!("{name} is not in the reference")).key;
             let works = implemented.contains(key);
             assert!(works || unsupported(key).is_some(), "{name}: neither works nor is refused");
-            assert!(!works || key == "duplex" || unsupported(key).is_none(), "{name}: both");
+            assert!(!works || unsupported(key).is_none(), "{name}: both");
         }
         for (key, _) in unsupported_options() {
             assert!(counterpart(CONNECTOR, key).is_some(), "{key}: what is it in ActiveMQ?");
