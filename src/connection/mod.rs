@@ -13,6 +13,7 @@ mod pulls;
 mod refusal;
 mod roster;
 mod serve;
+mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};

@@ -9,6 +9,7 @@ use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::link::Link;
+use ferrymq_transport::pace::Pace;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,8 @@ pub struct World {
     pub clock: Clock,
     /// Where all randomness of the node comes from.
     pub seed: u64,
+    /// When its threads rest; in a simulation, never.
+    pub pace: Pace,
 }
 
 /// Why a node does not start.
@@ -86,7 +89,7 @@ impl Node {
             limits: config.limits,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
-        let connections = Connections::new(Arc::clone(&broker));
+        let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
         let local: Arc<dyn LocalBroker> =
