@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionControl, ConnectionInfo, DestinationInfo, SessionInfo,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
+    DestinationInfo, SessionInfo,
 };
 use ferrymq_openwire::text::Text;
 
@@ -24,6 +25,30 @@ pub(super) fn own_broker_info(broker: &Broker) -> Command {
         broker_url: Some(Text::from(identity.url.as_str())),
         ..BrokerInfo::default()
     }))
+}
+
+/// Since when brokers tell each other of durable subscriptions.
+const FIRST_WITH_SYNC: u8 = 12;
+
+/// Which consumers a bridge to here wants to be told of when it starts (`syncDurableSubs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Synchronises {
+    /// The durable subscriptions.
+    Durables,
+    /// All consumers of topics: for some of them it keeps messages (`forceDurable`).
+    Topics,
+}
+
+impl Synchronises {
+    fn of(info: &BrokerInfo) -> Option<Self> {
+        let properties = info.network_properties.as_ref()?.to_string_lossy();
+        let wanted = properties.lines().any(|line| line.trim() == "syncDurableSubs=true");
+        let forced = properties.contains("forceDurable");
+        (wanted && info.network_connection && !info.duplex_connection).then_some(match forced {
+            true => Self::Topics,
+            false => Self::Durables,
+        })
+    }
 }
 
 impl Peer {
@@ -48,6 +73,10 @@ impl Peer {
         self.entry.opened_by(client.client_id());
         self.client = Some(client);
         self.former = former;
+        if self.permits.is_some() {
+            // A bridge of our own takes up what its predecessors left.
+            self.tell_durables(|info| info.network_subscription);
+        }
         self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
@@ -77,8 +106,43 @@ impl Peer {
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
+        self.synchronises = Synchronises::of(info).filter(|_| self.version >= FIRST_WITH_SYNC);
         self.entry.is_of_broker(info);
         Ok(Outcome::Done)
+    }
+
+    /// A bridge that asked for it is told which durable subscriptions there are, once it listens
+    /// to their comings and goings: what happens from now on it learns from advisories.
+    pub(super) fn synchronise(&mut self, consumer: &ConsumerInfo) {
+        let listens = consumer.destination.as_ref().is_some_and(|topic| {
+            topic.name().to_string_lossy().contains("ActiveMQ.Advisory.Consumer.")
+        });
+        if !listens {
+            return;
+        }
+        match self.synchronises.take() {
+            None => {}
+            Some(Synchronises::Durables) => self.tell_durables(|_| true),
+            Some(Synchronises::Topics) => {
+                let mut told = self.broker.durable_consumers();
+                told.extend(self.broker.topic_consumers());
+                self.tell(told);
+            }
+        }
+    }
+
+    fn tell_durables(&self, which: impl Fn(&ConsumerInfo) -> bool) {
+        let mut told = self.broker.durable_consumers();
+        told.retain(which);
+        self.tell(told);
+    }
+
+    fn tell(&self, consumers: Vec<ConsumerInfo>) {
+        self.outbox.push(Command::BrokerSubscriptionInfo(Box::new(BrokerSubscriptionInfo {
+            broker_name: Some(Text::from(self.broker.identity().name.as_str())),
+            subscription_infos: Some(consumers.into_iter().map(Some).collect()),
+            ..BrokerSubscriptionInfo::default()
+        })));
     }
 
     pub(super) fn add_session(&mut self, info: &SessionInfo) -> Result<Outcome, Refusal> {

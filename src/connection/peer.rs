@@ -10,6 +10,7 @@ use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio_util::sync::CancellationToken;
 
+use super::open::Synchronises;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
@@ -42,6 +43,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// What its bridge still waits to be told.
+    pub(super) synchronises: Option<Synchronises>,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -117,6 +120,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            synchronises: None,
             entry,
             client: None,
             resumes: false,

@@ -92,11 +92,15 @@ impl Node {
 
         let local =
             Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
+        let names: Vec<String> =
+            config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
         let connectors: Vec<NetworkConnectorHandle> = config
             .network_connectors
             .into_iter()
             .zip(1u64..)
-            .map(|(connector, number)| {
+            .map(|(mut connector, number)| {
+                connector.other_connectors =
+                    names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
                     connector,
                     Arc::clone(&local) as Arc<dyn ferrymq_network::LocalBroker>,

@@ -113,11 +113,29 @@ fn network_properties(config: &NetworkConnectorConfig) -> String {
     };
     property("name", &config.name);
     property("duplex", "false");
-    property("syncDurableSubs", "false");
+    property("syncDurableSubs", &config.synchronises_durables().to_string());
+    if config.synchronises_durables() {
+        property("dynamicallyIncludedDestinations", &included(config));
+    }
     property("conduitSubscriptions", &config.conduit_subscriptions.to_string());
     property("messageTTL", &config.message_ttl.to_string());
     property("consumerTTL", &config.consumer_ttl.to_string());
     text
+}
+
+/// Which of its subscriptions the remote broker tells of: to ActiveMQ, an empty list is none.
+fn included(config: &NetworkConnectorConfig) -> String {
+    let lasting = config.dynamically_included.iter().filter(|p| !p.kind().is_temporary());
+    let mut list: Vec<String> = lasting
+        .map(|pattern| {
+            let forced = config.force_durable.contains(pattern);
+            format!("{pattern}{}", if forced { "?forceDurable=true" } else { "" })
+        })
+        .collect();
+    if list.is_empty() {
+        list = vec!["queue://>".to_owned(), "topic://>".to_owned()];
+    }
+    format!("[{}]", list.join(", "))
 }
 
 /// Java's rules for a value in a `.properties` text.

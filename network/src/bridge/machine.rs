@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
+};
 use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
@@ -44,6 +46,8 @@ pub struct Bridge {
     events: Vec<Event>,
     /// The request whose response the opening waits for.
     awaited: Option<i32>,
+    /// Durable subscriptions of bridges that the local broker told of while it was opened.
+    kept: Vec<ConsumerInfo>,
     /// Exists from the moment that the remote broker is known.
     work: Option<Box<Work>>,
 }
@@ -69,6 +73,7 @@ impl Bridge {
             remote: Outgoing::default(),
             events: Vec::new(),
             awaited: None,
+            kept: Vec::new(),
             work: None,
         }
     }
@@ -126,6 +131,9 @@ impl Bridge {
             Command::ConnectionError(error) => {
                 self.end(BridgeEnd::LocalRefused(shown(error.exception.as_ref())));
             }
+            Command::BrokerSubscriptionInfo(kept) => {
+                self.kept = kept.subscription_infos.into_iter().flatten().flatten().collect();
+            }
             Command::ShutdownInfo(_) => {
                 self.end(BridgeEnd::LocalLost("it is shutting down".to_owned()));
             }
@@ -146,6 +154,11 @@ impl Bridge {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
             }
             Command::MessageDispatch(advisory) => self.advised(&advisory, now),
+            Command::BrokerSubscriptionInfo(theirs) => {
+                let theirs: Vec<_> =
+                    theirs.subscription_infos.into_iter().flatten().flatten().collect();
+                self.synchronised(&theirs, now);
+            }
             Command::ConnectionError(error) => {
                 self.end(BridgeEnd::RemoteRefused(shown(error.exception.as_ref())));
             }
@@ -259,7 +272,18 @@ impl Bridge {
                 work.demand.stand(pattern, &mut work.changes);
             }
         }
+        work.restore(&std::mem::take(&mut self.kept), &self.settings);
         self.apply_changes(now);
+    }
+
+    /// The remote broker tells of all its durable subscriptions.
+    fn synchronised(&mut self, theirs: &[ConsumerInfo], now: Instant) {
+        let follows = self.settings.config.synchronises_durables();
+        let serves = matches!(self.phase, Phase::OpeningRemote { .. } | Phase::Live { .. });
+        if let (true, true, Some(work)) = (follows, serves, &mut self.work) {
+            work.synchronise(theirs, &self.settings, &mut self.local);
+            self.apply_changes(now);
+        }
     }
 
     fn remote_answered(&mut self, command: i32, now: Instant) {
@@ -312,6 +336,9 @@ impl Bridge {
         match News::of(message) {
             News::Consumer(info) => work.consumer_came(&info, &mut self.local),
             News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
+            News::Unsubscribed(durable) => {
+                work.demand.unsubscribed(&durable, &[], &mut work.changes);
+            }
             News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
             News::Nothing => {}
         }
@@ -337,6 +364,14 @@ impl Bridge {
                     work.forget_topics_that_crossed();
                 }
                 DemandChange::Supersede(number) => work.forwarder.supersede(number, now, local),
+                DemandChange::Describe(info) => {
+                    local.request(Command::ConsumerInfo(info));
+                }
+                DemandChange::Abolish(number) => {
+                    events.extend(work.forwarder.serving(number).map(Event::DemandRemoved));
+                    work.forwarder.abolish(number, now, local);
+                    work.forget_topics_that_crossed();
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, ProducerId, SessionId};
 
 use crate::config::NetworkConnectorConfig;
+use crate::demand::durable::bridge_client_id;
 use crate::demand::policy::DemandPolicy;
 use crate::local_broker::BrokerIdentity;
 use crate::rules::permit::Permits;
@@ -61,7 +62,7 @@ impl BridgeSettings {
     /// The identifiers at the local broker.
     pub(super) fn local_ids(&self, remote: &BrokerIdentity) -> EndIds {
         let connector = &self.config.name;
-        let client_id = format!("{connector}_{}_inbound_{}", remote.name, self.local.name);
+        let client_id = bridge_client_id(connector, &remote.name, &self.local.name);
         EndIds::new(format!("{}:1", self.seed(remote)), client_id)
     }
 
@@ -74,6 +75,7 @@ impl BridgeSettings {
     /// The form of the demand subscriptions.
     pub(super) fn demand_policy(&self, remote: &BrokerIdentity) -> DemandPolicy {
         let config = &self.config;
+        let EndIds { session, client_id, .. } = self.local_ids(remote);
         DemandPolicy {
             conduit: config.conduit_subscriptions,
             conduit_network_queues: config.conduit_network_queue_subscriptions,
@@ -83,7 +85,10 @@ impl BridgeSettings {
             message_ttl: config.message_ttl,
             consumer_ttl: config.consumer_ttl,
             remote: remote.id.clone(),
-            session: self.local_ids(remote).session,
+            session,
+            broker: self.local.name.clone(),
+            client_id,
+            force_durable: config.force_durable.clone(),
         }
     }
 
