@@ -112,7 +112,14 @@ const HOUSES: &[House] = &[
 /// `cli` know bridges and topologies, and nothing below `connection` knows links.
 const RESTRICTED: &[(&str, &[&str])] = &[
     // It shows what the node shows, and asks nobody else.
-    ("admin", &["ferrymq_network::BrokerIdentity", "ferrymq_network::connector"]),
+    (
+        "admin",
+        &[
+            "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::connector",
+            "ferrymq_network::rules::verdict",
+        ],
+    ),
     (
         "connection",
         &[

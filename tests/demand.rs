@@ -148,6 +148,28 @@ async fn a_static_destination_crosses_though_nobody_asks_for_it() {
     assert_eq!(numbers(&consumer, 10).await, (0..10).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_message_that_two_ways_lead_to_arrives_once() {
+    // From a to d over b, and over c.
+    let d = Ferry::named("d").start();
+    let (b, c) = (
+        Ferry::named("b").network(&fast(&[d.url()])).start(),
+        Ferry::named("c").network(&fast(&[d.url()])).start(),
+    );
+    let a = Ferry::named("a").network(&fast(&[b.url(), c.url()])).start();
+    let (at_a, at_c, at_d) = (
+        Native::connect(a.url()).await,
+        Native::connect(c.url()).await,
+        Native::connect(d.url()).await,
+    );
+    let consumer = at_d.consumer("topic://news").await;
+    until_reached(&at_a, "topic://news", &consumer).await;
+    until_reached(&at_c, "topic://news", &consumer).await;
+    at_a.send_numbers("topic://news", 0, 100).await;
+    assert_eq!(numbers(&consumer, 100).await, (0..100).collect::<Vec<_>>());
+    nothing_comes(&consumer).await;
+}
+
 /// Waits until demand for a topic has travelled to `from`: what is sent earlier is rightly lost.
 async fn until_reached(from: &Native, topic: &str, consumer: &ferrymq_client::Consumer) {
     let deadline = support::Deadline::after(PATIENCE);

@@ -248,6 +248,8 @@ async fn with_dynamic_only_what_was_kept_waits_until_somebody_comes() {
     let b = Ferry::named("b").admin().start();
     let wire = Proxy::to(b.port());
     let a = bridged("a", &wire.url(), "dynamic_only = true").start();
+    // Only what is announced while it listens is demand.
+    link_is(&a, "live");
     subscribe_and_leave(&b).await;
     has(&a, &["NC-DS_a_news"]);
     wire.go_down();

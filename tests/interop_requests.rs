@@ -147,7 +147,6 @@ fn what_is_not_supported_yet_is_refused_in_so_many_words() {
     let broker = Ferry::named("young").start();
     let mut jms = Jms::start();
     jms.connect_with(json!({"as": "c", "url": broker.url(), "client_id": "clerk"}), "auto");
-    jms.connect_with(json!({"as": "puller", "url": broker.url(), "prefetch": 0}), "auto");
     let session = |ack: &str| json!({"op": "session", "as": ack, "on": "c", "ack": ack});
     jms.call(session("transacted"));
     jms.call(json!({"op": "producer", "as": "p", "on": "transacted", "to": "queue://q"}));
@@ -155,9 +154,6 @@ fn what_is_not_supported_yet_is_refused_in_so_many_words() {
     for call in [
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://a.>"}),
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q?consumer.exclusive=true"}),
-        json!({"op": "consumer", "as": "k", "on": "puller.s", "from": "queue://q"}),
-        json!({"op": "durable", "as": "k", "on": "c.s", "from": "topic://t", "subscription": "s"}),
-        json!({"op": "browse", "on": "c.s", "from": "queue://q"}),
         json!({"op": "commit", "on": "transacted"}),
     ] {
         let shown = call.to_string();

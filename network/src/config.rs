@@ -119,7 +119,10 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("destination_filter", "it follows from dynamically_included"),
     ("advisory_ack_percentage", "advisories are acknowledged at 75 %"),
     ("advisory_for_failed_forward", "failed forwards are counted and logged"),
-    ("check_duplicate_messages_on_duplex", "there are no duplex connectors yet"),
+    (
+        "check_duplicate_messages_on_duplex",
+        "what bridges bring is always audited; `enable_audit` of a destination policy decides",
+    ),
     ("use_compression", "bodies cross as they are"),
     ("dispatch_async", "dispatching to a bridge never blocks"),
     ("local_uri", "a bridge reaches its own broker directly"),

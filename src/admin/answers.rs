@@ -59,6 +59,15 @@ pub struct MessageCounts {
     pub expired: u64,
     /// Refused by a consumer for good.
     pub dead_lettered: u64,
+    /// Brought again by a bridge, and not taken again.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Brought by a bridge and taken, though the audit could not tell whether they were new.
+    #[serde(default)]
+    pub doubtful: u64,
+    /// Producers that audits have forgotten, because there were too many.
+    #[serde(default)]
+    pub audit_forgotten_producers: u64,
 }
 
 /// `/api/v1/connections`: the oldest first.

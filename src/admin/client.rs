@@ -104,6 +104,24 @@ impl fmt::Display for AdminUrl {
     }
 }
 
+/// A path with a query: `/api/v1/explain?queue=a%2Fb`.
+pub fn query(path: &str, parameters: &[(&str, &str)]) -> String {
+    let mut text = path.to_owned();
+    for (position, (name, value)) in parameters.iter().enumerate() {
+        text.push(if position == 0 { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    text
+}
+
 /// Asks for `path` and reads the answer.
 pub async fn fetch<T: DeserializeOwned>(url: &AdminUrl, path: &str) -> Result<T, FetchError> {
     let (status, body) = match timeout(ANSWER_LIMIT, get(url, path)).await {

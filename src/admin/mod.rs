@@ -9,6 +9,7 @@
 
 pub mod answers;
 mod client;
+pub mod explain;
 mod host;
 mod metrics;
 mod pages;
@@ -16,5 +17,5 @@ mod server;
 mod snapshot;
 mod stage;
 
-pub use client::{AdminUrl, AdminUrlError, FetchError, fetch};
+pub use client::{AdminUrl, AdminUrlError, FetchError, fetch, query};
 pub use server::{AdminError, AdminServer};

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::answers::Refusal;
+use super::explain::{Wish, explain};
 use super::host::{HostNames, HostRefusal};
 use super::metrics;
 use super::snapshot;
@@ -60,6 +61,7 @@ pub(super) fn router(stage: SharedStage, names: HostNames) -> Router {
         .route("/api/v1/subscriptions", get(subscriptions))
         .route("/api/v1/links", get(links))
         .route("/api/v1/network", get(network))
+        .route("/api/v1/explain", get(explained))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(source.clone(), admit))
@@ -131,11 +133,32 @@ async fn network(State(source): State<Source>) -> Result<Response, Refused> {
     source.show(|node, _| snapshot::network(node)).await
 }
 
+/// Which queue and which of its messages are to be explained.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    queue: String,
+    message: Option<String>,
+}
+
+async fn explained(
+    State(source): State<Source>,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Result<Response, Refused> {
+    let Query(Question { queue, message }) = question.map_err(|error| {
+        let error = format!("{error}; it takes ?queue=NAME, and &message=ID");
+        Refused::new(StatusCode::BAD_REQUEST, error)
+    })?;
+    let wish = Wish::read(&queue, message.as_deref())
+        .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    source.show(move |node, _| explain(node, &wish)).await
+}
+
 async fn unknown() -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         "there is /healthz, /readyz, /metrics, and /api/v1/ with broker, connections, \
-         destinations, subscriptions, links, network",
+         destinations, subscriptions, links, network, explain",
     )
 }
 

@@ -82,6 +82,9 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         settled: snapshot.settled,
         expired: snapshot.expired,
         dead: snapshot.dead,
+        duplicates: snapshot.duplicates,
+        doubtful: snapshot.doubtful,
+        forgotten: snapshot.forgotten,
     };
     DestinationAnswer {
         address: address.to_string(),
@@ -128,12 +131,11 @@ pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
 }
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
-    let (reason, next_try) = match &status.state {
-        LinkState::WaitingToRetry { reason, until } => {
-            (Some(reason.clone()), Some(millis(until.saturating_duration_since(now))))
+    let reason = match &status.state {
+        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
+            Some(reason.clone())
         }
-        LinkState::GivenUp { reason } => (Some(reason.clone()), None),
-        _ => (None, None),
+        _ => None,
     };
     let in_state = millis(now.saturating_duration_since(status.since));
     LinkAnswer {
@@ -144,7 +146,7 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         reason,
         since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
         in_state_ms: in_state,
-        next_try_in_ms: next_try,
+        next_try_in_ms: next_try(&status.state, now),
         forwarded: status.forwarded,
         in_flight: status.in_flight as u64,
         demands: status.demands as u64,
@@ -153,6 +155,16 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         duplicates: status.duplicates,
         held: status.held,
         last_error: status.last_error.clone(),
+    }
+}
+
+/// Until the next attempt, where one is waited for.
+pub(super) fn next_try(state: &LinkState, now: Instant) -> Option<u64> {
+    match state {
+        LinkState::WaitingToRetry { until, .. } => {
+            Some(millis(until.saturating_duration_since(now)))
+        }
+        _ => None,
     }
 }
 
@@ -190,7 +202,7 @@ pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
     }
 }
 
-fn name(identity: &BrokerIdentity) -> BrokerName {
+pub(super) fn name(identity: &BrokerIdentity) -> BrokerName {
     BrokerName {
         name: identity.name.clone(),
         id: identity.id.to_string(),
@@ -205,6 +217,9 @@ fn counts(totals: &Totals) -> MessageCounts {
         acknowledged: totals.settled,
         expired: totals.expired,
         dead_lettered: totals.dead,
+        duplicates: totals.duplicates,
+        doubtful: totals.doubtful,
+        audit_forgotten_producers: totals.forgotten,
     }
 }
 

@@ -8,6 +8,7 @@ use super::bench::{self, BenchArguments};
 use super::broker::{self, BrokerArguments};
 use super::check::{self, CheckArguments};
 use super::exit::ExitCode;
+use super::explain::{self, ExplainArguments};
 use super::logging::{self, LogArguments};
 use super::options;
 use super::output::{complain, say};
@@ -42,6 +43,8 @@ enum Command {
     Receive(ReceiveArguments),
     /// Show what a broker does: its connections, destinations and links.
     Status(StatusArguments),
+    /// Tell why a message of a queue waits, and what would move it.
+    Explain(ExplainArguments),
     /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
     Bench(BenchArguments),
 }
@@ -92,7 +95,11 @@ impl Command {
             Self::Broker(_) => "info",
             Self::Up(_) | Self::Check(_) | Self::Options => "warn",
             // What these have to say, they say themselves.
-            Self::Send(_) | Self::Receive(_) | Self::Status(_) | Self::Bench(_) => "error",
+            Self::Send(_)
+            | Self::Receive(_)
+            | Self::Status(_)
+            | Self::Explain(_)
+            | Self::Bench(_) => "error",
         }
     }
 
@@ -105,6 +112,7 @@ impl Command {
             Self::Send(arguments) => send::run(*arguments).await,
             Self::Receive(arguments) => receive::run(arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,
+            Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Bench(arguments) => bench::run(arguments).await,
         }
     }

@@ -54,11 +54,34 @@ impl Default for Limits {
     }
 }
 
-/// Settings for the destinations that a pattern matches.
+/// Settings for the destinations that a pattern matches. What is `None` is left to the next pattern
+/// that matches, and at last to the default.
 #[derive(Debug, Clone)]
 pub struct DestinationPolicy {
     /// The destinations that this is about.
     pub pattern: DestinationPattern,
     /// Bytes of messages that one such destination may hold; `None`: as much as the broker may.
     pub memory_limit: Option<u64>,
+    /// What such a destination remembers, to recognise what bridges bring again.
+    pub audit: AuditPolicy,
+}
+
+/// What a destination remembers of the messages that bridges bring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AuditPolicy {
+    /// Whether anything.
+    pub enable_audit: Option<bool>,
+    /// Of a queue: how many numbers of a producer, back from the highest.
+    pub max_queue_audit_depth: Option<usize>,
+    /// Of a topic: the same.
+    pub max_audit_depth: Option<usize>,
+    /// How many producers.
+    pub max_producers_to_audit: Option<usize>,
+}
+
+impl DestinationPolicy {
+    /// A policy that sets nothing.
+    pub fn new(pattern: DestinationPattern) -> Self {
+        Self { pattern, memory_limit: None, audit: AuditPolicy::default() }
+    }
 }

@@ -1,6 +1,7 @@
 //! Puts a broker's configuration together, from a file, from flags, and from defaults.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
@@ -13,7 +14,9 @@ use ferrymq_network::document::source::{Source, Span};
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::{AdminConfig, AdminListen, HostName};
-use super::broker::{BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+use super::broker::{
+    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+};
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
@@ -146,10 +149,23 @@ fn policies(
             reader.report(&pattern.span, what, Some("put them together".to_owned()));
         }
         let memory_limit = section.memory_limit.map(|limit| limit.0);
-        policies.push(DestinationPolicy { pattern: pattern.value, memory_limit });
+        policies.push(DestinationPolicy {
+            memory_limit,
+            audit: AuditPolicy {
+                enable_audit: section.enable_audit.map(|enable| enable.value),
+                max_queue_audit_depth: section.max_queue_audit_depth.map(count),
+                max_audit_depth: section.max_audit_depth.map(count),
+                max_producers_to_audit: section.max_producers_to_audit.map(count),
+            },
+            ..DestinationPolicy::new(pattern.value)
+        });
     }
     policies.sort_by_key(|policy| specificity(&policy.pattern));
     policies
+}
+
+fn count(number: Located<NonZeroU32>) -> usize {
+    usize::try_from(number.value.get()).unwrap_or(usize::MAX)
 }
 
 fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {

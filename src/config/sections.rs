@@ -1,5 +1,7 @@
 //! The tables of a broker's configuration file, as they are written.
 
+use std::num::NonZeroU32;
+
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
 use ferrymq_network::document::connector_options::ConnectorOptions;
@@ -51,6 +53,7 @@ section! {
     }
     refused {
         "discovery_uri" => "discovery by multicast is not supported yet",
+        "audit_network_producers" => "what bridges bring is always audited; `enable_audit` of a destination policy decides",
     }
 }
 
@@ -75,9 +78,17 @@ section! {
         /// What each such destination may hold before its producers wait; without it, as much as the
         /// broker may.
         optional memory_limit: ByteSize,
+        /// Whether each such destination recognises messages that a bridge brings again, and drops
+        /// them.
+        optional enable_audit: bool = "true",
+        /// How many messages back, by the number that their producer gave them, a queue does so.
+        optional max_queue_audit_depth: NonZeroU32 = "10000",
+        /// How many messages back a topic does so.
+        optional max_audit_depth: NonZeroU32 = "10000",
+        /// For how many producers it does so, those of the latest messages.
+        optional max_producers_to_audit: NonZeroU32 = "1024",
     }
     refused {
-        "enable_audit" => "audits are not supported yet",
         "replay" => "sending messages back is not supported yet",
     }
 }

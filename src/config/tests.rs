@@ -64,6 +64,8 @@ memoryLimit = "2MiB"
 [[destinationPolicy]]
 match = "queue://orders.eu"
 memory_limit = "1MiB"
+enableAudit = false
+maxProducersToAudit = 5
 [systemUsage]
 memoryUsage = "64MiB"
 "#,
@@ -100,6 +102,9 @@ memoryUsage = "64MiB"
         [("queue://orders.eu".to_owned(), Some(1 << 20)), ("queue://>".to_owned(), Some(2 << 20))],
         "the most specific first"
     );
+    let audit = config.limits.policies[0].audit;
+    assert_eq!((audit.enable_audit, audit.max_producers_to_audit), (Some(false), Some(5)));
+    assert_eq!(config.limits.policies[1].audit.enable_audit, None);
 }
 
 #[test]

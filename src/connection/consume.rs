@@ -41,7 +41,8 @@ impl Peer {
         self.windows = self.windows.saturating_add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
-        self.consumers.insert(id.clone(), Consumer { subscription, window, retained, number });
+        let consumer = Consumer { subscription, window, retained, number, pull_until: None };
+        self.consumers.insert(id.clone(), consumer);
         self.synchronise(info);
         Ok(Outcome::Done)
     }
@@ -50,12 +51,7 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink {
-            outbox: &self.outbox,
-            client,
-            permits: self.permits.as_ref(),
-            resumes: self.resumes,
-        };
+        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
         Ok(self.broker.subscribe(info, &link)?)
     }
 
@@ -102,6 +98,7 @@ impl Peer {
     }
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
+        self.pulls.forget(consumer.pull_until, consumer.number);
         self.windows = self.windows.saturating_sub(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);

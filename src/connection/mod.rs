@@ -7,9 +7,12 @@ mod parked;
 mod peer;
 mod produce;
 mod producer;
+mod pull;
+mod pulls;
 mod refusal;
 mod roster;
 mod serve;
+mod synchronises;
 
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};

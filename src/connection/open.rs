@@ -11,6 +11,7 @@ use ferrymq_openwire::text::Text;
 
 use super::peer::{Outcome, Peer};
 use super::refusal::Refusal;
+use super::synchronises::Synchronises;
 use crate::routing::Broker;
 
 /// How many sessions one connection may open.
@@ -25,30 +26,6 @@ pub(super) fn own_broker_info(broker: &Broker) -> Command {
         broker_url: Some(Text::from(identity.url.as_str())),
         ..BrokerInfo::default()
     }))
-}
-
-/// Since when brokers tell each other of durable subscriptions.
-const FIRST_WITH_SYNC: u8 = 12;
-
-/// Which consumers a bridge to here wants to be told of when it starts (`syncDurableSubs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Synchronises {
-    /// The durable subscriptions.
-    Durables,
-    /// All consumers of topics: for some of them it keeps messages (`forceDurable`).
-    Topics,
-}
-
-impl Synchronises {
-    fn of(info: &BrokerInfo) -> Option<Self> {
-        let properties = info.network_properties.as_ref()?.to_string_lossy();
-        let wanted = properties.lines().any(|line| line.trim() == "syncDurableSubs=true");
-        let forced = properties.contains("forceDurable");
-        (wanted && info.network_connection && !info.duplex_connection).then_some(match forced {
-            true => Self::Topics,
-            false => Self::Durables,
-        })
-    }
 }
 
 impl Peer {
@@ -70,14 +47,13 @@ impl Peer {
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
-        self.entry.opened_by(client.client_id());
+        self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
         if self.permits.is_some() {
             // A bridge of our own takes up what its predecessors left.
             self.tell_durables(|info| info.network_subscription);
         }
-        self.resumes = info.failover_reconnect;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -106,7 +82,7 @@ impl Peer {
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
-        self.synchronises = Synchronises::of(info).filter(|_| self.version >= FIRST_WITH_SYNC);
+        self.synchronises = Synchronises::asked(info, self.version);
         self.entry.is_of_broker(info);
         Ok(Outcome::Done)
     }

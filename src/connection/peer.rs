@@ -8,13 +8,15 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, RemoveInfo, Response};
 use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::open::Synchronises;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
+use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
+use super::synchronises::Synchronises;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
 
@@ -48,13 +50,13 @@ pub(super) struct Peer {
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
-    /// Whether the client takes up what it had over a link that it lost.
-    pub(super) resumes: bool,
     pub(super) sessions: BTreeSet<i64>,
     pub(super) producers: HashMap<ProducerId, Producer>,
     pub(super) consumers: HashMap<ConsumerId, Consumer>,
     /// How many consumers there have been: the next one's number.
     pub(super) consumers_so_far: u64,
+    /// Consumers that wait for what they pulled.
+    pub(super) pulls: Pulls,
     /// The prefetch windows of all consumers: how much may lawfully lie in the outbox.
     pub(super) windows: usize,
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
@@ -81,6 +83,8 @@ pub(super) struct Consumer {
     pub(super) retained: usize,
     /// Its place among the connection's: they end in the order in which they came.
     pub(super) number: u64,
+    /// Until when it waits for what it pulled.
+    pub(super) pull_until: Option<Instant>,
 }
 
 /// Whether a connection goes on after a command.
@@ -123,11 +127,11 @@ impl Peer {
             synchronises: None,
             entry,
             client: None,
-            resumes: false,
             sessions: BTreeSet::new(),
             producers: HashMap::new(),
             consumers: HashMap::new(),
             consumers_so_far: 0,
+            pulls: Pulls::default(),
             windows: 0,
             retained: 0,
             parked: Parked::default(),
@@ -179,6 +183,8 @@ impl Peer {
                     // What a client that failed over says first: that it will do so again.
                     | Command::ConnectionControl(_)
                     | Command::BrokerInfo(_)
+                    // ActiveMQ's bridges send it there already; it is of use to duplex ones only.
+                    | Command::BrokerSubscriptionInfo(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
             )
@@ -198,9 +204,7 @@ impl Peer {
             Command::ConsumerControl(control) => self.control_consumer(&control),
             Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
-            Command::MessagePull(_) => {
-                Err(Refusal::not_supported("pull consumers (prefetch 0) are"))
-            }
+            Command::MessagePull(pull) => self.pull(&pull),
             Command::ShutdownInfo(_) => return Flow::End,
             Command::ConnectionError(error) => {
                 let told = error.exception.and_then(|exception| exception.message);

@@ -13,7 +13,7 @@ use super::peer::{Flow, Leaving, Outcome, Peer};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::Target;
+use crate::routing::{Arrival, Target};
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
@@ -117,7 +117,8 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        self.broker.publish(target, message)?;
+        let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
+        self.broker.publish(target, message, arrival)?;
         self.entry.count_message();
         if let Some(ack) = ack {
             self.outbox.push(Command::ProducerAck(ack));

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
@@ -49,6 +50,7 @@ pub(super) struct Entry {
 #[derive(Default)]
 struct Introduced {
     client_id: Option<String>,
+    connection_id: Option<ConnectionId>,
     broker: Option<BrokerIdentity>,
 }
 
@@ -61,6 +63,8 @@ pub struct ConnectionSnapshot {
     pub far_end: FarEnd,
     /// The name that it opened the connection under; none until it has.
     pub client_id: Option<String>,
+    /// The identifier that it opened the connection under; its consumers' begin with it.
+    pub connection_id: Option<ConnectionId>,
     /// When it came, in milliseconds since 1970.
     pub since: i64,
     /// Its consumers.
@@ -135,9 +139,11 @@ impl Drop for Place {
 }
 
 impl Entry {
-    /// The peer has opened its connection under this name.
-    pub(super) fn opened_by(&self, client_id: &Text) {
-        self.introduced.lock().client_id = Some(client_id.to_string());
+    /// The peer has opened its connection under these names.
+    pub(super) fn opened_by(&self, client_id: &Text, connection_id: &ConnectionId) {
+        let mut introduced = self.introduced.lock();
+        introduced.client_id = Some(client_id.to_string());
+        introduced.connection_id = Some(connection_id.clone());
     }
 
     /// The connection is a bridge's: `info` names the broker at its far end.
@@ -163,9 +169,9 @@ impl Entry {
     }
 
     fn snapshot(&self) -> ConnectionSnapshot {
-        let (client_id, broker) = {
-            let introduced = self.introduced.lock();
-            (introduced.client_id.clone(), introduced.broker.clone())
+        let (client_id, connection_id, broker) = {
+            let Introduced { client_id, connection_id, broker } = &*self.introduced.lock();
+            (client_id.clone(), connection_id.clone(), broker.clone())
         };
         ConnectionSnapshot {
             remote: self.remote.clone(),
@@ -175,6 +181,7 @@ impl Entry {
                 None => FarEnd::Client,
             },
             client_id,
+            connection_id,
             since: self.since,
             consumers: self.consumers.load(Ordering::Relaxed),
             producers: self.producers.load(Ordering::Relaxed),

@@ -11,7 +11,7 @@ use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
 use ferrymq_transport::pipe::pipe;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -232,10 +232,12 @@ async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
         let unread = peer.parked.is_full();
         let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
+        let pull_end = peer.pulls.next_end();
         tokio::select! {
             biased;
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
+            () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
             received = receive(receiver, peer, most, &mut batch), if !unread => {
@@ -264,6 +266,14 @@ async fn handle_all(peer: &mut Peer, batch: &mut Vec<Command>) -> Option<End> {
         }
     }
     None
+}
+
+/// Waits until `then`; for ever without it.
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Reads until the peer closes its direction.

@@ -1,7 +1,9 @@
 //! Whether one message may go to one subscription.
 
 use ferrymq_network::rules::forward::forward;
+use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
+use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
@@ -37,15 +39,43 @@ impl Admission {
 
     /// Whether `message`, delivered `redeliveries` times before, may go to the subscription.
     pub fn admits(&self, message: &Message, redeliveries: i32) -> bool {
+        self.check(message, redeliveries).is_ok()
+    }
+
+    /// The same with the reason: the one rule, which whoever dispatches and whoever explains ask.
+    pub fn check(&self, message: &Message, redeliveries: i32) -> Result<(), NotAdmitted> {
         if let Some(connection) = &self.not_from
             && message.producer_connection_is(connection)
         {
-            return false;
+            return Err(NotAdmitted::OwnMessage);
         }
-        self.bridge.as_ref().is_none_or(|filter| forward(filter, message).may_cross())
-            && self
-                .selector
-                .as_ref()
-                .is_none_or(|selector| selector.evaluate(message, redeliveries).is_true())
+        if let Some(filter) = &self.bridge {
+            let verdict = forward(filter, message);
+            if !verdict.may_cross() {
+                return Err(NotAdmitted::Bridge(verdict));
+            }
+        }
+        match &self.selector {
+            Some(selector) if !selector.evaluate(message, redeliveries).is_true() => {
+                Err(NotAdmitted::Selector(selector.clone()))
+            }
+            _ => Ok(()),
+        }
     }
+
+    /// The broker at the far end of the bridge that subscribes; none for other consumers.
+    pub fn next_broker(&self) -> Option<&BrokerId> {
+        self.bridge.as_ref().and_then(|filter| filter.network_broker_id.as_ref())
+    }
+}
+
+/// Why a message may not go to a subscription.
+#[derive(Debug, Clone)]
+pub enum NotAdmitted {
+    /// The subscriber's own connection sent it, and it asked for those of others (`noLocal`).
+    OwnMessage,
+    /// It may not cross the bridge.
+    Bridge(Verdict),
+    /// The consumer's selector is not true of it.
+    Selector(Selector),
 }

@@ -42,6 +42,11 @@ pub struct DeadLetter {
 pub struct Effects {
     /// Messages to hand to consumers, in order.
     pub dispatches: Vec<Dispatch>,
+    /// Messages to show to browsers, in order.
+    pub shown: Vec<Dispatch>,
+    /// Who is to be told, after all that, that nothing more comes: a browser has seen all, or a
+    /// message that was pulled did not come.
+    pub ended: Vec<SubscriptionKey>,
     /// Messages that expired before anyone got them.
     pub expired: Vec<Arc<Message>>,
     /// Messages that a consumer refused for good.

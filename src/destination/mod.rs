@@ -5,9 +5,12 @@
 
 mod acknowledgement;
 mod admission;
+mod audit;
 mod backlog;
+mod browse;
 mod effects;
 mod entry;
+mod insight;
 mod memory;
 mod queue;
 mod ready;
@@ -18,8 +21,10 @@ mod window;
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
-pub use admission::Admission;
+pub use admission::{Admission, NotAdmitted};
+pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
 pub use topic_subscription::{Pending, TopicSubscription};

@@ -9,6 +9,7 @@ use ferrymq_openwire::text::Text;
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::admission::Admission;
 use super::backlog::Backlog;
+use super::browse::BrowseCursor;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::memory::{MemoryAccount, SharedCharge};
@@ -20,13 +21,15 @@ use super::window::{Outcome, Window};
 pub struct QueueSubscription {
     /// Consumers of a higher priority are served first while they have room.
     pub priority: i8,
-    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0 while the consumer is
-    /// not to have any yet.
+    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0: it gets one for each
+    /// [`pull`](Queue::pull).
     pub prefetch: usize,
     /// Which messages it may get.
     pub admission: Admission,
     /// A bridge's: what it did not settle was never delivered to anyone.
     pub network: bool,
+    /// It only looks: it gets what there is now, in order, and takes none of it.
+    pub browser: bool,
 }
 
 impl QueueSubscription {
@@ -42,6 +45,8 @@ struct Subscription {
     ready: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
     tested_to: i64,
+    /// A browser's: its window stays empty and has no room.
+    browse: Option<BrowseCursor>,
 }
 
 /// What a consumer has seen of the messages that it did not settle, when it goes
@@ -82,6 +87,8 @@ pub struct Queue {
     expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
     last_kept: i64,
+    /// The highest sequence that ever came.
+    last_come: i64,
     slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
@@ -99,6 +106,7 @@ impl Queue {
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
             last_kept: i64::MIN,
+            last_come: i64::MIN,
             slots: Vec::new(),
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
@@ -117,7 +125,7 @@ impl Queue {
         self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
     }
 
-    /// Subscriptions.
+    /// Subscriptions, without browsers.
     pub fn subscriptions(&self) -> usize {
         self.subscriptions
     }
@@ -125,7 +133,7 @@ impl Queue {
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
         let charge = Held::Alone(self.account.charge(message.size()));
-        self.offer(entry(message, charge), now, effects);
+        self.take_in(entry(message, charge), now, effects);
     }
 
     /// Takes in a message that others hold, too, and that counts once for all of them.
@@ -136,7 +144,7 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) {
-        self.offer(entry(message, Held::Shared(charge)), now, effects);
+        self.take_in(entry(message, Held::Shared(charge)), now, effects);
     }
 
     /// Forgets those of the waiting messages that `which` picks.
@@ -158,12 +166,11 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) -> SubscriptionKey {
-        let subscription = Subscription {
-            window: Window::new(asked.prefetch),
-            asked,
-            ready: false,
-            tested_to: i64::MIN,
-        };
+        let browse = asked.browser.then(|| BrowseCursor::new(asked.prefetch, self.last_come));
+        let window = Window::new(if asked.browser { 0 } else { asked.prefetch });
+        self.subscriptions += usize::from(!asked.browser);
+        let subscription =
+            Subscription { window, asked, ready: false, tested_to: i64::MIN, browse };
         let slot = match self
             .free
             .pop_first()
@@ -178,7 +185,6 @@ impl Queue {
                 self.slots.len() - 1
             }
         };
-        self.subscriptions += 1;
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -193,7 +199,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
-        self.subscriptions -= 1;
+        self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
@@ -229,9 +235,17 @@ impl Queue {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
             return Ok(0);
         };
+        if let Some(browse) = &mut subscription.browse {
+            browse.acknowledge(ack);
+            self.fill(key.0, now, effects);
+            return Ok(0);
+        }
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
+        if settled > 0 {
+            subscription.window.note_settled(now);
+        }
         match outcome {
             Ok(Outcome::Expired) => {
                 effects.expired.extend(taken.drain(..).map(|entry| entry.message));
@@ -263,15 +277,70 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         subscription.asked.prefetch = prefetch;
-        subscription.window.set_prefetch(prefetch);
-        if subscription.ready && !subscription.window.has_room() {
-            subscription.ready = false;
-            // Being ready, it had refused all that is pending now.
-            subscription.tested_to = self.last_kept.saturating_add(1);
-            self.ready.remove(subscription.asked.priority, key.0);
-        } else {
+        match &mut subscription.browse {
+            Some(browse) => browse.set_prefetch(prefetch),
+            None => subscription.window.set_prefetch(prefetch),
+        }
+        if !self.rest(key.0) {
             self.fill(key.0, now, effects);
         }
+    }
+
+    /// Lets a subscription have one message now or, while it has not got it, later; only one
+    /// without a window needs that. True if it has still to get it.
+    pub fn pull(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) -> bool {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
+            return false;
+        };
+        match &mut subscription.browse {
+            Some(browse) if browse.has_ended() => effects.ended.push(key),
+            Some(browse) => browse.pull(),
+            None => subscription.window.pull(),
+        }
+        self.fill(key.0, now, effects);
+        self.owes(key)
+    }
+
+    /// Ends the wait for a message that was pulled and has not come: the subscription is told that
+    /// there is none.
+    pub fn end_pull(&mut self, key: SubscriptionKey, effects: &mut Effects) {
+        if self.owes(key) {
+            self.withdraw_pull(key);
+            effects.ended.push(key);
+        }
+    }
+
+    /// Lets a subscription have no more.
+    pub fn suspend(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) {
+        self.withdraw_pull(key);
+        self.set_prefetch(key, 0, now, effects);
+    }
+
+    fn owes(&self, key: SubscriptionKey) -> bool {
+        let subscription = self.slots.get(key.0).and_then(Option::as_ref);
+        subscription.is_some_and(|subscription| subscription.window.is_pulling())
+    }
+
+    fn withdraw_pull(&mut self, key: SubscriptionKey) {
+        if let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) {
+            subscription.window.withdraw_pull();
+            self.rest(key.0);
+        }
+    }
+
+    /// Takes a subscription that has no room any more out of the ring; false if it has room.
+    fn rest(&mut self, slot: usize) -> bool {
+        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            return true;
+        };
+        if !subscription.ready || subscription.window.has_room() {
+            return false;
+        }
+        subscription.ready = false;
+        // Being ready, it had refused all that is pending now.
+        subscription.tested_to = self.last_kept.saturating_add(1);
+        self.ready.remove(subscription.asked.priority, slot);
+        true
     }
 
     /// Drops what has expired while it waited.
@@ -282,6 +351,11 @@ impl Queue {
             self.expiring.pop_first();
             effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
         }
+    }
+
+    fn take_in(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+        self.last_come = self.last_come.max(entry.sequence);
+        self.offer(entry, now, effects);
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
@@ -323,6 +397,9 @@ impl Queue {
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
     fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        if self.show(slot, now, effects) {
+            return;
+        }
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
             if subscription.ready || !subscription.window.has_room() {
@@ -349,6 +426,49 @@ impl Queue {
             subscription.ready = true;
             self.ready.push(subscription.asked.priority, slot);
         }
+    }
+
+    /// Gives a browser that has room the messages that it sees next; false if it is none.
+    fn show(&mut self, slot: usize, now: i64, effects: &mut Effects) -> bool {
+        let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return true };
+        let Some(browse) = &subscription.browse else { return false };
+        let Some(mut sight) = browse.look() else { return true };
+        let (first, last) = browse.range();
+        let seen = |entry: &Entry| {
+            (first..=last).contains(&entry.sequence)
+                && !entry.has_expired(now)
+                && subscription.asked.admits(entry)
+        };
+        let held = self.slots.iter().flatten().flat_map(|other| other.window.entries());
+        for entry in held {
+            if !sight.is_past(entry.sequence) && seen(entry) {
+                sight.note(entry.sequence, &entry.message, entry.redeliveries);
+            }
+        }
+        let mut at = first;
+        while let Some(entry) = self.pending.first_from(at)
+            && entry.sequence <= last
+            && !sight.is_past(entry.sequence)
+        {
+            if seen(entry) {
+                sight.note(entry.sequence, &entry.message, entry.redeliveries);
+            }
+            at = entry.sequence.saturating_add(1);
+        }
+        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            return true;
+        };
+        if let Some(browse) = &mut subscription.browse {
+            let to = SubscriptionKey(slot);
+            let (shown, ended) = browse.advance(sight);
+            effects.shown.extend(shown.map(|(message, redeliveries)| Dispatch {
+                to,
+                message,
+                redeliveries,
+            }));
+            effects.ended.extend(ended.then_some(to));
+        }
+        true
     }
 
     fn keep(&mut self, entry: Entry) {
@@ -392,5 +512,23 @@ impl Subscription {
             redeliveries: entry.redeliveries,
         });
         self.window.push(entry);
+    }
+}
+
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// The subscriptions and their windows.
+    pub(super) fn standing(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| {
+            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+        })
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
     }
 }

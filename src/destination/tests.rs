@@ -41,7 +41,13 @@ fn queue() -> Queue {
 }
 
 fn asking(prefetch: usize) -> QueueSubscription {
-    QueueSubscription { priority: 0, prefetch, admission: Admission::default(), network: false }
+    QueueSubscription {
+        priority: 0,
+        prefetch,
+        admission: Admission::default(),
+        network: false,
+        browser: false,
+    }
 }
 
 fn numbers(effects: &mut Effects, to: SubscriptionKey) -> Vec<i64> {

@@ -23,8 +23,10 @@ pub struct Pending {
 /// Acknowledgements are counted, not matched to ids, as ActiveMQ does: a topic's messages are never
 /// delivered again, so the count of what is outstanding is all there is to keep.
 pub struct TopicSubscription {
-    /// How many may be outstanding (ActiveMQ's `prefetchSize`).
+    /// How many may be outstanding (ActiveMQ's `prefetchSize`); 0: one for each pull.
     prefetch: usize,
+    /// Whether a message was pulled and has not come yet.
+    pulling: bool,
     extension: usize,
     admission: Admission,
     /// What is left of each message that was dispatched: what it counts as until it is settled.
@@ -39,6 +41,7 @@ impl TopicSubscription {
     pub fn new(prefetch: usize, admission: Admission) -> Self {
         Self {
             prefetch,
+            pulling: false,
             extension: 0,
             admission,
             outstanding: VecDeque::new(),
@@ -101,7 +104,21 @@ impl TopicSubscription {
     /// Changes how many messages may be outstanding.
     pub fn set_prefetch(&mut self, prefetch: usize, now: i64, dispatches: &mut Vec<Arc<Message>>) {
         self.prefetch = prefetch;
+        self.pulling &= prefetch == 0;
         self.fill(now, dispatches);
+    }
+
+    /// Lets it have one message now or, while it has not got it, later; only one without a window
+    /// needs that. True if it has still to get it.
+    pub fn pull(&mut self, now: i64, dispatches: &mut Vec<Arc<Message>>) -> bool {
+        self.pulling = self.prefetch == 0;
+        self.fill(now, dispatches);
+        self.pulling
+    }
+
+    /// Ends the wait for a message that was pulled; true if it has not come.
+    pub fn end_pull(&mut self) -> bool {
+        std::mem::take(&mut self.pulling)
     }
 
     fn fill(&mut self, now: i64, dispatches: &mut Vec<Arc<Message>>) {
@@ -116,10 +133,14 @@ impl TopicSubscription {
     }
 
     fn has_room(&self) -> bool {
+        if self.prefetch == 0 {
+            return self.pulling;
+        }
         self.outstanding.len() < self.prefetch.saturating_add(self.extension)
     }
 
     fn hand_over(&mut self, pending: Pending, dispatches: &mut Vec<Arc<Message>>) {
+        self.pulling = false;
         dispatches.push(pending.message);
         self.outstanding.push_back(pending.charge);
     }

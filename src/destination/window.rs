@@ -10,11 +10,15 @@ use super::entry::Entry;
 /// What a queue subscription holds, in the order in which it was dispatched.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// How many may be outstanding (ActiveMQ's `prefetchSize`).
+    /// How many may be outstanding (ActiveMQ's `prefetchSize`); 0: one for each pull.
     prefetch: usize,
+    /// Whether a message was pulled and has not come yet.
+    pulling: bool,
     /// How many more, since the consumer said that it has delivered some and not settled them.
     extension: usize,
     dispatched: VecDeque<Entry>,
+    /// When the consumer last settled something, in milliseconds since 1970; 0: never.
+    settled_at: i64,
 }
 
 /// What becomes of the entries that an acknowledgement takes out of the window.
@@ -32,11 +36,31 @@ pub(super) enum Outcome {
 
 impl Window {
     pub(super) fn new(prefetch: usize) -> Self {
-        Self { prefetch, extension: 0, dispatched: VecDeque::new() }
+        Self { prefetch, pulling: false, extension: 0, dispatched: VecDeque::new(), settled_at: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
+        if self.prefetch == 0 {
+            return self.pulling;
+        }
         self.dispatched.len() < self.prefetch.saturating_add(self.extension)
+    }
+
+    /// Lets one message in, if it has no room for others.
+    pub(super) fn pull(&mut self) {
+        self.pulling = self.prefetch == 0;
+    }
+
+    pub(super) fn is_pulling(&self) -> bool {
+        self.pulling
+    }
+
+    pub(super) fn withdraw_pull(&mut self) {
+        self.pulling = false;
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.dispatched.iter()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -45,9 +69,23 @@ impl Window {
 
     pub(super) fn set_prefetch(&mut self, prefetch: usize) {
         self.prefetch = prefetch;
+        self.pulling &= prefetch == 0;
+    }
+
+    pub(super) fn prefetch(&self) -> usize {
+        self.prefetch
+    }
+
+    pub(super) fn settled_at(&self) -> i64 {
+        self.settled_at
+    }
+
+    pub(super) fn note_settled(&mut self, now: i64) {
+        self.settled_at = now;
     }
 
     pub(super) fn push(&mut self, entry: Entry) {
+        self.pulling = false;
         self.dispatched.push_back(entry);
     }
 

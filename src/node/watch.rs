@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::connector::{LinkStatus, LinkWatch};
+use ferrymq_network::connector::{LinkProspect, LinkStatus, LinkWatch};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
 
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
-use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot};
+use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, QueueInsight};
 
 /// Sees what a node does, from any task, also while the node stops.
 #[derive(Clone)]
@@ -75,6 +77,20 @@ impl NodeWatch {
     /// All links of network connectors, in the order of the configuration.
     pub fn links(&self) -> Vec<LinkStatus> {
         self.seen.links.iter().flat_map(LinkWatch::status).collect()
+    }
+
+    /// What a queue holds and who could take it; `None` if there is no such queue.
+    pub fn queue_insight(
+        &self,
+        queue: &Destination,
+        message: Option<&MessageId>,
+    ) -> Option<QueueInsight> {
+        self.seen.broker.queue_insight(queue, message)
+    }
+
+    /// What each link of a network connector has to say about a destination.
+    pub fn link_prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        self.seen.links.iter().flat_map(|links| links.prospects(destination)).collect()
     }
 
     pub(super) fn status(&self) -> NodeStatus {

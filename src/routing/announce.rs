@@ -87,7 +87,7 @@ impl Broker {
     /// brought.
     pub(super) fn create_destination(&self, address: &Destination) -> Result<Living, PublishError> {
         let mut registry = self.registry.lock();
-        let found = self.directory.find_or_create(address, || self.account_for(address))?;
+        let found = self.directory.find_or_create(address, || self.terms_for(address))?;
         if found.created {
             self.tell_of_destination(&mut registry, address, 0);
         }

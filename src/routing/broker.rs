@@ -15,8 +15,11 @@ use super::durables::Durables;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits};
-use crate::destination::MemoryAccount;
+use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
+
+/// How many bytes the audits of all destinations may take together, beside one producer for each.
+const AUDIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a broker is made from.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub struct Broker {
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
+    /// What the audits of all destinations take together.
+    pub(super) audits: Arc<AuditMemory>,
     /// The next message's number.
     pub(super) sequence: AtomicI64,
     pub(super) directory: Directory,
@@ -67,6 +72,7 @@ impl Broker {
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),
+            audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
             directory: Directory::default(),
             durables: Mutex::new(Durables::default()),

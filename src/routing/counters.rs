@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::destination::Seen;
+
 /// What has happened at one destination since it came to life.
 #[derive(Debug, Default)]
 pub struct DestinationCounters {
@@ -10,6 +12,9 @@ pub struct DestinationCounters {
     settled: AtomicU64,
     expired: AtomicU64,
     dead: AtomicU64,
+    duplicates: AtomicU64,
+    doubtful: AtomicU64,
+    forgotten: AtomicU64,
 }
 
 impl DestinationCounters {
@@ -40,6 +45,25 @@ impl DestinationCounters {
         }
     }
 
+    /// Counts what an audit found, and whether the message is to be taken: unless it was here
+    /// before.
+    pub(super) fn judge(&self, seen: Option<Seen>, forgotten: u64) -> bool {
+        if forgotten > 0 {
+            self.forgotten.fetch_add(forgotten, Ordering::Relaxed);
+        }
+        match seen {
+            None | Some(Seen::Never) => true,
+            Some(Seen::Unknown) => {
+                self.doubtful.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Some(Seen::Before) => {
+                self.duplicates.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
     /// Messages taken in.
     pub fn enqueued(&self) -> u64 {
         self.enqueued.load(Ordering::Relaxed)
@@ -64,6 +88,21 @@ impl DestinationCounters {
     pub fn dead(&self) -> u64 {
         self.dead.load(Ordering::Relaxed)
     }
+
+    /// Messages that a bridge brought again, and that were not taken again.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// Messages of a bridge that the audit could not tell from new ones, and that were taken.
+    pub fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+
+    /// Producers that the audit has forgotten, because there were too many.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::Relaxed)
+    }
 }
 
 /// What has happened at several destinations.
@@ -79,6 +118,12 @@ pub struct Totals {
     pub expired: u64,
     /// Messages that became dead letters because a consumer refused them.
     pub dead: u64,
+    /// Messages that a bridge brought again, and that were not taken again.
+    pub duplicates: u64,
+    /// Messages of a bridge that the audit could not tell from new ones, and that were taken.
+    pub doubtful: u64,
+    /// Producers that audits have forgotten, because there were too many.
+    pub forgotten: u64,
 }
 
 impl Totals {
@@ -88,5 +133,8 @@ impl Totals {
         self.settled += counters.settled();
         self.expired += counters.expired();
         self.dead += counters.dead();
+        self.duplicates += counters.duplicates();
+        self.doubtful += counters.doubtful();
+        self.forgotten += counters.forgotten();
     }
 }

@@ -7,6 +7,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_openwire::text::Text;
 
+use super::arrival::Arrival;
 use super::broker::Broker;
 
 /// ActiveMQ's shared dead-letter queue.
@@ -26,7 +27,7 @@ impl Broker {
             Ok(letter) => {
                 let taken = self
                     .resolve(&Destination::queue(DEAD_LETTERS))
-                    .and_then(|target| self.publish(&target, Arc::new(letter)));
+                    .and_then(|target| self.publish(&target, Arc::new(letter), Arrival::Produced));
                 if let Err(error) = taken {
                     tracing::warn!(message = %id, %error, "a dead letter is lost");
                 }

@@ -13,6 +13,7 @@ use super::address_range;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_handle::QueueHandle;
+use super::terms::Terms;
 use super::topic_handle::{Listener, TopicHandle, TopicSubscriber};
 use crate::destination::MemoryAccount;
 
@@ -86,6 +87,9 @@ impl Target {
             settled: counters.settled(),
             expired: counters.expired(),
             dead: counters.dead(),
+            duplicates: counters.duplicates(),
+            doubtful: counters.doubtful(),
+            forgotten: counters.forgotten(),
         }
     }
 }
@@ -113,6 +117,12 @@ pub struct DestinationSnapshot {
     pub expired: u64,
     /// Messages that a consumer refused for good.
     pub dead: u64,
+    /// Messages that a bridge brought again, and that were not taken again.
+    pub duplicates: u64,
+    /// Messages of a bridge that the audit could not tell from new ones, and that were taken.
+    pub doubtful: u64,
+    /// Producers that the audit has forgotten, because there were too many.
+    pub forgotten: u64,
 }
 
 /// The living destinations, and the topic subscriptions by pattern that new topics get.
@@ -178,11 +188,11 @@ impl Directory {
         self.tables.read().living.get(address).cloned()
     }
 
-    /// The destination at `address`; brought to life, with what `account` gives, if it is not.
+    /// The destination at `address`; brought to life, on the `terms` given, if it is not.
     pub(super) fn find_or_create(
         &self,
         address: &Destination,
-        account: impl FnOnce() -> Arc<MemoryAccount>,
+        terms: impl FnOnce() -> Terms,
     ) -> Result<Found, PublishError> {
         if let Some(living) = self.find(address) {
             return Ok(Found { living, created: false });
@@ -206,9 +216,9 @@ impl Directory {
             });
         }
         let living = if address.kind().is_queue() {
-            Living::Queue(Arc::new(QueueHandle::new(address.clone(), account())))
+            Living::Queue(Arc::new(QueueHandle::new(address.clone(), terms())))
         } else {
-            let topic = Arc::new(TopicHandle::new(address.clone(), account()));
+            let topic = Arc::new(TopicHandle::new(address.clone(), terms()));
             for pattern in tables.matching(address) {
                 topic.attach(&pattern.subscriber);
             }

@@ -10,7 +10,7 @@ use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
-use super::queue_handle::Aftermath;
+use super::queue_handle::{Aftermath, nothing_more};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Pending, Queue,
     QueueSubscription, SubscriptionKey,
@@ -256,6 +256,7 @@ impl DurableSubscriber {
             // What is kept was admitted when it came.
             admission: Admission::default(),
             network: info.network_subscription,
+            browser: false,
         };
         let State { queue, effects, .. } = &mut *state;
         let key = queue.subscribe(asked, now, effects);
@@ -312,6 +313,24 @@ impl DurableSubscriber {
         aftermath
     }
 
+    /// Lets the consumer have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, key: SubscriptionKey, now: i64) -> (bool, Aftermath) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let owed = queue.pull(key, now, effects);
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        (owed, aftermath)
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self, key: SubscriptionKey) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.end_pull(key, effects);
+        carry_out(&mut state, &mut Aftermath::default());
+    }
+
     /// Drops what has expired while it waited.
     pub(super) fn expire(&self, now: i64) -> Aftermath {
         let mut state = self.state.lock();
@@ -347,6 +366,7 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
                 ..MessageDispatch::default()
             }));
         }
+        batch.extend(effects.ended.drain(..).map(|_| nothing_more(&active.consumer)));
         if !batch.is_empty() {
             // A closed outbox keeps nothing; the connection's end returns what was dispatched.
             active.outbox.push_all(batch);
@@ -355,6 +375,7 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
         }
     }
     effects.dispatches.clear();
+    effects.ended.clear();
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);
     aftermath.dead_letters.append(&mut effects.dead_letters);

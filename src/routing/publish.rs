@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 
+use super::arrival::Arrival;
 use super::broker::Broker;
 use super::directory::{Living, Target};
 use super::publish_error::PublishError;
-use crate::destination::MemoryAccount;
 
 impl Broker {
     /// The living destination at `address`, brought to life if need be.
@@ -40,39 +40,39 @@ impl Broker {
     /// up again by the message's own address.
     ///
     /// Whether there is room is for the caller to ask ([`MemoryAccount::is_full`]): what is handed
-    /// in here is taken.
-    pub fn publish(&self, target: &Target, mut message: Arc<Message>) -> Result<(), PublishError> {
+    /// in here is taken, unless the audit of the destination knows it already.
+    pub fn publish(
+        &self,
+        target: &Target,
+        mut message: Arc<Message>,
+        arrival: Arrival,
+    ) -> Result<(), PublishError> {
         let now = self.clock.now_millis();
         Arc::make_mut(&mut message).set_broker_in_time(now);
         match &target.0 {
-            Living::Queue(queue) => match queue.publish(message, &self.sequence, now) {
+            Living::Queue(queue) => match queue.publish(message, arrival, &self.sequence, now) {
                 Ok(aftermath) => self.clear_up(aftermath),
-                Err(message) => return self.publish_anew(target, message),
+                Err(message) => return self.publish_anew(target, message, arrival),
             },
             Living::Topic(topic) => {
                 let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
                 Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
-                match topic.publish(&message, now) {
+                match topic.publish(&message, arrival, now) {
                     Ok(aftermath) => self.clear_up(aftermath),
-                    Err(_) => return self.publish_anew(target, message),
+                    Err(_) => return self.publish_anew(target, message, arrival),
                 }
             }
         }
         Ok(())
     }
 
-    fn publish_anew(&self, target: &Target, message: Arc<Message>) -> Result<(), PublishError> {
+    fn publish_anew(
+        &self,
+        target: &Target,
+        message: Arc<Message>,
+        arrival: Arrival,
+    ) -> Result<(), PublishError> {
         let again = self.resolve(target.address())?;
-        self.publish(&again, message)
-    }
-
-    /// The account of a destination to be: below the broker's, with the first limit that a policy
-    /// gives it.
-    pub(super) fn account_for(&self, address: &Destination) -> Arc<MemoryAccount> {
-        let policies = self.settings.policies.iter();
-        let limit = policies
-            .filter(|policy| policy.pattern.matches(address))
-            .find_map(|policy| policy.memory_limit);
-        MemoryAccount::below(&self.memory, limit)
+        self.publish(&again, message, arrival)
     }
 }

@@ -11,10 +11,12 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, DeadLetter, Delivered, Effects, MemoryAccount, Queue,
-    QueueSubscription, SubscriptionKey,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemoryAccount,
+    Queue, QueueSubscription, SubscriptionKey,
 };
 
 /// How many dispatches a queue keeps room for between inputs.
@@ -31,6 +33,7 @@ pub(super) struct QueueHandle {
 
 struct State {
     queue: Queue,
+    audit: Audit,
     /// By the subscription's index.
     outlets: Vec<Option<Outlet>>,
     /// Reused between inputs.
@@ -63,9 +66,11 @@ impl Aftermath {
 pub(super) struct Removed;
 
 impl QueueHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
+        let Terms { account, audit } = terms;
         let state = State {
             queue: Queue::new(Arc::clone(&account)),
+            audit,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -97,17 +102,37 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`. A queue that has
-    /// been deleted gives the message back.
+    /// Looks at the queue, and at who its subscriptions' consumers are.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Queue, &dyn Fn(SubscriptionKey) -> Option<ConsumerId>) -> T,
+    ) -> T {
+        let state = self.state.lock();
+        let State { queue, outlets, .. } = &*state;
+        look(queue, &|key| {
+            outlets.get(key.index()).and_then(Option::as_ref).map(|outlet| outlet.consumer.clone())
+        })
+    }
+
+    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge
+    /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
         mut message: Arc<Message>,
+        arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
     ) -> Result<Aftermath, Arc<Message>> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(message);
+        }
+        if arrival == Arrival::Forwarded {
+            let seen = state.audit.seen(&message);
+            if !self.counters.judge(seen, state.audit.take_forgotten()) {
+                tracing::trace!(queue = %self.address, "dropping a second copy of a message");
+                return Ok(Aftermath::default());
+            }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
@@ -179,6 +204,30 @@ impl QueueHandle {
         self.carry_out(&mut state)
     }
 
+    /// Lets a subscription have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, key: SubscriptionKey, now: i64) -> (bool, Aftermath) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let owed = queue.pull(key, now, effects);
+        (owed, self.carry_out(&mut state))
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self, key: SubscriptionKey) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.end_pull(key, effects);
+        self.carry_out(&mut state);
+    }
+
+    /// Lets a subscription have no more.
+    pub(super) fn suspend(&self, key: SubscriptionKey, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.suspend(key, now, effects);
+        self.carry_out(&mut state)
+    }
+
     pub(super) fn expire(&self, now: i64) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
@@ -202,10 +251,32 @@ impl QueueHandle {
     fn carry_out(&self, state: &mut State) -> Aftermath {
         let State { effects, outlets, batch, .. } = state;
         self.counters.add_dispatched(effects.dispatches.len());
-        let mut dispatches = effects.dispatches.drain(..).peekable();
-        while let Some(dispatch) = dispatches.next() {
+        self.hand_over(&mut effects.dispatches, outlets, batch);
+        if !effects.shown.is_empty() {
+            self.hand_over(&mut effects.shown, outlets, batch);
+        }
+        for key in effects.ended.drain(..) {
+            if let Some(Some(outlet)) = outlets.get(key.index()) {
+                outlet.outbox.push(nothing_more(&outlet.consumer));
+            }
+        }
+        self.counters.add_expired(effects.expired.len());
+        self.counters.add_dead(effects.dead_letters.len());
+        Aftermath {
+            expired: std::mem::take(&mut effects.expired),
+            dead_letters: std::mem::take(&mut effects.dead_letters),
+        }
+    }
+    fn hand_over(
+        &self,
+        dispatches: &mut Vec<Dispatch>,
+        outlets: &[Option<Outlet>],
+        batch: &mut Vec<Command>,
+    ) {
+        let mut draining = dispatches.drain(..).peekable();
+        while let Some(dispatch) = draining.next() {
             let Some(Some(outlet)) = outlets.get(dispatch.to.index()) else { continue };
-            let more = dispatches.peek().is_some_and(|next| next.to == dispatch.to);
+            let more = draining.peek().is_some_and(|next| next.to == dispatch.to);
             let command = Command::MessageDispatch(MessageDispatch {
                 consumer_id: Some(outlet.consumer.clone()),
                 destination: Some(self.address.clone()),
@@ -224,15 +295,17 @@ impl QueueHandle {
                 outlet.outbox.push(command);
             }
         }
-        drop(dispatches);
+        drop(draining);
         // A consumer of a wide window may have got a whole backlog at once.
-        effects.dispatches.shrink_to(KEPT);
+        dispatches.shrink_to(KEPT);
         batch.shrink_to(KEPT);
-        self.counters.add_expired(effects.expired.len());
-        self.counters.add_dead(effects.dead_letters.len());
-        Aftermath {
-            expired: std::mem::take(&mut effects.expired),
-            dead_letters: std::mem::take(&mut effects.dead_letters),
-        }
     }
+}
+
+/// A dispatch without a message: a browser has seen all, or what was pulled did not come.
+pub(super) fn nothing_more(consumer: &ConsumerId) -> Command {
+    Command::MessageDispatch(MessageDispatch {
+        consumer_id: Some(consumer.clone()),
+        ..MessageDispatch::default()
+    })
 }

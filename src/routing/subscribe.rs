@@ -79,9 +79,6 @@ pub struct ConsumerLink<'a> {
     /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
     /// a wildcard reaches it.
     pub permits: Option<&'a Arc<Permits>>,
-    /// Whether the client takes up what it had. A consumer then comes with a prefetch of 0, and the
-    /// real one follows in a `ConsumerControl`.
-    pub resumes: bool,
 }
 
 impl Subscription {
@@ -103,9 +100,8 @@ impl Broker {
         link: &ConsumerLink<'_>,
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
-        refuse_unsupported(info, link.resumes)?;
-        let least = usize::from(!link.resumes);
-        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0).max(least);
+        refuse_unsupported(info)?;
+        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0);
         let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
@@ -129,6 +125,7 @@ impl Broker {
                 prefetch,
                 admission: admission.without_no_local(),
                 network: info.network_subscription,
+                browser: info.browser,
             };
             self.subscribe_queue(address, asked, id, link.outbox)?
         } else {
@@ -136,7 +133,8 @@ impl Broker {
             let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
             self.subscribe_topics(members, link.permits, Arc::new(subscriber))?
         };
-        let registration = self.announce_consumer(info);
+        // A browser takes nothing, so that no other broker need know of it.
+        let registration = if info.browser { None } else { self.announce_consumer(info) };
         Ok(Subscription { held, registration })
     }
 
@@ -244,9 +242,10 @@ impl Broker {
         Ok(())
     }
 
-    /// Changes how many messages may be outstanding on a consumer.
+    /// Changes how many messages may be outstanding on a consumer; with 0 (or less) it gets one
+    /// for each [`pull`](Self::pull).
     pub fn set_prefetch(&self, subscription: &Subscription, prefetch: i32) {
-        let prefetch = usize::try_from(prefetch).unwrap_or(0).max(1);
+        let prefetch = usize::try_from(prefetch).unwrap_or(0);
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
@@ -257,10 +256,38 @@ impl Broker {
         }
     }
 
+    /// Lets a consumer without a window have one message, at once or when one comes; one that
+    /// was allowed before and has not come is not allowed twice. True if it has still to come.
+    pub fn pull(&self, subscription: &Subscription) -> bool {
+        let now = self.clock.now_millis();
+        match &subscription.held {
+            Held::Queue { queue, key } => {
+                let (owed, aftermath) = queue.pull(*key, now);
+                self.clear_up(aftermath);
+                owed
+            }
+            Held::Topic { subscriber, .. } => subscriber.pull(now),
+            Held::Durable { subscriber, key, .. } => {
+                let (owed, aftermath) = subscriber.pull(*key, now);
+                self.clear_up(aftermath);
+                owed
+            }
+        }
+    }
+
+    /// Tells a consumer that the message which it pulled does not come, unless it has come.
+    pub fn end_pull(&self, subscription: &Subscription) {
+        match &subscription.held {
+            Held::Queue { queue, key } => queue.end_pull(*key),
+            Held::Topic { subscriber, .. } => subscriber.end_pull(),
+            Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
+        }
+    }
+
     /// Lets a consumer have no more, as it is about to end.
     pub fn suspend(&self, subscription: &Subscription) {
         if let Held::Queue { queue, key } = &subscription.held {
-            self.clear_up(queue.set_prefetch(*key, 0, self.clock.now_millis()));
+            self.clear_up(queue.suspend(*key, self.clock.now_millis()));
         }
     }
 
@@ -305,17 +332,13 @@ fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeEr
     Ok(members)
 }
 
-fn refuse_unsupported(info: &ConsumerInfo, resumes: bool) -> Result<(), SubscribeError> {
+fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
     let name = address.name().as_bytes();
     let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
     let queue = address.kind().is_queue();
     let refused = [
-        (info.browser, "queue browsers are"),
-        (
-            info.prefetch_size == 0 && !resumes,
-            "consumers without a prefetch window (prefetch 0) are",
-        ),
+        (info.browser && !queue, "browsers of topics are"),
         (info.exclusive, "exclusive consumers are"),
         (queue && pattern, "wildcard consumers of queues are"),
         (queue && name.contains(&b','), "composite queue consumers are"),

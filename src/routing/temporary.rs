@@ -65,7 +65,7 @@ impl Broker {
             let address = address.clone();
             return Err(TemporaryError::TooMany { address, most: MOST_PER_CONNECTION });
         }
-        self.directory.find_or_create(address, || self.account_for(address))?;
+        self.directory.find_or_create(address, || self.terms_for(address))?;
         let info = DestinationInfo {
             command_id: 0,
             response_required: false,

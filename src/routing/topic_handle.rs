@@ -11,10 +11,14 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, RwLock};
 
+use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::durable_subscriber::DurableSubscriber;
-use super::queue_handle::{Aftermath, Removed};
-use crate::destination::{Acknowledgement, Admission, MemoryAccount, Pending, TopicSubscription};
+use super::queue_handle::{Aftermath, Removed, nothing_more};
+use super::terms::Terms;
+use crate::destination::{
+    Acknowledgement, Admission, Audit, MemoryAccount, Pending, TopicSubscription,
+};
 
 /// How many advisories a consumer may leave unsettled before its connection is closed: they count
 /// on no memory account, so that nothing else limits them.
@@ -54,6 +58,8 @@ pub(super) struct TopicHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
     counters: DestinationCounters,
+    /// Locked alone.
+    audit: Mutex<Audit>,
     subscribers: RwLock<Vec<Listener>>,
     removed: AtomicBool,
 }
@@ -138,6 +144,23 @@ impl TopicSubscriber {
         self.carry_out(&mut state, None);
     }
 
+    /// Lets it have one message; true if there is none for it yet.
+    pub(super) fn pull(&self, now: i64) -> bool {
+        let mut state = self.state.lock();
+        let State { subscription, dispatches, .. } = &mut *state;
+        let owed = subscription.pull(now, dispatches);
+        self.carry_out(&mut state, None);
+        owed
+    }
+
+    /// Ends the wait for a message that was pulled, if it has not come.
+    pub(super) fn end_pull(&self) {
+        let mut state = self.state.lock();
+        if state.subscription.end_pull() {
+            self.outbox.push(nothing_more(&self.consumer));
+        }
+    }
+
     fn carry_out(&self, state: &mut State, destination: Option<&Destination>) -> usize {
         let count = state.dispatches.len();
         let State { dispatches, batch, .. } = state;
@@ -163,10 +186,11 @@ impl TopicSubscriber {
 }
 
 impl TopicHandle {
-    pub(super) fn new(address: Destination, account: Arc<MemoryAccount>) -> Self {
+    pub(super) fn new(address: Destination, terms: Terms) -> Self {
         Self {
             address,
-            account,
+            account: terms.account,
+            audit: Mutex::new(terms.audit),
             counters: DestinationCounters::default(),
             subscribers: RwLock::new(Vec::new()),
             removed: AtomicBool::new(false),
@@ -195,10 +219,21 @@ impl TopicHandle {
         !self.subscribers.read().is_empty()
     }
 
-    /// Gives `message` to every subscription; returns what is left to do without the lock.
-    pub(super) fn publish(&self, message: &Arc<Message>, now: i64) -> Result<Aftermath, Removed> {
+    /// Gives `message` to every subscription, unless a bridge brings it again: by another way
+    /// through the network, or because it had no answer. Returns what is left to do without the
+    /// lock.
+    pub(super) fn publish(
+        &self,
+        message: &Arc<Message>,
+        arrival: Arrival,
+        now: i64,
+    ) -> Result<Aftermath, Removed> {
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
+        }
+        if arrival == Arrival::Forwarded && !self.is_new(message) {
+            tracing::trace!(topic = %self.address, "dropping a second copy of a message");
+            return Ok(Aftermath::default());
         }
         self.counters.add_enqueued();
         let subscribers = self.subscribers.read();
@@ -218,6 +253,12 @@ impl TopicHandle {
         }
         self.counters.add_dispatched(dispatched);
         Ok(aftermath)
+    }
+
+    fn is_new(&self, message: &Message) -> bool {
+        let mut audit = self.audit.lock();
+        let seen = audit.seen(message);
+        self.counters.judge(seen, audit.take_forgotten())
     }
 
     /// Gives an advisory to every subscription. It counts on no account, so that durable ones,

@@ -168,6 +168,20 @@ impl Jms {
         )
     }
 
+    /// The bodies of the text messages that a queue holds, as a browser on the session of
+    /// `connection` sees them.
+    pub fn browse(&mut self, connection: &str, from: &str) -> Vec<String> {
+        let (browser, session) = (format!("b {from}"), format!("{connection}.s"));
+        self.call(json!({"op": "browser", "as": browser, "on": session, "from": from}));
+        let seen = self.call(json!({"op": "browse", "on": browser}));
+        serde_json::from_value(seen).expect("a list of texts")
+    }
+
+    /// The next message, if the broker has one: `receiveNoWait`.
+    pub fn receive_now(&mut self, consumer: &str) -> Value {
+        self.call(json!({"op": "receive_now", "on": consumer}))
+    }
+
     /// Acknowledges the last message that `consumer` received.
     pub fn acknowledge(&mut self, consumer: &str) {
         self.call(json!({"op": "acknowledge", "on": consumer}));

@@ -37,7 +37,7 @@ pub async fn broker(limits: Limits) -> Node {
 /// Limits with one policy: what each destination of `pattern` may hold.
 pub fn limited(pattern: &str, bytes: u64) -> Limits {
     let pattern = DestinationPattern::parse(pattern).unwrap();
-    let policy = DestinationPolicy { pattern, memory_limit: Some(bytes) };
+    let policy = DestinationPolicy { memory_limit: Some(bytes), ..DestinationPolicy::new(pattern) };
     Limits { policies: vec![policy], ..Limits::default() }
 }
 

@@ -97,6 +97,10 @@ fn accessors_agree_with_the_fields() {
         assert_eq!(message.broker_path_len(), path.len(), "{title}");
         assert!(path.iter().all(|broker| message.broker_path_contains(broker)), "{title}");
         assert!(!message.broker_path_contains(&BrokerId::new("nobody")), "{title}");
+        for broker in &path {
+            let visits = path.iter().filter(|other| *other == broker).count();
+            assert_eq!(message.broker_path_visits(broker), visits, "{title}");
+        }
         assert_eq!(message.broker_path(), path, "{title}");
         let lengths = fields.content.map_or(0, |content| content.len())
             + fields.marshalled_properties.map_or(0, |properties| properties.len());

@@ -5,6 +5,7 @@ use ferrymq_openwire::destination::Destination;
 
 use super::phase::BridgeEnd;
 use crate::local_broker::BrokerIdentity;
+use crate::rules::verdict::Verdict;
 
 /// Commands to send, each list in its order, and what is worth knowing.
 #[derive(Debug, Default)]
@@ -28,6 +29,13 @@ pub enum Event {
     DemandAdded(Destination),
     /// Nobody wants a destination any more.
     DemandRemoved(Destination),
+    /// A remote consumer wants a destination, and that is not followed.
+    DemandIgnored {
+        /// The destination wanted.
+        destination: Destination,
+        /// Why.
+        verdict: Verdict,
+    },
     /// The local broker refused a demand subscription.
     DemandRefused {
         /// The destination wanted.

@@ -281,7 +281,8 @@ impl Bridge {
         let follows = self.settings.config.synchronises_durables();
         let serves = matches!(self.phase, Phase::OpeningRemote { .. } | Phase::Live { .. });
         if let (true, true, Some(work)) = (follows, serves, &mut self.work) {
-            work.synchronise(theirs, &self.settings, &mut self.local);
+            let events = &mut self.events;
+            work.synchronise(theirs, &self.settings, &mut self.local, events);
             self.apply_changes(now);
         }
     }
@@ -334,7 +335,9 @@ impl Bridge {
         }
         let Some(message) = &advisory.message else { return };
         match News::of(message) {
-            News::Consumer(info) => work.consumer_came(&info, &mut self.local),
+            News::Consumer(info) => {
+                work.consumer_came(&info, &mut self.local, &mut self.events);
+            }
             News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
             News::Unsubscribed(durable) => {
                 work.demand.unsubscribed(&durable, &[], &mut work.changes);

@@ -10,6 +10,7 @@ use ferrymq_openwire::text::Text;
 
 use super::advised::AdvisoryAcks;
 use super::by_number::ByNumber;
+use super::effects::Event;
 use super::forwarder::{ForwardTerms, Forwarder};
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds};
@@ -75,11 +76,18 @@ impl Work {
         }
     }
 
-    pub(super) fn consumer_came(&mut self, info: &ConsumerInfo, local: &mut Outgoing) {
+    pub(super) fn consumer_came(
+        &mut self,
+        info: &ConsumerInfo,
+        local: &mut Outgoing,
+        events: &mut Vec<Event>,
+    ) {
         let Some(address) = &info.destination else { return };
         let mut wanted = Vec::new();
         for destination in composite::members(address) {
-            if !self.rule.consumer(info, &destination).may_cross() {
+            let verdict = self.rule.consumer(info, &destination);
+            if !verdict.may_cross() {
+                events.push(Event::DemandIgnored { destination, verdict });
                 continue;
             }
             if destination.kind().is_temporary() {
@@ -134,6 +142,7 @@ impl Work {
         theirs: &[ConsumerInfo],
         settings: &BridgeSettings,
         local: &mut Outgoing,
+        events: &mut Vec<Event>,
     ) {
         for info in theirs {
             let client = info.client_id.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -144,7 +153,7 @@ impl Work {
             let pathless = is_of_bridge(info) && info.broker_path.is_none();
             let too_far = pathless && !within_hops(1, settings.config.consumer_ttl).may_cross();
             if !ours && !too_far {
-                self.consumer_came(info, local);
+                self.consumer_came(info, local, events);
             }
         }
         self.demand.settle(&mut self.changes);

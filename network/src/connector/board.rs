@@ -1,8 +1,10 @@
 //! The state of a link, shared between its supervisor and whoever asks.
 
+use ferrymq_openwire::destination::Destination;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::demand_notes::{DemandNote, DemandNotes};
 use super::status::{LinkState, LinkStatus};
 use crate::bridge::machine::BridgeCounts;
 use crate::local_broker::BrokerIdentity;
@@ -11,6 +13,7 @@ use crate::local_broker::BrokerIdentity;
 #[derive(Debug)]
 pub(super) struct LinkBoard {
     state: Mutex<Board>,
+    demand: Mutex<DemandNotes>,
 }
 
 #[derive(Debug)]
@@ -37,7 +40,10 @@ impl LinkBoard {
             held: 0,
             last_error: None,
         };
-        Self { state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }) }
+        Self {
+            state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }),
+            demand: Mutex::default(),
+        }
     }
 
     pub(super) fn connector(&self) -> String {
@@ -46,6 +52,16 @@ impl LinkBoard {
 
     pub(super) fn status(&self) -> LinkStatus {
         self.state.lock().shown.clone()
+    }
+
+    /// Notes what became of a wish.
+    pub(super) fn note(&self, note: impl FnOnce(&mut DemandNotes, Instant)) {
+        note(&mut self.demand.lock(), Instant::now());
+    }
+
+    /// What became of wishes for a destination.
+    pub(super) fn notes(&self, destination: &Destination) -> Vec<DemandNote> {
+        self.demand.lock().of(destination)
     }
 
     pub(super) fn enter(&self, state: LinkState) {

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::Dialer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::board::LinkBoard;
+use super::demand_notes::DemandNote;
 use super::status::{LinkState, LinkStatus};
 use super::supervisor::{Supervisor, Surroundings};
 use crate::config::NetworkConnectorConfig;
 use crate::local_broker::LocalBroker;
+use crate::rules::permit::Permits;
+use crate::rules::verdict::Verdict;
 
 /// Starts network connectors.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct NetworkConnector;
 #[derive(Debug)]
 pub struct NetworkConnectorHandle {
     links: Vec<Link>,
+    terms: Terms,
     stop: watch::Sender<bool>,
 }
 
@@ -29,6 +34,27 @@ pub struct NetworkConnectorHandle {
 #[derive(Debug, Clone)]
 pub struct LinkWatch {
     boards: Vec<Arc<LinkBoard>>,
+    terms: Terms,
+}
+
+/// What the configuration says about what may cross.
+#[derive(Debug, Clone)]
+struct Terms {
+    permits: Arc<Permits>,
+    follows_demand: bool,
+}
+
+/// What there is to say about a link and one destination, whether or not there is demand.
+#[derive(Debug, Clone)]
+pub struct LinkProspect {
+    /// The link.
+    pub status: LinkStatus,
+    /// Whether the destination may cross it.
+    pub permit: Verdict,
+    /// Whether demand of consumers beyond it is followed at all (`static_bridge`).
+    pub follows_demand: bool,
+    /// What became of wishes for it that no subscription stands for; the newest first.
+    pub notes: Vec<DemandNote>,
 }
 
 #[derive(Debug)]
@@ -49,8 +75,10 @@ impl NetworkConnector {
     ) -> NetworkConnectorHandle {
         let (stop, stopping) = watch::channel(false);
         let config = Arc::new(config);
+        let terms =
+            Terms { permits: Arc::new(config.permits()), follows_demand: !config.static_bridge };
         let surroundings = Arc::new(Surroundings {
-            permits: Arc::new(config.permits()),
+            permits: Arc::clone(&terms.permits),
             local,
             dialer,
             connector_started: clock.now_millis(),
@@ -68,7 +96,7 @@ impl NetworkConnector {
             );
             Link { board, task: tokio::spawn(supervisor.run(stopping.clone())) }
         });
-        NetworkConnectorHandle { links: links.collect(), stop }
+        NetworkConnectorHandle { links: links.collect(), terms, stop }
     }
 }
 
@@ -80,7 +108,8 @@ impl NetworkConnectorHandle {
 
     /// What sees the links from elsewhere.
     pub fn watch(&self) -> LinkWatch {
-        LinkWatch { boards: self.links.iter().map(|link| Arc::clone(&link.board)).collect() }
+        let boards = self.links.iter().map(|link| Arc::clone(&link.board)).collect();
+        LinkWatch { boards, terms: self.terms.clone() }
     }
 
     /// Ends all bridges: nothing new is forwarded, confirmations are awaited for a moment, both
@@ -99,5 +128,16 @@ impl LinkWatch {
     /// All links, in the order of the list.
     pub fn status(&self) -> Vec<LinkStatus> {
         self.boards.iter().map(|board| board.status()).collect()
+    }
+
+    /// What each link has to say about a destination, in the order of the list.
+    pub fn prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        let prospect = |board: &Arc<LinkBoard>| LinkProspect {
+            status: board.status(),
+            permit: self.terms.permits.verdict(destination),
+            follows_demand: self.terms.follows_demand,
+            notes: board.notes(destination),
+        };
+        self.boards.iter().map(prospect).collect()
     }
 }

@@ -211,12 +211,19 @@ impl Observer for Witness<'_> {
                 tracing::info!(connector, remote = %remote.name, %uri, "bridge up");
             }
             Event::DemandAdded(destination) => {
+                self.board.note(|notes, _| notes.began(destination));
                 tracing::debug!(connector, %destination, "demand added");
             }
             Event::DemandRemoved(destination) => {
+                self.board.note(|notes, now| notes.ended(destination, now));
                 tracing::debug!(connector, %destination, "demand removed");
             }
+            Event::DemandIgnored { destination, verdict } => {
+                self.board.note(|notes, now| notes.ignored(destination, verdict, now));
+                tracing::debug!(connector, %destination, %verdict, "demand not followed");
+            }
             Event::DemandRefused { destination, reason } => {
+                self.board.note(|notes, now| notes.refused(destination, reason, now));
                 self.board.mishap(&format!("no subscription to {destination}: {reason}"));
                 tracing::warn!(connector, %destination, reason, "cannot subscribe for demand");
             }

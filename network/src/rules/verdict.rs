@@ -46,6 +46,43 @@ impl Verdict {
         matches!(self, Self::Forward)
     }
 
+    /// The reason as one word, for programs and for metrics; there are as many as there are reasons.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Forward => "may_cross",
+            Self::AlreadyVisited { .. } => "already_visited",
+            Self::HopLimit { .. } => "hop_limit",
+            Self::Excluded { .. } => "excluded",
+            Self::NotIncluded => "not_included",
+            Self::TemporaryNotBridged => "temporary_not_bridged",
+            Self::BridgeControl => "bridge_control",
+            Self::Browser => "browser",
+        }
+    }
+
+    /// What would let it cross; none where it may, and where nothing would.
+    pub fn remedy(&self) -> Option<String> {
+        let remedy = match self {
+            Self::Forward | Self::BridgeControl => return None,
+            Self::AlreadyVisited { .. } => {
+                "a consumer at a broker that it has not passed yet, or here".to_owned()
+            }
+            Self::HopLimit { limit, .. } => format!(
+                "a hop limit above {limit} on the connector (network_ttl, or message_ttl and \
+                 consumer_ttl; -1 is any number)"
+            ),
+            Self::Excluded { by } => format!("taking {by} out of the connector's `excluded`"),
+            Self::NotIncluded => {
+                "a pattern for it in the connector's `dynamically_included`".to_owned()
+            }
+            Self::TemporaryNotBridged => {
+                "bridge_temp_destinations = true on the connector".to_owned()
+            }
+            Self::Browser => "a consumer that takes messages".to_owned(),
+        };
+        Some(remedy)
+    }
+
     /// This answer if it is a refusal, otherwise the next rule's.
     pub fn and_then(self, next: impl FnOnce() -> Verdict) -> Verdict {
         match self {

@@ -98,6 +98,9 @@ mod tests {
             settled: 0,
             expired: 0,
             dead: 0,
+            duplicates: 0,
+            doubtful: 0,
+            forgotten: 0,
         }
     }
 

@@ -77,6 +77,21 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
             "Messages that a consumer refused for good.",
             totals.dead,
         ),
+        (
+            "ferrymq_messages_duplicate_total",
+            "Messages that a bridge brought again and that were not taken again.",
+            totals.duplicates,
+        ),
+        (
+            "ferrymq_messages_doubtful_total",
+            "Messages of bridges that were taken though the audit could not tell if they were new.",
+            totals.doubtful,
+        ),
+        (
+            "ferrymq_audit_forgotten_producers_total",
+            "Producers that audits have forgotten because there were too many.",
+            totals.forgotten,
+        ),
     ] {
         text.family(name, Kind::Counter, help).sample(&[], value);
     }
@@ -132,7 +147,7 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
         }
     }
     type Counter = (&'static str, &'static str, fn(&DestinationSnapshot) -> u64);
-    let counters: [Counter; 5] = [
+    let counters: [Counter; 6] = [
         ("ferrymq_destination_enqueued_total", "Messages taken in.", |one| one.enqueued),
         ("ferrymq_destination_dispatched_total", "Messages handed to consumers.", |one| {
             one.dispatched
@@ -147,6 +162,11 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
             "ferrymq_destination_dead_lettered_total",
             "Messages that a consumer refused for good.",
             |one| one.dead,
+        ),
+        (
+            "ferrymq_destination_duplicate_total",
+            "Messages that a bridge brought again and that were not taken again.",
+            |one| one.duplicates,
         ),
     ];
     for (name, help, value) in counters {

@@ -9,10 +9,8 @@ use crate::admin::answers::{
     LinkAnswer, LinksAnswer,
 };
 use crate::cli::columns::Columns;
+use crate::cli::plain::{plain, shown};
 use crate::cli::quantities::{bytes, duration};
-
-/// Characters of a name that are shown: what clients call themselves can be long.
-const WIDEST: usize = 60;
 
 /// The kind of a connection that does not leave the process.
 const IN_PROCESS: &str = "in_process";
@@ -192,20 +190,6 @@ fn called(connection: &ConnectionAnswer) -> String {
 
 fn age(millis: u64) -> String {
     duration(Duration::from_millis(millis))
-}
-
-/// A text of others, short enough for a column.
-fn shown(text: &str) -> String {
-    let plain = plain(text);
-    if plain.chars().count() <= WIDEST {
-        return plain;
-    }
-    plain.chars().take(WIDEST - 1).chain(['…']).collect()
-}
-
-/// A text of others, without what a terminal would take for orders.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

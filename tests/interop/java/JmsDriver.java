@@ -12,6 +12,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Enumeration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -101,10 +102,20 @@ public final class JmsDriver {
                 return done();
             }
             case "unsubscribe": on(call, Session.class).unsubscribe(text(call, "subscription")); return done();
-            case "browse": {
+            case "browser": {
                 Queue queue = (Queue) destination(text(call, "from"));
-                int found = Collections.list(on(call, Session.class).createBrowser(queue).getEnumeration()).size();
-                return NODES.numberNode(found);
+                String selector = call.has("selector") ? text(call, "selector") : null;
+                named.put(text(call, "as"), on(call, Session.class).createBrowser(queue, selector).getEnumeration());
+                return done();
+            }
+            case "browse": {
+                Enumeration<?> messages = on(call, Enumeration.class);
+                ArrayNode bodies = NODES.arrayNode();
+                int most = call.path("count").asInt(Integer.MAX_VALUE);
+                while (bodies.size() < most && messages.hasMoreElements()) {
+                    bodies.add(Messages.describe((Message) messages.nextElement()).get("body"));
+                }
+                return bodies;
             }
             case "commit": on(call, Session.class).commit(); return done();
             case "rollback": on(call, Session.class).rollback(); return done();
@@ -134,6 +145,10 @@ public final class JmsDriver {
                 if (message == null) return NODES.nullNode();
                 received.computeIfAbsent(text(call, "on"), name -> Collections.synchronizedList(new ArrayList<>())).add(message);
                 return Messages.describe(message);
+            }
+            case "receive_now": {
+                Message message = on(call, MessageConsumer.class).receiveNoWait();
+                return message == null ? NODES.nullNode() : Messages.describe(message);
             }
             case "receive_many": return Numbered.receive(on(call, MessageConsumer.class), call);
             case "acknowledge": {

@@ -18,6 +18,19 @@ use crate::text::Text;
 /// What ActiveMQ counts for a message besides its content and its properties.
 const MINIMUM_SIZE: usize = 1024;
 
+/// Where a message began: its identity, read in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The connection of the producer that sent it first.
+    pub connection: &'a [u8],
+    /// That producer's session.
+    pub session: i64,
+    /// Its number in the session.
+    pub producer: i64,
+    /// Its number among that producer's messages.
+    pub sequence: i64,
+}
+
 impl Message {
     /// Whether it must survive a restart of the broker.
     #[inline]
@@ -92,6 +105,12 @@ impl Message {
     /// Whether this is its identity. Allocates nothing.
     pub fn has_id(&self, id: &MessageId) -> bool {
         self.holds_id(id).unwrap_or_default()
+    }
+
+    /// The producer that sent it first, and its number there, as its identity tells; `None` for an
+    /// identity without a producer. Allocates nothing.
+    pub fn origin(&self) -> Option<Origin<'_>> {
+        self.read_origin().ok().flatten()
     }
 
     /// Whether this producer sent it here. Allocates nothing.
@@ -206,17 +225,23 @@ impl Message {
 
     /// Whether this broker has forwarded it. Allocates nothing.
     pub fn broker_path_contains(&self, broker: &BrokerId) -> bool {
+        self.broker_path_names().any(|name| name == broker.value.as_ref().map(Text::as_bytes))
+    }
+
+    /// How often this broker has forwarded it. Allocates nothing.
+    pub fn broker_path_visits(&self, broker: &BrokerId) -> usize {
         let wanted = broker.value.as_ref().map(Text::as_bytes);
+        self.broker_path_names().filter(|name| *name == wanted).count()
+    }
+
+    /// The names of the brokers that have forwarded it, in order, as they are on the wire; absent
+    /// brokers are passed over. Allocates nothing.
+    pub fn broker_path_names(&self) -> impl Iterator<Item = Option<&[u8]>> {
         let mut input = Input::new(self.field(Slot::BrokerPath).get(3..).unwrap_or_default());
-        let mut found = || {
-            for _ in 0..self.broker_path_len() {
-                if optional(&mut input)?.is_some() && raw_string(&mut input)? == wanted {
-                    return Ok(true);
-                }
-            }
-            Ok::<_, DecodeError>(false)
-        };
-        found().unwrap_or_default()
+        (0..self.broker_path_len()).filter_map(move |_| {
+            let present = optional(&mut input).ok().flatten();
+            present.and_then(|_| raw_string(&mut input).ok())
+        })
     }
 
     /// The content as it came: in the form of its kind, and deflated if `compressed`.
@@ -297,6 +322,22 @@ impl Message {
     /// A present byte array, without its flag and its length.
     fn byte_array(&self, slot: Slot) -> Option<&[u8]> {
         self.field(slot).get(5..)
+    }
+
+    fn read_origin(&self) -> Result<Option<Origin<'_>>, DecodeError> {
+        let mut input = Input::new(self.field(Slot::MessageId));
+        if optional(&mut input)?.is_none() {
+            return Ok(None);
+        }
+        if self.form().version >= 10 {
+            raw_string(&mut input)?;
+        }
+        if optional(&mut input)?.is_none() {
+            return Ok(None);
+        }
+        let Some(connection) = raw_string(&mut input)? else { return Ok(None) };
+        let (producer, session, sequence) = (input.i64()?, input.i64()?, input.i64()?);
+        Ok(Some(Origin { connection, session, producer, sequence }))
     }
 
     /// Compares the identity on the wire, part by part.

@@ -6,6 +6,7 @@ mod forward;
 mod held;
 mod kind;
 
+pub use accessors::Origin;
 pub use fields::MessageFields;
 pub use held::Message;
 pub use kind::MessageKind;

@@ -1,0 +1,149 @@
+//! What a queue holds and who could take it, copied out of its lock to be judged at leisure.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::ids::MessageId;
+use ferrymq_openwire::message::Message;
+
+use super::admission::{Admission, NotAdmitted};
+use super::effects::SubscriptionKey;
+use super::entry::Entry;
+use super::queue::Queue;
+
+/// A message that a queue holds.
+#[derive(Debug, Clone)]
+pub struct HeldMessage {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Its place in the queue's order.
+    pub sequence: i64,
+    /// How often it has been delivered before.
+    pub redeliveries: i32,
+}
+
+/// A queue's subscription at one moment.
+#[derive(Debug, Clone)]
+pub struct SubscriptionInsight {
+    /// Which.
+    pub key: SubscriptionKey,
+    /// Consumers of a higher priority are served first while they have room.
+    pub priority: i8,
+    /// Whether it is a bridge's.
+    pub network: bool,
+    /// How many messages may be outstanding.
+    pub prefetch: usize,
+    /// How many are.
+    pub in_flight: usize,
+    /// The one of them that was dispatched first.
+    pub oldest: Option<HeldMessage>,
+    /// When something was settled last, in milliseconds since 1970; 0: never.
+    pub settled_at: i64,
+    /// Whether it has room for another message.
+    pub has_room: bool,
+    /// What it may get.
+    pub admission: Admission,
+}
+
+/// Why a waiting message does not go to a subscription.
+#[derive(Debug, Clone)]
+pub enum Obstacle {
+    /// It may not have it.
+    NotAdmitted(NotAdmitted),
+    /// It has as many unsettled messages as it may have.
+    WindowFull,
+    /// It has not asked for one (prefetch 0).
+    NotAsked,
+}
+
+impl SubscriptionInsight {
+    /// Why a waiting message does not go there; none: it does, as soon as it is its turn.
+    ///
+    /// What would refuse the message for good comes before what only holds it up.
+    pub fn obstacle(&self, held: &HeldMessage) -> Option<Obstacle> {
+        match self.admission.check(&held.message, held.redeliveries) {
+            Err(reason) => Some(Obstacle::NotAdmitted(reason)),
+            Ok(()) if self.has_room => None,
+            Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
+            Ok(()) => Some(Obstacle::WindowFull),
+        }
+    }
+}
+
+impl Queue {
+    /// The first `most` messages that wait, from a place on; what costs time under the queue's lock
+    /// is bounded by it.
+    pub fn first_waiting(&self, from: i64, most: usize) -> Vec<HeldMessage> {
+        let mut found = Vec::new();
+        let mut at = from;
+        while found.len() < most
+            && let Some(entry) = self.waiting_from(at)
+        {
+            at = entry.sequence.saturating_add(1);
+            found.push(held(entry));
+        }
+        found
+    }
+
+    /// Looks for a message among up to `most` that wait, from a place on.
+    pub fn find_waiting(&self, id: &MessageId, from: i64, most: usize) -> Search<HeldMessage> {
+        let mut at = from;
+        for _ in 0..most {
+            let Some(entry) = self.waiting_from(at) else { return Search::NotThere };
+            if entry.message.has_id(id) {
+                return Search::Found(held(entry));
+            }
+            at = entry.sequence.saturating_add(1);
+        }
+        Search::GoOnFrom(at)
+    }
+
+    /// Looks for a message among the first `most` that are dispatched and not settled.
+    pub fn find_dispatched(
+        &self,
+        id: &MessageId,
+        most: usize,
+    ) -> Option<(SubscriptionKey, HeldMessage)> {
+        let all = self
+            .standing()
+            .flat_map(|(key, _, window)| window.entries().map(move |entry| (key, entry)));
+        all.take(most)
+            .find(|(_, entry)| entry.message.has_id(id))
+            .map(|(key, entry)| (key, held(entry)))
+    }
+
+    /// The first `most` subscriptions.
+    pub fn insight(&self, most: usize) -> Vec<SubscriptionInsight> {
+        let all = self.standing().take(most);
+        all.map(|(key, asked, window)| SubscriptionInsight {
+            key,
+            priority: asked.priority,
+            network: asked.network,
+            prefetch: window.prefetch(),
+            in_flight: window.len(),
+            oldest: window.entries().next().map(held),
+            settled_at: window.settled_at(),
+            has_room: window.has_room(),
+            admission: asked.admission.clone(),
+        })
+        .collect()
+    }
+}
+
+/// How far a search has come.
+#[derive(Debug, Clone)]
+pub enum Search<T> {
+    /// There it is.
+    Found(T),
+    /// Not so far; the rest begins at this place.
+    GoOnFrom(i64),
+    /// It is not there.
+    NotThere,
+}
+
+fn held(entry: &Entry) -> HeldMessage {
+    HeldMessage {
+        message: Arc::clone(&entry.message),
+        sequence: entry.sequence,
+        redeliveries: entry.redeliveries,
+    }
+}

@@ -1,0 +1,107 @@
+//! Looking into a queue, for whoever explains why a message waits.
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::{ConsumerId, MessageId};
+
+use super::broker::Broker;
+use super::directory::Living;
+use super::queue_handle::QueueHandle;
+use crate::destination::{HeldMessage, Search, SubscriptionInsight, SubscriptionKey};
+
+/// How many subscriptions are looked at.
+const MOST_SUBSCRIPTIONS: usize = 200;
+/// How many messages that wait are looked at, to be told apart by what holds them up.
+const MOST_MESSAGES: usize = 1_000;
+/// How many messages are gone through under a queue's lock at a time.
+const AT_A_TIME: usize = 2_000;
+/// How many messages are gone through in search of one.
+const MOST_SEARCHED: usize = 1_000_000;
+/// How many dispatched messages are gone through, at once.
+const MOST_DISPATCHED: usize = 20_000;
+
+/// A queue at one moment, and what could move its messages.
+#[derive(Debug, Clone)]
+pub struct QueueInsight {
+    /// Messages that wait.
+    pub waiting: usize,
+    /// Messages dispatched and not settled.
+    pub in_flight: usize,
+    /// Bytes that its messages hold.
+    pub memory_used: u64,
+    /// Bytes that they may hold.
+    pub memory_limit: u64,
+    /// Whether producers have to wait, be it for the queue or for the whole broker.
+    pub full: bool,
+    /// The first messages that wait.
+    pub first: Vec<HeldMessage>,
+    /// Subscriptions, with their consumers.
+    pub subscriptions: Vec<(ConsumerId, SubscriptionInsight)>,
+    /// How many subscriptions there are beside those.
+    pub further_subscriptions: usize,
+    /// The message that was asked for.
+    pub sought: Option<Sought>,
+}
+
+/// Where a message is that was asked for.
+#[derive(Debug, Clone)]
+pub enum Sought {
+    /// It waits.
+    Waiting(HeldMessage),
+    /// It was dispatched and is not settled.
+    Dispatched(SubscriptionKey, HeldMessage),
+    /// It is not in the queue, as far as that was gone through.
+    NotFound {
+        /// Whether all of the queue was.
+        searched_all: bool,
+    },
+}
+
+impl Broker {
+    /// Looks into a queue; `None` if none of that address lives. The time that its lock is held for
+    /// is bounded, however much it holds.
+    pub fn queue_insight(
+        &self,
+        address: &Destination,
+        id: Option<&MessageId>,
+    ) -> Option<QueueInsight> {
+        let Living::Queue(queue) = self.directory.find(address)? else { return None };
+        let sought = id.map(|id| seek(&queue, id));
+        let account = queue.account();
+        let (broker, own) = (&self.memory, (account.used(), account.limit()));
+        let mut insight = queue.look(|queue, consumer| {
+            let subscriptions = queue.insight(MOST_SUBSCRIPTIONS).into_iter();
+            let subscriptions =
+                subscriptions.map(|one| (consumer(one.key).unwrap_or_default(), one));
+            QueueInsight {
+                waiting: queue.pending(),
+                in_flight: queue.in_flight(),
+                memory_used: own.0,
+                memory_limit: own.1.min(broker.limit()),
+                full: own.0 >= own.1 || broker.used() >= broker.limit(),
+                first: queue.first_waiting(i64::MIN, MOST_MESSAGES),
+                subscriptions: subscriptions.collect(),
+                further_subscriptions: queue.subscriptions().saturating_sub(MOST_SUBSCRIPTIONS),
+                sought: None,
+            }
+        });
+        insight.sought = sought;
+        Some(insight)
+    }
+}
+
+/// Looks for a message, letting go of the lock again and again.
+fn seek(queue: &QueueHandle, id: &MessageId) -> Sought {
+    let dispatched = queue.look(|queue, _| queue.find_dispatched(id, MOST_DISPATCHED));
+    if let Some((key, held)) = dispatched {
+        return Sought::Dispatched(key, held);
+    }
+    let mut from = i64::MIN;
+    for _ in 0..MOST_SEARCHED / AT_A_TIME {
+        match queue.look(|queue, _| queue.find_waiting(id, from, AT_A_TIME)) {
+            Search::Found(held) => return Sought::Waiting(held),
+            Search::NotThere => return Sought::NotFound { searched_all: true },
+            Search::GoOnFrom(next) => from = next,
+        }
+    }
+    Sought::NotFound { searched_all: false }
+}
