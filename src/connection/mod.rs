@@ -1,6 +1,7 @@
 //! The broker's side of each link: its peer's sessions, producers and consumers.
 
 mod consume;
+mod duplex;
 mod listener;
 mod open;
 mod parked;
@@ -14,6 +15,7 @@ mod roster;
 mod serve;
 mod synchronises;
 
+pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

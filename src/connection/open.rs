@@ -9,7 +9,7 @@ use ferrymq_openwire::commands::{
 };
 use ferrymq_openwire::text::Text;
 
-use super::peer::{Outcome, Peer};
+use super::peer::{Duplex, Outcome, Peer};
 use super::refusal::Refusal;
 use super::synchronises::Synchronises;
 use crate::routing::Broker;
@@ -51,9 +51,10 @@ impl Peer {
         self.client = Some(client);
         self.former = former;
         if self.permits.is_some() {
-            // A bridge of our own takes up what its predecessors left.
-            self.tell_durables(|info| info.network_subscription);
+            // A bridge of our own takes up what its predecessors left, and tells the far broker.
+            self.tell(self.broker.durable_consumers());
         }
+        self.admit_bridge()?;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -70,12 +71,6 @@ impl Peer {
         if self.is_network {
             return Err(Refusal::protocol("a second BrokerInfo on one connection"));
         }
-        if info.duplex_connection {
-            return Err(Refusal::protocol(
-                "duplex bridges are not supported yet: configure a one-way network connector on \
-                 each broker",
-            ));
-        }
         if info.slave_broker {
             return Err(Refusal::protocol("replication to a slave broker is not supported"));
         }
@@ -84,6 +79,9 @@ impl Peer {
         self.is_network = true;
         self.synchronises = Synchronises::asked(info, self.version);
         self.entry.is_of_broker(info);
+        if info.duplex_connection {
+            self.duplex = Duplex::Wanted(Box::new(info.clone()));
+        }
         Ok(Outcome::Done)
     }
 
@@ -98,7 +96,7 @@ impl Peer {
         }
         match self.synchronises.take() {
             None => {}
-            Some(Synchronises::Durables) => self.tell_durables(|_| true),
+            Some(Synchronises::Durables) => self.tell(self.broker.durable_consumers()),
             Some(Synchronises::Topics) => {
                 let mut told = self.broker.durable_consumers();
                 told.extend(self.broker.topic_consumers());
@@ -107,18 +105,23 @@ impl Peer {
         }
     }
 
-    fn tell_durables(&self, which: impl Fn(&ConsumerInfo) -> bool) {
-        let mut told = self.broker.durable_consumers();
-        told.retain(which);
-        self.tell(told);
-    }
-
     fn tell(&self, consumers: Vec<ConsumerInfo>) {
         self.outbox.push(Command::BrokerSubscriptionInfo(Box::new(BrokerSubscriptionInfo {
             broker_name: Some(Text::from(self.broker.identity().name.as_str())),
             subscription_infos: Some(consumers.into_iter().map(Some).collect()),
             ..BrokerSubscriptionInfo::default()
         })));
+    }
+
+    /// The peer is let in: it may have the bridge back that it asked for.
+    fn admit_bridge(&mut self) -> Result<(), Refusal> {
+        let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
+        let Some(bridges) = &self.bridges_back else {
+            return Err(Refusal::protocol("a duplex bridge needs a link of its own"));
+        };
+        let bridge = bridges.admit(&info).map_err(Refusal::protocol)?;
+        self.duplex = Duplex::Admitted(bridge);
+        Ok(())
     }
 
     pub(super) fn add_session(&mut self, info: &SessionInfo) -> Result<Outcome, Refusal> {

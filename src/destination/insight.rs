@@ -114,16 +114,22 @@ impl Queue {
     /// The first `most` subscriptions.
     pub fn insight(&self, most: usize) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
-        all.map(|(key, asked, window)| SubscriptionInsight {
-            key,
-            priority: asked.priority,
-            network: asked.network,
-            prefetch: window.prefetch(),
-            in_flight: window.len(),
-            oldest: window.entries().next().map(held),
-            settled_at: window.settled_at(),
-            has_room: window.has_room(),
-            admission: asked.admission.clone(),
+        all.map(|(key, asked, window)| {
+            let (prefetch, has_room) = match &asked.shared {
+                Some((shared, _)) => shared.room(),
+                None => (window.prefetch(), window.has_room()),
+            };
+            SubscriptionInsight {
+                key,
+                priority: asked.priority,
+                network: asked.network,
+                prefetch,
+                in_flight: window.len(),
+                oldest: window.entries().next().map(held),
+                settled_at: window.settled_at(),
+                has_room,
+                admission: asked.admission.clone(),
+            }
         })
         .collect()
     }

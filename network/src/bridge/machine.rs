@@ -1,11 +1,14 @@
 //! A bridge as a plain machine: commands and time in, commands and events out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
 };
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
@@ -14,17 +17,18 @@ use super::advised::News;
 use super::effects::{Effects, Event};
 use super::forwarder::{ForwardCounts, RemoteFailing};
 use super::introduction;
+use super::liveness::Due;
 use super::outgoing::Outgoing;
 use super::phase::{BridgeEnd, Phase};
 use super::refusal::shown;
-use super::settings::{BridgeSettings, EndIds};
+use super::settings::{BridgeSettings, EndIds, Role};
 use super::window::NOTHING_DELIVERED;
 use super::work::Work;
 use crate::demand::table::DemandChange;
 use crate::local_broker::BrokerIdentity;
 
-/// How long each step of the opening may take.
-pub const OPENING_LIMIT: Duration = Duration::from_secs(30);
+/// Since which version brokers tell each other of durable subscriptions.
+const FIRST_WITH_SYNC: u8 = 12;
 /// How long a stopping bridge waits for what the remote broker has not confirmed.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -48,6 +52,8 @@ pub struct Bridge {
     awaited: Option<i32>,
     /// Durable subscriptions of bridges that the local broker told of while it was opened.
     kept: Vec<ConsumerInfo>,
+    /// Those that the remote broker told of, until they are looked at.
+    theirs: Option<Vec<ConsumerInfo>>,
     /// Exists from the moment that the remote broker is known.
     work: Option<Box<Work>>,
 }
@@ -61,19 +67,23 @@ pub struct BridgeCounts {
     pub in_flight: usize,
     /// Demand subscriptions.
     pub demands: usize,
+    /// When the remote broker answered last.
+    pub proven: Option<Instant>,
 }
 
 impl Bridge {
     /// A bridge over a link to a remote broker that was just made.
     pub fn new(settings: BridgeSettings, now: Instant) -> Self {
+        let until = now + settings.config.link_timeout;
         Self {
             settings,
-            phase: Phase::WaitingForBrokerInfo { until: now + OPENING_LIMIT },
+            phase: Phase::WaitingForBrokerInfo { until },
             local: Outgoing::default(),
             remote: Outgoing::default(),
             events: Vec::new(),
             awaited: None,
             kept: Vec::new(),
+            theirs: None,
             work: None,
         }
     }
@@ -90,15 +100,24 @@ impl Bridge {
             forwards: work.forwarder.counts(),
             in_flight: work.forwarder.in_flight(),
             demands: work.demand.len(),
+            proven: work.liveness.proven(),
         }
+    }
+
+    /// Whether so much is on its way to the remote broker that the local one should not be asked
+    /// for more.
+    pub fn is_full(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.forwarder.is_full())
     }
 
     /// When [`handle_tick`](Self::handle_tick) has something to do.
     pub fn next_tick(&self) -> Option<Instant> {
-        let work = self.work.as_ref().and_then(|work| work.forwarder.next_tick());
+        let work = self.work.as_ref();
+        let forwarder = work.and_then(|work| work.forwarder.next_tick());
+        let liveness = work.and_then(|work| work.liveness.next_tick());
         match self.phase {
             Phase::Over { .. } => None,
-            _ => [self.phase.until(), work].into_iter().flatten().min(),
+            _ => [self.phase.until(), forwarder, liveness].into_iter().flatten().min(),
         }
     }
 
@@ -153,12 +172,16 @@ impl Bridge {
             Command::ExceptionResponse(refusal) => {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
             }
-            Command::MessageDispatch(advisory) => self.advised(&advisory, now),
             Command::BrokerSubscriptionInfo(theirs) => {
-                let theirs: Vec<_> =
-                    theirs.subscription_infos.into_iter().flatten().flatten().collect();
-                self.synchronised(&theirs, now);
+                self.theirs =
+                    Some(theirs.subscription_infos.into_iter().flatten().flatten().collect());
+                self.synchronise(now);
             }
+            Command::MessageDispatch(advisory) => {
+                self.advised(advisory.destination, advisory.message, now);
+            }
+            // ActiveMQ's bridge at the other end of a duplex link forwards its advisories.
+            Command::Message(advisory) => self.advised(advisory.destination(), Some(advisory), now),
             Command::ConnectionError(error) => {
                 self.end(BridgeEnd::RemoteRefused(shown(error.exception.as_ref())));
             }
@@ -176,10 +199,11 @@ impl Bridge {
         if let Some(work) = &mut self.work {
             work.forwarder.tick(now, &mut self.local, &mut self.remote);
         }
+        self.prove(now);
         if self.phase.until().is_none_or(|until| now < until) {
             return;
         }
-        let seconds = OPENING_LIMIT.as_secs();
+        let seconds = self.settings.config.link_timeout.as_secs();
         match self.phase {
             Phase::WaitingForBrokerInfo { .. } => self.end(BridgeEnd::RemoteSilent { seconds }),
             Phase::OpeningLocal { .. } => self.end(BridgeEnd::LocalSilent { seconds }),
@@ -203,6 +227,7 @@ impl Bridge {
             (Phase::Live { .. } | Phase::OpeningRemote { .. }, Some(work)) => {
                 let until = now + STOP_LIMIT;
                 work.forwarder.drain(until);
+                work.liveness.rest();
                 self.phase = Phase::Draining { until };
             }
             _ => self.end(BridgeEnd::Stopped),
@@ -211,6 +236,24 @@ impl Bridge {
 
     fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over { .. })
+    }
+
+    /// Asks the remote broker for proof that it lives, and ends when none comes.
+    fn prove(&mut self, now: Instant) {
+        let (Phase::Live { .. }, Some(work)) = (&self.phase, &mut self.work) else { return };
+        match work.liveness.due(now) {
+            Due::Nothing => {}
+            Due::Question => work.liveness.ask(now, &mut self.remote),
+            // It holds our messages, and reads nothing before there is room for them. If its link
+            // is dead, the transport's keep-alives tell.
+            Due::Verdict if work.forwarder.in_flight() > 0 && !self.settings.remote_reads_on => {
+                work.liveness.extend(now);
+            }
+            Due::Verdict => {
+                let seconds = self.settings.config.link_timeout.as_secs();
+                self.end(BridgeEnd::RemoteDeaf { seconds });
+            }
+        }
     }
 
     /// The remote broker says who it is.
@@ -234,7 +277,8 @@ impl Bridge {
         self.awaited = Some(request);
         self.work = Some(Box::new(work));
         self.events.push(Event::RemoteKnown(remote.clone()));
-        self.phase = Phase::OpeningLocal { remote, until: now + OPENING_LIMIT };
+        let until = now + self.settings.config.link_timeout;
+        self.phase = Phase::OpeningLocal { remote, until };
     }
 
     fn local_answered(&mut self, command: i32, answer: Result<(), String>, now: Instant) {
@@ -264,36 +308,49 @@ impl Bridge {
     fn open_remote(&mut self, remote: BrokerIdentity, now: Instant) {
         let Some(work) = &mut self.work else { return };
         let ids = &work.remote_ids;
-        self.awaited = Some(introduction::to_remote(&self.settings, ids, &mut self.remote));
-        self.phase = Phase::OpeningRemote { remote, until: now + OPENING_LIMIT };
+        self.awaited = introduction::to_remote(&self.settings, ids, &mut self.remote);
+        if self.awaited.is_none() {
+            work.liveness.ask(now, &mut self.remote);
+        }
+        let until = now + self.settings.config.link_timeout;
+        self.phase = Phase::OpeningRemote { remote, until };
         for pattern in &self.settings.config.statically_included {
             let permitted = self.settings.permits.verdict(pattern.address());
             if permitted.may_cross() {
                 work.demand.stand(pattern, &mut work.changes);
             }
         }
-        work.restore(&std::mem::take(&mut self.kept), &self.settings);
+        let kept = std::mem::take(&mut self.kept);
+        work.restore(&kept, &self.settings);
+        let told =
+            self.settings.role != Role::OneWay && self.settings.remote_version >= FIRST_WITH_SYNC;
+        if told && self.settings.config.synchronises_durables() {
+            // The far broker's bridge to here does as this one: it asks nobody.
+            self.remote.push(introduction::durables(&self.settings, kept));
+        }
         self.apply_changes(now);
+        self.synchronise(now);
     }
 
-    /// The remote broker tells of all its durable subscriptions.
-    fn synchronised(&mut self, theirs: &[ConsumerInfo], now: Instant) {
+    /// Compares durable demand with what the remote broker told of, once the bridge serves.
+    fn synchronise(&mut self, now: Instant) {
         let follows = self.settings.config.synchronises_durables();
         let serves = matches!(self.phase, Phase::OpeningRemote { .. } | Phase::Live { .. });
-        if let (true, true, Some(work)) = (follows, serves, &mut self.work) {
+        if let (true, true, Some(work)) = (follows, serves, &mut self.work)
+            && let Some(theirs) = self.theirs.take()
+        {
             let events = &mut self.events;
-            work.synchronise(theirs, &self.settings, &mut self.local, events);
+            work.synchronise(&theirs, &self.settings, &mut self.local, events);
             self.apply_changes(now);
         }
     }
 
     fn remote_answered(&mut self, command: i32, now: Instant) {
-        if self.awaited == Some(command) {
-            self.confirm(now);
+        let Some(work) = &mut self.work else { return };
+        if work.liveness.answered(command, now) || self.awaited == Some(command) {
+            return self.confirm(now);
         }
-        if let Some(work) = &mut self.work {
-            work.forwarder.confirmed(command);
-        }
+        work.forwarder.confirmed(command);
     }
 
     fn remote_refused(&mut self, command: i32, exception: Option<&Throwable>, now: Instant) {
@@ -301,6 +358,9 @@ impl Bridge {
             return self.end(BridgeEnd::RemoteRefused(shown(exception)));
         }
         let Some(work) = &mut self.work else { return };
+        if work.liveness.answered(command, now) {
+            return self.confirm(now);
+        }
         let events = &mut self.events;
         let outcome = work.forwarder.refused(command, exception, now, &mut self.local, events);
         if let Err(RemoteFailing(reason)) = outcome {
@@ -313,6 +373,9 @@ impl Bridge {
         if let Phase::OpeningRemote { remote, .. } = &self.phase {
             self.events.push(Event::Live(remote.clone()));
             self.awaited = None;
+            if let Some(work) = &mut self.work {
+                work.liveness.begin(now);
+            }
             self.phase = Phase::Live { remote: remote.clone(), since: now };
         }
     }
@@ -323,18 +386,23 @@ impl Bridge {
         work.forwarder.dispatched(dispatch, overlap, &mut self.remote, &mut self.events);
     }
 
-    fn advised(&mut self, advisory: &MessageDispatch, now: Instant) {
+    fn advised(
+        &mut self,
+        topic: Option<Destination>,
+        advisory: Option<Arc<Message>>,
+        now: Instant,
+    ) {
         if matches!(self.phase, Phase::Draining { .. }) {
             return;
         }
         // An advisory proves as well as the response that the remote broker took the opening.
         self.confirm(now);
         let Some(work) = &mut self.work else { return };
-        if let Some(ack) = work.advisory_acks.count(advisory) {
+        if let Some(ack) = work.advisory_acks.count(topic, advisory.as_deref()) {
             self.remote.push(Command::from(ack));
         }
-        let Some(message) = &advisory.message else { return };
-        match News::of(message) {
+        let Some(message) = advisory else { return };
+        match News::of(&message) {
             News::Consumer(info) => {
                 work.consumer_came(&info, &mut self.local, &mut self.events);
             }

@@ -12,8 +12,9 @@ use super::advised::AdvisoryAcks;
 use super::by_number::ByNumber;
 use super::effects::Event;
 use super::forwarder::{ForwardTerms, Forwarder};
+use super::liveness::Liveness;
 use super::outgoing::Outgoing;
-use super::settings::{BridgeSettings, EndIds};
+use super::settings::{BridgeSettings, EndIds, Role};
 use crate::broker_path::{self, WirePath};
 use crate::composite;
 use crate::config::NetworkConnectorConfig;
@@ -32,6 +33,7 @@ pub(super) struct Work {
     rule: DemandRule,
     pub(super) demand: DemandTable,
     pub(super) forwarder: Forwarder,
+    pub(super) liveness: Liveness,
     pub(super) advisory_acks: AdvisoryAcks,
     /// Demand subscriptions that the local broker has not confirmed, by request.
     pub(super) subscribing: ByNumber<i32, DemandNumber>,
@@ -59,8 +61,10 @@ impl Work {
                 own: settings.local.id.clone(),
                 permits: settings.permits.clone(),
                 filter: policy.filter(),
-                always_sync_send: config.always_sync_send,
+                // Only what is confirmed can be counted, and a duplex link needs its count.
+                always_sync_send: config.always_sync_send || settings.role != Role::OneWay,
             }),
+            liveness: Liveness::new(config.link_timeout, remote_ids.producer()),
             demand: DemandTable::new(policy),
             advisory_acks: AdvisoryAcks::new(
                 remote_ids.advisory_consumer(),
@@ -127,13 +131,9 @@ impl Work {
     }
 
     fn left_by_predecessor(&self, info: &ConsumerInfo, settings: &BridgeSettings) -> bool {
-        let BridgeSettings { local, config, .. } = settings;
         let client = info.client_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        let connector = connector_of(&client, &self.remote.name, &local.name);
-        let ours = |name| {
-            name == config.name || !config.other_connectors.iter().any(|other| other == name)
-        };
-        is_of_bridge(info) && connector.is_some_and(ours)
+        let connector = connector_of(&client, &self.remote.name, &settings.local.name);
+        is_of_bridge(info) && connector.is_some_and(|name| settings.succeeds(name))
     }
 
     /// The remote broker tells of all its durable subscriptions.
