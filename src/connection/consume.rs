@@ -19,8 +19,12 @@ impl Peer {
             return Err(Refusal::state("the consumer has no identifier"));
         };
         self.check_session(id.session_id)?;
-        if self.consumers.contains_key(id) {
-            // A client that failed over declares again what it has.
+        if let Some(known) = self.consumers.get(id) {
+            // A client that failed over declares again what it has; a bridge of our own, whose
+            // demand has come to be reached another way.
+            if self.permits.is_some() {
+                self.broker.describe_anew(&known.subscription, info);
+            }
             return Ok(Outcome::Done);
         }
         if self.consumers.len() >= MOST_CONSUMERS {
@@ -39,6 +43,7 @@ impl Peer {
         let number = self.consumers_so_far;
         let consumer = Consumer { subscription, window, retained, number, pull_until: None };
         self.consumers.insert(id.clone(), consumer);
+        self.synchronise(info);
         Ok(Outcome::Done)
     }
 

@@ -13,6 +13,7 @@ mod pulls;
 mod refusal;
 mod roster;
 mod serve;
+mod synchronises;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};

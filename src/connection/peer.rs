@@ -19,6 +19,7 @@ use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
+use super::synchronises::Synchronises;
 use super::windows::Windows;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
@@ -48,6 +49,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// What its bridge still waits to be told.
+    pub(super) synchronises: Option<Synchronises>,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -140,6 +143,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            synchronises: None,
             entry,
             client: None,
             sessions: BTreeSet::new(),
@@ -222,6 +226,8 @@ impl Peer {
                     // What a client that failed over says first: that it will do so again.
                     | Command::ConnectionControl(_)
                     | Command::BrokerInfo(_)
+                    // ActiveMQ's bridges send it there already; it is of use to duplex ones only.
+                    | Command::BrokerSubscriptionInfo(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
             )

@@ -101,11 +101,15 @@ impl Node {
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
 
+        let names: Vec<String> =
+            config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
         let connectors: Vec<NetworkConnectorHandle> = config
             .network_connectors
             .into_iter()
             .zip(1u64..)
-            .map(|(connector, number)| {
+            .map(|(mut connector, number)| {
+                connector.other_connectors =
+                    names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
                     connector,
                     Arc::clone(&local),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::board::LinkBoard;
 use super::handle::{LinkProspect, LinkWatch, Terms};
 use super::status::{LinkState, LinkStatus, MadeBy};
-use super::supervisor::{reads_on, stopped};
+use super::supervisor::{reads_on, stopped, version};
 use super::witness::Witness;
 use crate::bridge::driver;
 use crate::bridge::machine::Bridge;
@@ -108,6 +108,7 @@ impl AdmittedBridge {
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
             remote_reads_on: reads_on(wire.negotiated.as_ref()),
+            remote_version: version(wire.negotiated.as_ref()),
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
