@@ -132,9 +132,9 @@ pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
     let reason = match &status.state {
-        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
-            Some(reason.clone())
-        }
+        LinkState::WaitingToRetry { reason, .. }
+        | LinkState::Standby { reason }
+        | LinkState::GivenUp { reason } => Some(reason.clone()),
         _ => None,
     };
     let in_state = millis(now.saturating_duration_since(status.since));
@@ -179,6 +179,7 @@ fn state(state: &LinkState) -> &'static str {
         LinkState::Handshaking => "handshaking",
         LinkState::Live { .. } => "live",
         LinkState::WaitingToRetry { .. } => "waiting_to_retry",
+        LinkState::Standby { .. } => "standby",
         LinkState::GivenUp { .. } => "given_up",
         LinkState::Stopped => "stopped",
     }

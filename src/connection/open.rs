@@ -38,17 +38,19 @@ impl Peer {
         if self.leaving.is_some() {
             return Err(Refusal::protocol("the former connection over this link still closes"));
         }
+        self.admit_bridge()?;
+        let own = self.permits.is_some().then(|| self.broker.identity().id.clone());
         let (client, former) = self.broker.open_client(
             info.connection_id.as_ref(),
             info.client_id.as_ref(),
             &self.remote,
+            own.as_ref().or(self.bridge_of.as_ref()),
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
-        self.admit_bridge()?;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -71,6 +73,7 @@ impl Peer {
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
+        self.bridge_of.clone_from(&info.broker_id);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));
@@ -78,7 +81,8 @@ impl Peer {
         Ok(Outcome::Done)
     }
 
-    /// The peer is let in: it may have the bridge back that it asked for.
+    /// Whether the peer may have the bridge back that it asked for. It is started when the peer is
+    /// let in.
     fn admit_bridge(&mut self) -> Result<(), Refusal> {
         let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
         let Some(bridges) = &self.bridges_back else {

@@ -8,7 +8,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
 };
-use ferrymq_openwire::ids::{ConsumerId, ProducerId};
+use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// That broker.
+    pub(super) bridge_of: Option<BrokerId>,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -139,6 +141,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            bridge_of: None,
             entry,
             client: None,
             sessions: BTreeSet::new(),
@@ -199,6 +202,7 @@ impl Peer {
                     // What a client that failed over says first: that it will do so again.
                     | Command::ConnectionControl(_)
                     | Command::BrokerInfo(_)
+                    | Command::ConnectionError(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
             )
