@@ -140,6 +140,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         "routing",
         &[
             "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::composite",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::rules",
             "ferrymq_transport::clock",

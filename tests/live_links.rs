@@ -175,11 +175,11 @@ async fn twenty_cuts_and_five_black_holes_in_mid_stream_lose_nothing_in_either_d
     });
     // Every 240 messages of one direction the wire fails, 25 times; each fifth time it goes deaf.
     let fail = |seen: usize| {
-        if seen % 240 != 0 || seen / 240 > 25 {
+        if !seen.is_multiple_of(240) || seen / 240 > 25 {
             return;
         }
         let before = wire.accepted();
-        if (seen / 240) % 5 == 0 {
+        if (seen / 240).is_multiple_of(5) {
             wire.go_deaf();
             wire.accepts_another(before);
             wire.hear_again();

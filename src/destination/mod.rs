@@ -12,8 +12,10 @@ mod effects;
 mod entry;
 mod insight;
 mod memory;
+mod on_request;
 mod queue;
 mod ready;
+mod shared_window;
 mod topic_subscription;
 mod window;
 
@@ -27,4 +29,6 @@ pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};
 pub use queue::{Delivered, Queue, QueueSubscription};
+pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use topic_subscription::{Pending, TopicSubscription};
+pub use window::Outcome;

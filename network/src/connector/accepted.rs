@@ -8,7 +8,7 @@ use std::time::Duration;
 use ferrymq_openwire::commands::BrokerInfo;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::text::Text;
+use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::link::{Link, LinkError};
 use parking_lot::Mutex;
@@ -95,16 +95,11 @@ impl AcceptedBridges {
 
     /// Reads what a peer asks for in its `BrokerInfo`, and whether it is needed. Changes nothing.
     pub fn admit(self: &Arc<Self>, peer: &BrokerInfo) -> Result<AdmittedBridge, AdmitError> {
-        let text = |text: Option<&Text>| {
-            text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let config = Arc::new(asked_for(&text(peer.network_properties.as_ref()))?);
+        let text = peer.network_properties.as_ref();
+        let text = text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+        let config = Arc::new(asked_for(&text)?);
         let link = Claimed {
-            remote: BrokerIdentity {
-                id: peer.broker_id.clone().ok_or(AdmitError::Unnamed)?,
-                name: text(peer.broker_name.as_ref()),
-                url: text(peer.broker_url.as_ref()),
-            },
+            remote: BrokerIdentity::of(peer).ok_or(AdmitError::Unnamed)?,
             connector: config.name.clone(),
             made_by: MadeBy::Peer,
             duplex: Some(Arc::new(config.permits())),
@@ -167,6 +162,7 @@ impl AdmittedBridge {
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
+        board.remote_runs(wire.negotiated.as_ref().and_then(Negotiated::product));
         board.enter(LinkState::Handshaking);
         let Halves { own, served, joined } = split(wire, Some(&peer));
         let place = Place { bridges: Arc::clone(&bridges), number, former, giving_way, claim };

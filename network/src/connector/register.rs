@@ -248,6 +248,7 @@ mod tests {
             id: BrokerId::new(format!("ID:{name}")),
             name: name.to_owned(),
             url: String::new(),
+            admin: None,
         }
     }
 
@@ -333,11 +334,11 @@ mod tests {
     #[tokio::test]
     async fn who_stands_by_learns_when_it_is_needed() {
         let register = Arc::new(LinkRegister::default());
-        let remote = broker("b").id;
-        register.until_peer_links(&remote, &Permits::default(), false).await;
+        let (remote, permits) = (broker("b").id, Permits::default());
+        register.until_peer_links(&remote, &permits, false).await;
         let theirs = register.claim(&broker("a"), link("b", "theirs", Peer)).unwrap();
-        register.until_peer_links(&remote, &Permits::default(), true).await;
-        let waiting = register.until_peer_links(&remote, &Permits::default(), false);
+        register.until_peer_links(&remote, &permits, true).await;
+        let waiting = register.until_peer_links(&remote, &permits, false);
         let losing = async {
             tokio::task::yield_now().await;
             drop(theirs);
