@@ -43,10 +43,13 @@ impl Peer {
         if self.leaving.is_some() {
             return Err(Refusal::protocol("the former connection over this link still closes"));
         }
+        self.admit_bridge()?;
+        let own = self.permits.is_some().then(|| self.broker.identity().id.clone());
         let (client, former) = self.broker.open_client(
             info.connection_id.as_ref(),
             info.client_id.as_ref(),
             &self.remote,
+            own.as_ref().or(self.bridge_of.as_ref()),
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
@@ -57,7 +60,6 @@ impl Peer {
             // A bridge of our own takes up what its predecessors left, and tells the far broker.
             self.tell(self.broker.durable_consumers());
         }
-        self.admit_bridge()?;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -85,6 +87,7 @@ impl Peer {
         }
         self.is_network = true;
         self.synchronises = Synchronises::asked(info, self.version);
+        self.bridge_of.clone_from(&info.broker_id);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));
@@ -120,7 +123,8 @@ impl Peer {
         })));
     }
 
-    /// The peer is let in: it may have the bridge back that it asked for.
+    /// Whether the peer may have the bridge back that it asked for. It is started when the peer is
+    /// let in.
     fn admit_bridge(&mut self) -> Result<(), Refusal> {
         let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
         let Some(bridges) = &self.bridges_back else {

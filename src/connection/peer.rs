@@ -8,7 +8,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
 };
-use ferrymq_openwire::ids::{ConsumerId, ProducerId};
+use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub(super) struct Peer {
     pub(super) is_network: bool,
     /// What its bridge still waits to be told.
     pub(super) synchronises: Option<Synchronises>,
+    /// That broker.
+    pub(super) bridge_of: Option<BrokerId>,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -144,6 +146,7 @@ impl Peer {
             end,
             is_network: false,
             synchronises: None,
+            bridge_of: None,
             entry,
             client: None,
             sessions: BTreeSet::new(),
@@ -228,6 +231,7 @@ impl Peer {
                     | Command::BrokerInfo(_)
                     // ActiveMQ's bridges send it there already; it is of use to duplex ones only.
                     | Command::BrokerSubscriptionInfo(_)
+                    | Command::ConnectionError(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
             )

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_network::LocalBroker;
-use ferrymq_network::connector::{AcceptedBridges, NetworkConnector, NetworkConnectorHandle};
+use ferrymq_network::connector::{
+    AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
+};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
@@ -94,7 +96,9 @@ impl Node {
         let end = CancellationToken::new();
         let local: Arc<dyn LocalBroker> =
             Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
-        let accepted = AcceptedBridges::new(Arc::clone(&local), &world.clock);
+        let register = Arc::<LinkRegister>::default();
+        let accepted =
+            AcceptedBridges::new(Arc::clone(&local), &world.clock, Arc::clone(&register));
         let accepting = connections.with_bridges_back(Arc::new(NodeBridges(Arc::clone(&accepted))));
         for listener in listeners {
             listener.accept_all(accepting.clone(), &tasks, end.clone());
@@ -116,6 +120,7 @@ impl Node {
                     Arc::clone(&world.dialer),
                     world.clock.clone(),
                     world.seed.wrapping_add(number),
+                    Arc::clone(&register),
                 )
             })
             .collect();
