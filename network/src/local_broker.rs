@@ -29,7 +29,8 @@ pub struct BrokerIdentity {
 ///   [`Permits::verdict`](crate::rules::permit::Permits::verdict) says so, for each destination
 ///   that a wildcard reaches; and gets a message only if
 ///   [`forward`](crate::rules::forward::forward) says so, asked with the consumer's
-///   `additionalPredicate`. What is refused stays for other consumers, uncounted and unacked.
+///   `additionalPredicate`, or, of a queue, [`replay`](crate::rules::replay::replay). What is
+///   refused stays for other consumers, uncounted and unacked.
 /// - `RemoveInfo` with a last delivered sequence of -1 gives back what the consumer held, in its
 ///   old order and without raising a redelivery counter; so does the end of the pipe.
 pub trait LocalBroker: Send + Sync + 'static {

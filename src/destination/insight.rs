@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::rules::replay::ReplayPolicy;
+use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
+use super::contender::{Contender, check_return};
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
@@ -42,6 +45,12 @@ pub struct SubscriptionInsight {
     pub has_room: bool,
     /// What it may get.
     pub admission: Admission,
+    /// A bridge's: how many bridges away the consumer is.
+    pub distance: usize,
+    /// A bridge's: how long a message that goes back must have been here, in milliseconds.
+    pub settling: i64,
+    /// A bridge's: when the next message may go back, if its rate is used up.
+    pub next_turn: Option<i64>,
 }
 
 /// Why a waiting message does not go to a subscription.
@@ -56,15 +65,44 @@ pub enum Obstacle {
 }
 
 impl SubscriptionInsight {
-    /// Why a waiting message does not go there; none: it does, as soon as it is its turn.
+    /// Why a waiting message does not go there; none: it does, as soon as it is its turn. `others`
+    /// are the queue's other subscriptions, `replay` is what the queue sends back.
     ///
     /// What would refuse the message for good comes before what only holds it up.
-    pub fn obstacle(&self, held: &HeldMessage) -> Option<Obstacle> {
-        match self.admission.check(&held.message, held.redeliveries) {
+    pub fn obstacle<'a>(
+        &self,
+        held: &HeldMessage,
+        others: impl Iterator<Item = &'a SubscriptionInsight>,
+        replay: &ReplayPolicy,
+        now: i64,
+    ) -> Option<Obstacle> {
+        let (message, redeliveries) = (&*held.message, held.redeliveries);
+        let checked = match self.admission.check(message, redeliveries) {
+            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
+                if replay.replay_when_no_consumers =>
+            {
+                let (to, others) = (self.contender(), others.map(Self::contender));
+                check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
+            }
+            other => other,
+        };
+        match checked {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
+        }
+    }
+}
+
+impl SubscriptionInsight {
+    fn contender(&self) -> Contender<'_> {
+        Contender {
+            admission: &self.admission,
+            network: self.network,
+            browser: false,
+            distance: self.distance,
+            settling: self.settling,
         }
     }
 }
@@ -112,7 +150,7 @@ impl Queue {
     }
 
     /// The first `most` subscriptions.
-    pub fn insight(&self, most: usize) -> Vec<SubscriptionInsight> {
+    pub fn insight(&self, most: usize, now: i64) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
         all.map(|(key, asked, window)| SubscriptionInsight {
             key,
@@ -124,6 +162,9 @@ impl Queue {
             settled_at: window.settled_at(),
             has_room: window.has_room(),
             admission: asked.admission.clone(),
+            distance: asked.distance,
+            settling: asked.settling,
+            next_turn: self.next_turn(key, now),
         })
         .collect()
     }

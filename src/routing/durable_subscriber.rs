@@ -243,6 +243,8 @@ impl DurableSubscriber {
             admission: Admission::default(),
             network: info.network_subscription,
             browser: false,
+            distance: 0,
+            settling: 0,
         };
         let State { queue, effects, .. } = &mut *state;
         let key = queue.subscribe(asked, now, effects);

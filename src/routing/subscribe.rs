@@ -102,7 +102,7 @@ impl Broker {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
         let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0);
-        let admission = Admission::of(info, &self.selectors)?;
+        let admission = Admission::of(info, &self.identity.id, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         if address.kind().is_temporary() {
             self.check_owner(link.client, address)?;
@@ -126,6 +126,8 @@ impl Broker {
                 admission: admission.without_no_local(),
                 network: info.network_subscription,
                 browser: info.browser,
+                distance: info.broker_path.as_ref().map_or(0, Vec::len),
+                settling: 0,
             };
             self.subscribe_queue(address, asked, id, link.outbox)?
         } else {
