@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -193,4 +194,70 @@ fn who_waits_for_a_message_still_gets_it_from_the_next_broker() {
         assert_eq!(got.unwrap_or_else(|error| panic!("{kind:?}: {error:?}"))["body"], "at last");
         assert!(kind != Kind::Ferry || jms.receive_now("k").is_null());
     }
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_wildcard_or_a_list_reads_several_queues_in_every_mode() {
+    on_both(|jms, url| {
+        for (at, ack) in ["auto", "client", "dups_ok", "individual"].into_iter().enumerate() {
+            let branch = |name: &str| format!("queue://shop{at}.{name}");
+            jms.connect("c", url, "auto");
+            send_texts(jms, &branch("north"), &["n1"]);
+            jms.connect("reader", url, ack);
+            jms.consume("all", "reader", &format!("queue://shop{at}.>"));
+            // A queue that comes later, too.
+            send_texts(jms, &branch("south.harbour"), &["s1", "s2"]);
+            let mut seen = BTreeSet::new();
+            for _ in 0..3 {
+                let message = jms.receive("all");
+                if ack == "individual" {
+                    jms.acknowledge("all");
+                }
+                let text = |field: &str| message[field].as_str().unwrap().to_owned();
+                seen.insert((text("destination"), text("body")));
+            }
+            let expected = [("north", "n1"), ("south.harbour", "s1"), ("south.harbour", "s2")];
+            let expected = expected.map(|(name, body)| (branch(name), body.to_owned()));
+            assert_eq!(seen, BTreeSet::from(expected), "{ack}");
+            if ack == "client" {
+                jms.acknowledge("all");
+            }
+            jms.close("reader");
+            // All was settled, each at its queue: only what comes now is there.
+            let list = format!("shop{at}.north,shop{at}.south.harbour");
+            jms.consume("list", "c", &format!("queue://{list}"));
+            send_texts(jms, &branch("north"), &["n2"]);
+            assert_eq!(jms.receive_text("list"), "n2", "{ack}");
+            send_texts(jms, &branch("south.harbour"), &["s3"]);
+            assert_eq!(jms.receive_text("list"), "s3", "{ack}");
+            jms.nothing_comes("list");
+            jms.close("c");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_consumer_of_several_queues_has_one_window() {
+    on_both(|jms, url| {
+        jms.connect_with(json!({"as": "narrow", "url": url, "prefetch": 4}), "client");
+        jms.consume("k", "narrow", "queue://many.*");
+        jms.connect("c", url, "auto");
+        for name in ["a", "b", "c"] {
+            send_texts(jms, &format!("queue://many.{name}"), &["1", "2", "3", "4"]);
+        }
+        // It receives nothing yet, so it holds its window: the rest is for others.
+        let mut left = 0;
+        jms.consume("others", "c", "queue://many.a,many.b,many.c");
+        while !jms.receive_within("others", Duration::from_millis(500)).is_null() {
+            left += 1;
+        }
+        assert_eq!(left, 8);
+        for _ in 0..4 {
+            jms.receive("k");
+        }
+        jms.acknowledge("k");
+        jms.nothing_comes("k");
+    });
 }

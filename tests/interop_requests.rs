@@ -152,7 +152,6 @@ fn what_is_not_supported_yet_is_refused_in_so_many_words() {
     jms.call(json!({"op": "producer", "as": "p", "on": "transacted", "to": "queue://q"}));
     jms.call(json!({"op": "send", "on": "p", "session": "transacted", "body": "staged"}));
     for call in [
-        json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://a.>"}),
         json!({"op": "consumer", "as": "k", "on": "c.s", "from": "queue://q?consumer.exclusive=true"}),
         json!({"op": "commit", "on": "transacted"}),
     ] {

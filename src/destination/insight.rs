@@ -152,19 +152,25 @@ impl Queue {
     /// The first `most` subscriptions.
     pub fn insight(&self, most: usize, now: i64) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
-        all.map(|(key, asked, window)| SubscriptionInsight {
-            key,
-            priority: asked.priority,
-            network: asked.network,
-            prefetch: window.prefetch(),
-            in_flight: window.len(),
-            oldest: window.entries().next().map(held),
-            settled_at: window.settled_at(),
-            has_room: window.has_room(),
-            admission: asked.admission.clone(),
-            distance: asked.distance,
-            settling: asked.settling,
-            next_turn: self.next_turn(key, now),
+        all.map(|(key, asked, window)| {
+            let (prefetch, has_room) = match &asked.shared {
+                Some((shared, _)) => shared.room(),
+                None => (window.prefetch(), window.has_room()),
+            };
+            SubscriptionInsight {
+                key,
+                priority: asked.priority,
+                network: asked.network,
+                prefetch,
+                in_flight: window.len(),
+                oldest: window.entries().next().map(held),
+                settled_at: window.settled_at(),
+                has_room,
+                admission: asked.admission.clone(),
+                distance: asked.distance,
+                settling: asked.settling,
+                next_turn: self.next_turn(key, now),
+            }
         })
         .collect()
     }

@@ -11,7 +11,7 @@ use super::acknowledgement::{AckError, Acknowledgement};
 use super::backlog::Backlog;
 use super::browse::BrowseCursor;
 use super::delivered::Delivered;
-use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
@@ -30,21 +30,24 @@ use super::window::{Outcome, Window};
 /// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
 pub struct Queue {
     account: Arc<MemoryAccount>,
-    pending: Backlog,
+    pub(super) pending: Backlog,
     /// Those of `pending` that can expire: when, and which.
     expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
     last_kept: i64,
     /// The highest sequence that ever came.
     last_come: i64,
-    slots: Vec<Option<Subscription>>,
+    pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
     ready: ReadyRing,
     /// What may go back to brokers that it has visited, and when.
     returns: Returns,
     /// Reused between acknowledgements.
-    taken: Vec<Entry>,
+    pub(super) taken: Vec<Entry>,
+    /// Those of `ready` that turn out to have no room in the window that they share; reused between
+    /// messages.
+    full: Vec<usize>,
     subscriptions: usize,
 }
 
@@ -69,6 +72,7 @@ impl Queue {
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
             taken: Vec::new(),
+            full: Vec::new(),
             subscriptions: 0,
         }
     }
@@ -214,21 +218,10 @@ impl Queue {
         if settled > 0 {
             subscription.window.note_settled(now);
         }
-        match outcome {
-            Ok(Outcome::Expired) => {
-                effects.expired.extend(taken.drain(..).map(|entry| entry.message));
-            }
-            Ok(Outcome::Refused) => {
-                let cause =
-                    ack.cause.clone().unwrap_or_else(|| Text::from("refused by a consumer"));
-                effects.dead_letters.extend(
-                    taken
-                        .drain(..)
-                        .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
-                );
-            }
-            Ok(Outcome::Kept | Outcome::Consumed) | Err(_) => taken.clear(),
+        if let Ok(outcome) = outcome {
+            dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
         }
+        taken.clear();
         self.taken = taken;
         outcome?;
         self.fill(key.0, now, effects);
@@ -254,61 +247,25 @@ impl Queue {
         }
     }
 
-    /// Lets a subscription have one message now or, while it has not got it, later; only one
-    /// without a window needs that. True if it has still to get it.
-    pub fn pull(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) -> bool {
-        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
-            return false;
-        };
-        match &mut subscription.browse {
-            Some(browse) if browse.has_ended() => effects.ended.push(key),
-            Some(browse) => browse.pull(),
-            None => subscription.window.pull(),
-        }
-        self.fill(key.0, now, effects);
-        self.owes(key)
-    }
-
-    /// Ends the wait for a message that was pulled and has not come: the subscription is told that
-    /// there is none.
-    pub fn end_pull(&mut self, key: SubscriptionKey, effects: &mut Effects) {
-        if self.owes(key) {
-            self.withdraw_pull(key);
-            effects.ended.push(key);
-        }
-    }
-
-    /// Lets a subscription have no more.
-    pub fn suspend(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) {
-        self.withdraw_pull(key);
-        self.set_prefetch(key, 0, now, effects);
-    }
-
-    fn owes(&self, key: SubscriptionKey) -> bool {
-        let subscription = self.slots.get(key.0).and_then(Option::as_ref);
-        subscription.is_some_and(|subscription| subscription.window.is_pulling())
-    }
-
-    fn withdraw_pull(&mut self, key: SubscriptionKey) {
-        if let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) {
-            subscription.window.withdraw_pull();
-            self.rest(key.0);
-        }
-    }
-
     /// Takes a subscription that has no room any more out of the ring; false if it has room.
-    fn rest(&mut self, slot: usize) -> bool {
-        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+    pub(super) fn rest(&mut self, slot: usize) -> bool {
+        let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
             return true;
         };
-        if !subscription.ready || subscription.window.has_room() {
+        if !subscription.ready || subscription.has_room() {
             return false;
         }
-        subscription.ready = false;
-        // Being ready, it had refused all that is pending now.
-        subscription.tested_to = self.last_kept.saturating_add(1);
-        self.ready.remove(subscription.asked.priority, slot);
+        self.stand_back(slot);
         true
+    }
+
+    fn stand_back(&mut self, slot: usize) {
+        if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+            subscription.ready = false;
+            // Being ready, it had refused all that is pending now.
+            subscription.tested_to = self.last_kept.saturating_add(1);
+            self.ready.remove(subscription.asked.priority, slot);
+        }
     }
 
     /// Drops what has expired while it waited.
@@ -332,12 +289,21 @@ impl Queue {
             effects.expired.push(entry.message);
             return;
         }
-        match self.returns.choose(&mut self.ready, &self.slots, &entry, now) {
+        let chosen = self.returns.choose(&mut self.ready, &self.slots, &entry, &mut self.full, now);
+        self.full_stand_back();
+        match chosen {
             Some(slot) => self.dispatch(slot, entry, now, effects),
             None => {
                 self.note_refusals(entry.sequence);
                 self.keep(entry);
             }
+        }
+    }
+
+    /// Takes those out of the ring that turned out to be full.
+    fn full_stand_back(&mut self) {
+        while let Some(slot) = self.full.pop() {
+            self.stand_back(slot);
         }
     }
 
@@ -351,7 +317,9 @@ impl Queue {
     pub fn tick(&mut self, now: i64, effects: &mut Effects) {
         while let Some(sequence) = self.returns.take_due(now) {
             let Some(entry) = self.pending.get(sequence) else { continue };
-            let chosen = self.returns.choose(&mut self.ready, &self.slots, entry, now);
+            let chosen =
+                self.returns.choose(&mut self.ready, &self.slots, entry, &mut self.full, now);
+            self.full_stand_back();
             if let Some(slot) = chosen {
                 if let Some(entry) = self.take_pending(sequence) {
                     self.dispatch(slot, entry, now, effects);
@@ -412,7 +380,7 @@ impl Queue {
         };
         self.returns.count(subscription, &entry, now);
         subscription.hand_over(SubscriptionKey(slot), entry, effects);
-        subscription.ready = subscription.window.has_room();
+        subscription.ready = subscription.has_room();
         if subscription.ready {
             self.ready.push(subscription.asked.priority, slot);
         } else {
@@ -423,23 +391,31 @@ impl Queue {
 
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
-    fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+    pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
         if self.show(slot, now, effects) {
             return;
         }
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready || !subscription.window.has_room() {
+            if subscription.ready || !subscription.has_room() {
                 return;
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
-            let judgement = self.returns.judge(&self.slots, slot, entry, now);
-            let taken = if expired || judgement == Judgement::Admitted {
+            let mut judgement = Judgement::Refused;
+            let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                self.returns.note(judgement, sequence);
-                None
+                judgement = self.returns.judge(&self.slots, slot, entry, now);
+                if judgement == Judgement::Admitted {
+                    if !subscription.asked.reserves() {
+                        return;
+                    }
+                    self.take_pending(sequence)
+                } else {
+                    self.returns.note(judgement, sequence);
+                    None
+                }
             };
             let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
                 return;
@@ -461,49 +437,6 @@ impl Queue {
             subscription.ready = true;
             self.ready.push(subscription.asked.priority, slot);
         }
-    }
-
-    /// Gives a browser that has room the messages that it sees next; false if it is none.
-    fn show(&mut self, slot: usize, now: i64, effects: &mut Effects) -> bool {
-        let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return true };
-        let Some(browse) = &subscription.browse else { return false };
-        let Some(mut sight) = browse.look() else { return true };
-        let (first, last) = browse.range();
-        let seen = |entry: &Entry| {
-            (first..=last).contains(&entry.sequence)
-                && !entry.has_expired(now)
-                && subscription.asked.admits(entry)
-        };
-        let held = self.slots.iter().flatten().flat_map(|other| other.window.entries());
-        for entry in held {
-            if !sight.is_past(entry.sequence) && seen(entry) {
-                sight.note(entry.sequence, &entry.message, entry.redeliveries);
-            }
-        }
-        let mut at = first;
-        while let Some(entry) = self.pending.first_from(at)
-            && entry.sequence <= last
-            && !sight.is_past(entry.sequence)
-        {
-            if seen(entry) {
-                sight.note(entry.sequence, &entry.message, entry.redeliveries);
-            }
-            at = entry.sequence.saturating_add(1);
-        }
-        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-            return true;
-        };
-        if let Some(browse) = &mut subscription.browse {
-            let to = SubscriptionKey(slot);
-            let (shown, ended) = browse.advance(sight);
-            effects.shown.extend(shown.map(|(message, redeliveries)| Dispatch {
-                to,
-                message,
-                redeliveries,
-            }));
-            effects.ended.extend(ended.then_some(to));
-        }
-        true
     }
 
     fn keep(&mut self, entry: Entry) {
@@ -539,6 +472,29 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
     }
 }
 
+/// Does with settled messages what becomes of them.
+pub(super) fn dispose(
+    taken: &mut Vec<Entry>,
+    outcome: Outcome,
+    cause: Option<&Text>,
+    effects: &mut Effects,
+) {
+    match outcome {
+        Outcome::Expired => {
+            effects.expired.extend(taken.drain(..).map(|entry| entry.message));
+        }
+        Outcome::Refused => {
+            let cause = cause.cloned().unwrap_or_else(|| Text::from("refused by a consumer"));
+            effects.dead_letters.extend(
+                taken
+                    .drain(..)
+                    .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
+            );
+        }
+        Outcome::Kept | Outcome::Consumed => taken.clear(),
+    }
+}
+
 /// For whoever explains; nothing here changes anything.
 impl Queue {
     /// What goes back to brokers that it has visited.
@@ -552,13 +508,14 @@ impl Queue {
         self.returns.next_turn(subscription, now)
     }
 
-    /// The subscriptions and their windows.
+    /// The subscriptions and their windows, without browsers.
     pub(super) fn standing(
         &self,
     ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
         let slots = self.slots.iter().enumerate();
         slots.filter_map(|(at, slot)| {
-            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+            let one = slot.as_ref().filter(|one| !one.asked.browser);
+            one.map(|one| (SubscriptionKey(at), &one.asked, &one.window))
         })
     }
 
@@ -574,7 +531,7 @@ impl Queue {
     pub(super) fn is_at_rest(&self, now: i64) -> bool {
         let roomy = |slot: &usize| {
             let subscription = self.slots.get(*slot).and_then(Option::as_ref);
-            subscription.is_some_and(|one| one.browse.is_none() && one.window.has_room())
+            subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
         };
         let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
         let mut at = i64::MIN;

@@ -53,6 +53,7 @@ fn asked(info: &ConsumerInfo, distance: usize, prefetch: usize) -> QueueSubscrip
         browser: false,
         distance,
         settling: 0,
+        shared: None,
     }
 }
 

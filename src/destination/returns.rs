@@ -45,20 +45,29 @@ impl Returns {
         Self { policy, due: BTreeSet::new(), refusals: Vec::new(), again: None }
     }
 
-    /// Takes the first subscription out of the ring that may have the message. If there is none,
+    /// Takes the first subscription out of the ring that may have the message; those that may, and
+    /// have no room in a window that they share, go to `full`. If there is none,
     /// [`settle_refusals`](Self::settle_refusals) is to be called.
     pub(super) fn choose(
         &mut self,
         ready: &mut ReadyRing,
         slots: &[Option<Subscription>],
         entry: &Entry,
+        full: &mut Vec<usize>,
         now: i64,
     ) -> Option<usize> {
         self.refusals.clear();
         self.again = None;
         let (mut refusals, mut again) = (std::mem::take(&mut self.refusals), None);
         let chosen = ready.take_first(|slot| match self.judge(slots, slot, entry, now) {
-            Judgement::Admitted => true,
+            Judgement::Admitted => {
+                let taker = slots.get(slot).and_then(Option::as_ref);
+                let has_room = taker.is_some_and(|taker| taker.asked.reserves());
+                if !has_room {
+                    full.push(slot);
+                }
+                has_room
+            }
             Judgement::Refused => false,
             Judgement::UnlessOthersGo => {
                 refusals.push(slot);

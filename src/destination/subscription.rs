@@ -8,6 +8,7 @@ use super::contender::Contender;
 use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::rate::Rate;
+use super::shared_window::{MemberNumber, SharedWindow};
 use super::window::Window;
 
 /// What a consumer asks of a queue.
@@ -16,7 +17,7 @@ pub struct QueueSubscription {
     /// Consumers of a higher priority are served first while they have room.
     pub priority: i8,
     /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0: it gets one for each
-    /// [`pull`](Queue::pull).
+    /// [`pull`](super::queue::Queue::pull).
     pub prefetch: usize,
     /// Which messages it may get.
     pub admission: Admission,
@@ -28,14 +29,12 @@ pub struct QueueSubscription {
     pub settling: i64,
     /// It only looks: it gets what there is now, in order, and takes none of it.
     pub browser: bool,
+    /// Its window and its number there, where it has others than this queue: `prefetch` is not
+    /// asked then.
+    pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,
 }
 
 impl QueueSubscription {
-    /// Whether a browser may see it.
-    pub(super) fn admits(&self, entry: &Entry) -> bool {
-        self.admission.admits(&entry.message, entry.redeliveries)
-    }
-
     pub(super) fn contender(&self) -> Contender<'_> {
         let Self { admission, network, browser, distance, settling, .. } = self;
         Contender {
@@ -45,6 +44,16 @@ impl QueueSubscription {
             distance: *distance,
             settling: *settling,
         }
+    }
+
+    /// Whether a browser may see it.
+    pub(super) fn admits(&self, entry: &Entry) -> bool {
+        self.admission.admits(&entry.message, entry.redeliveries)
+    }
+
+    /// Takes room for a message; only of a window that it shares there may be none.
+    pub(super) fn reserves(&self) -> bool {
+        self.shared.as_ref().is_none_or(|(window, member)| window.reserve(*member))
     }
 }
 
@@ -73,6 +82,12 @@ impl Subscription {
             message: Arc::clone(&entry.message),
             redeliveries: entry.redeliveries,
         });
+        self.window.withdraw_pull();
         self.window.push(entry);
+    }
+
+    /// Whether it may get more, as far as is known here: a shared window is asked for each message.
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.shared.is_some() || self.window.has_room()
     }
 }

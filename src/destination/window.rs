@@ -3,27 +3,39 @@
 use std::collections::VecDeque;
 
 use ferrymq_openwire::ids::MessageId;
+use ferrymq_openwire::message::Message;
 
 use super::acknowledgement::{AckError, AckKind, Acknowledgement};
 use super::entry::Entry;
 
+/// What a window holds.
+pub(super) trait Outstanding {
+    fn message(&self) -> &Message;
+}
+
+impl Outstanding for Entry {
+    fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
 /// What a queue subscription holds, in the order in which it was dispatched.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Window<E = Entry> {
     /// How many may be outstanding (ActiveMQ's `prefetchSize`); 0: one for each pull.
     prefetch: usize,
     /// Whether a message was pulled and has not come yet.
     pulling: bool,
     /// How many more, since the consumer said that it has delivered some and not settled them.
     extension: usize,
-    dispatched: VecDeque<Entry>,
+    dispatched: VecDeque<E>,
     /// When the consumer last settled something, in milliseconds since 1970; 0: never.
     settled_at: i64,
 }
 
 /// What becomes of the entries that an acknowledgement takes out of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// Nothing left; the window may be wider now.
     Kept,
     /// Consumed.
@@ -34,16 +46,21 @@ pub(super) enum Outcome {
     Expired,
 }
 
-impl Window {
+impl<E: Outstanding> Window<E> {
     pub(super) fn new(prefetch: usize) -> Self {
         Self { prefetch, pulling: false, extension: 0, dispatched: VecDeque::new(), settled_at: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
+        self.has_room_beside(0)
+    }
+
+    /// Whether there is room when so many more are on their way.
+    pub(super) fn has_room_beside(&self, promised: usize) -> bool {
         if self.prefetch == 0 {
             return self.pulling;
         }
-        self.dispatched.len() < self.prefetch.saturating_add(self.extension)
+        self.dispatched.len() + promised < self.prefetch.saturating_add(self.extension)
     }
 
     /// Lets one message in, if it has no room for others.
@@ -59,7 +76,7 @@ impl Window {
         self.pulling = false;
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &E> {
         self.dispatched.iter()
     }
 
@@ -84,13 +101,18 @@ impl Window {
         self.settled_at = now;
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
-        self.pulling = false;
+    pub(super) fn push(&mut self, entry: E) {
         self.dispatched.push_back(entry);
     }
 
-    pub(super) fn into_entries(self) -> VecDeque<Entry> {
+    pub(super) fn into_entries(self) -> VecDeque<E> {
         self.dispatched
+    }
+
+    /// Takes out the first that `which` picks.
+    pub(super) fn take(&mut self, which: impl Fn(&E) -> bool) -> Option<E> {
+        let at = self.dispatched.iter().position(which)?;
+        self.dispatched.remove(at)
     }
 
     /// Applies an acknowledgement; what it settles is moved to `taken`. Ranges are positions in the
@@ -98,7 +120,7 @@ impl Window {
     pub(super) fn settle(
         &mut self,
         ack: &Acknowledgement<'_>,
-        taken: &mut Vec<Entry>,
+        taken: &mut Vec<E>,
     ) -> Result<Outcome, AckError> {
         if ack.kind == AckKind::Individual {
             // Unknown ones are ignored, as ActiveMQ does: a consumer may settle twice.
@@ -146,13 +168,16 @@ impl Window {
     fn last_position(&self, last: &MessageId, start: usize, count: usize) -> Option<usize> {
         let counted = start.saturating_add(count.saturating_sub(1));
         match self.dispatched.get(counted) {
-            Some(entry) if entry.message.has_id(last) => Some(counted),
+            Some(entry) if entry.message().has_id(last) => Some(counted),
             _ => self.position(last, start),
         }
     }
 
     fn position(&self, id: &MessageId, from: usize) -> Option<usize> {
-        self.dispatched.range(from..).position(|entry| entry.message.has_id(id)).map(|at| from + at)
+        self.dispatched
+            .range(from..)
+            .position(|entry| entry.message().has_id(id))
+            .map(|at| from + at)
     }
 
     /// The messages from `start` to `end` are settled: those that were known as delivered extend

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use super::address_range;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
+use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
 use super::terms::Terms;
 use super::topic_handle::{Listener, TopicHandle, TopicSubscriber};
@@ -138,9 +139,13 @@ struct Tables {
     gone: Totals,
     /// The topics among them, by name, for patterns to find theirs.
     topics: BTreeMap<Destination, Arc<TopicHandle>>,
+    /// The queues among them, for the same.
+    queues: BTreeMap<Destination, Arc<QueueHandle>>,
     /// By the first level of their names (`None` where it is a wildcard); each in order of
     /// subscription.
     patterns: HashMap<Option<Text>, Vec<TopicPattern>>,
+    /// Consumers of several queues, by the first levels of their names.
+    groups: HashMap<Option<Text>, Vec<Arc<QueueGroup>>>,
     /// Bytes of all names.
     name_bytes: usize,
 }
@@ -151,6 +156,16 @@ impl Tables {
         let keys = [first_level(address.name()), None];
         let patterns = keys.into_iter().filter_map(|key| self.patterns.get(&key)).flatten();
         patterns.filter(|pattern| pattern.matches(address))
+    }
+
+    /// The consumers of several queues that are to have the queue at an address.
+    fn groups_for<'a>(
+        &'a self,
+        address: &'a Destination,
+    ) -> impl Iterator<Item = &'a Arc<QueueGroup>> {
+        let keys = [first_level(address.name()), None];
+        let groups = keys.into_iter().filter_map(|key| self.groups.get(&key)).flatten();
+        groups.filter(|group| group.wants(address))
     }
 }
 
@@ -216,7 +231,13 @@ impl Directory {
             });
         }
         let living = if address.kind().is_queue() {
-            Living::Queue(Arc::new(QueueHandle::new(address.clone(), terms())))
+            let queue = Arc::new(QueueHandle::new(address.clone(), terms()));
+            for group in tables.groups_for(address) {
+                // It is empty: nothing is dispatched here.
+                group.join(&queue, i64::MIN);
+            }
+            tables.queues.insert(address.clone(), Arc::clone(&queue));
+            Living::Queue(queue)
         } else {
             let topic = Arc::new(TopicHandle::new(address.clone(), terms()));
             for pattern in tables.matching(address) {
@@ -238,6 +259,10 @@ impl Directory {
             tables.gone.add(living.counters());
             tables.name_bytes -= address.name().as_bytes().len();
             tables.topics.remove(address);
+            tables.queues.remove(address);
+            for group in tables.groups_for(address) {
+                group.leave(address);
+            }
         }
         gone.is_some()
     }
@@ -266,6 +291,36 @@ impl Directory {
         }
         for (_, topic) in address_range::matching(&tables.topics, pattern) {
             topic.detach(subscriber);
+        }
+    }
+
+    /// Lets a consumer have the queues that come from now on; returns those that it is to join now.
+    pub(super) fn attach_group(&self, group: &Arc<QueueGroup>) -> Vec<Arc<QueueHandle>> {
+        let mut tables = self.tables.write();
+        let keys: HashSet<Option<Text>> =
+            group.patterns().iter().map(|pattern| first_level(pattern.name())).collect();
+        for key in keys {
+            tables.groups.entry(key).or_default().push(Arc::clone(group));
+        }
+        let patterns = group.patterns().iter();
+        let living = patterns.flat_map(|pattern| address_range::matching(&tables.queues, pattern));
+        living
+            .filter(|(address, _)| group.wants(address))
+            .map(|(_, queue)| Arc::clone(queue))
+            .collect()
+    }
+
+    /// Lets a consumer have no queues that come from now on.
+    pub(super) fn detach_group(&self, group: &Arc<QueueGroup>) {
+        let mut tables = self.tables.write();
+        for pattern in group.patterns() {
+            let key = first_level(pattern.name());
+            if let Some(groups) = tables.groups.get_mut(&key) {
+                groups.retain(|other| !Arc::ptr_eq(other, group));
+                if groups.is_empty() {
+                    tables.groups.remove(&key);
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use ferrymq_openwire::text::Text;
 
 use super::advisory::is_advisory;
 use super::broker::Broker;
+use super::consumer_link::ConsumerLink;
 use super::durable_subscriber::{
     Arrival, DurableError, DurableName, DurableSnapshot, DurableSubscriber, Wanted,
 };
@@ -18,7 +19,8 @@ use super::durables::Kept;
 use super::lease::ClientLease;
 use super::registry::Registration;
 use super::retained::bytes_kept;
-use super::subscribe::{ConsumerLink, SubscribeError, Subscription};
+use super::subscribe::Subscription;
+use super::subscribe_error::SubscribeError;
 use super::topic_handle::Listener;
 use crate::destination::{Admission, Delivered, SubscriptionKey};
 

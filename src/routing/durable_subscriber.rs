@@ -245,6 +245,7 @@ impl DurableSubscriber {
             browser: false,
             distance: 0,
             settling: 0,
+            shared: None,
         };
         let State { queue, effects, .. } = &mut *state;
         let key = queue.subscribe(asked, now, effects);

@@ -8,6 +8,7 @@ use ferrymq_openwire::commands::MessageDispatch;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
@@ -15,8 +16,8 @@ use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemoryAccount,
-    Queue, QueueSubscription, SubscriptionKey,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
+    MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
 };
 
 /// How many dispatches a queue keeps room for between inputs.
@@ -37,7 +38,7 @@ struct State {
     armed: Option<i64>,
     audit: Audit,
     /// By the subscription's index.
-    outlets: Vec<Option<Outlet>>,
+    outlets: Vec<Option<Place>>,
     /// Reused between inputs.
     effects: Effects,
     batch: Vec<Command>,
@@ -45,10 +46,14 @@ struct State {
     removed: bool,
 }
 
-struct Outlet {
-    consumer: ConsumerId,
-    outbox: Outbox,
+/// A consumer and the way to it.
+pub(super) struct Outlet {
+    pub(super) consumer: ConsumerId,
+    pub(super) outbox: Outbox,
 }
+
+/// A subscription's consumer, and the window that it shares with other queues.
+type Place = (Outlet, Option<(Arc<SharedWindow>, MemberNumber)>);
 
 /// What a destination leaves to do once its lock is released.
 #[derive(Debug, Default)]
@@ -62,6 +67,11 @@ pub(super) struct Aftermath {
 impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
         self.expired.is_empty() && self.dead_letters.is_empty() && self.alarm.is_none()
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.expired.append(&mut other.expired);
+        self.dead_letters.append(&mut other.dead_letters);
     }
 }
 
@@ -115,7 +125,10 @@ impl QueueHandle {
         let state = self.state.lock();
         let State { queue, outlets, .. } = &*state;
         look(queue, &|key| {
-            outlets.get(key.index()).and_then(Option::as_ref).map(|outlet| outlet.consumer.clone())
+            outlets
+                .get(key.index())
+                .and_then(Option::as_ref)
+                .map(|(outlet, _)| outlet.consumer.clone())
         })
     }
 
@@ -147,26 +160,29 @@ impl QueueHandle {
         Ok(self.carry_out(&mut state))
     }
 
+    /// Adds a subscription; `joined` learns its key before it gets anything.
     pub(super) fn subscribe(
         &self,
         asked: QueueSubscription,
-        consumer: ConsumerId,
-        outbox: Outbox,
+        outlet: Outlet,
         now: i64,
-    ) -> Result<(SubscriptionKey, Aftermath), Removed> {
+        joined: impl FnOnce(SubscriptionKey),
+    ) -> Result<Aftermath, Removed> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(Removed);
         }
+        let shared = asked.shared.clone();
         let State { queue, effects, outlets, .. } = &mut *state;
         let key = queue.subscribe(asked, now, effects);
+        joined(key);
         if outlets.len() <= key.index() {
             outlets.resize_with(key.index() + 1, || None);
         }
-        if let Some(outlet) = outlets.get_mut(key.index()) {
-            *outlet = Some(Outlet { consumer, outbox });
+        if let Some(place) = outlets.get_mut(key.index()) {
+            *place = Some((outlet, shared));
         }
-        Ok((key, self.carry_out(&mut state)))
+        Ok(self.carry_out(&mut state))
     }
 
     pub(super) fn unsubscribe(
@@ -206,6 +222,33 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.set_prefetch(key, prefetch, now, effects);
+        self.carry_out(&mut state)
+    }
+
+    /// Settles messages, by their places, of a subscription that shares its window.
+    pub(super) fn settle(
+        &self,
+        key: SubscriptionKey,
+        places: &[i64],
+        outcome: Outcome,
+        cause: Option<&Text>,
+        now: i64,
+    ) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let mut settled = 0;
+        for place in places {
+            settled += usize::from(queue.settle(key, *place, outcome, cause, now, effects));
+        }
+        self.counters.add_settled(settled);
+        self.carry_out(&mut state)
+    }
+
+    /// Gives a subscription that shares its window what it may have.
+    pub(super) fn refill(&self, key: SubscriptionKey, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.refill(key, now, effects);
         self.carry_out(&mut state)
     }
 
@@ -270,7 +313,7 @@ impl QueueHandle {
             self.hand_over(&mut effects.shown, outlets, batch);
         }
         for key in effects.ended.drain(..) {
-            if let Some(Some(outlet)) = outlets.get(key.index()) {
+            if let Some(Some((outlet, _))) = outlets.get(key.index()) {
                 outlet.outbox.push(nothing_more(&outlet.consumer));
             }
         }
@@ -293,12 +336,13 @@ impl QueueHandle {
     fn hand_over(
         &self,
         dispatches: &mut Vec<Dispatch>,
-        outlets: &[Option<Outlet>],
+        outlets: &[Option<Place>],
         batch: &mut Vec<Command>,
     ) {
         let mut draining = dispatches.drain(..).peekable();
         while let Some(dispatch) = draining.next() {
-            let Some(Some(outlet)) = outlets.get(dispatch.to.index()) else { continue };
+            let Some(Some((outlet, shared))) = outlets.get(dispatch.to.index()) else { continue };
+            let message = shared.is_some().then(|| Arc::clone(&dispatch.message));
             let more = draining.peek().is_some_and(|next| next.to == dispatch.to);
             let command = Command::MessageDispatch(MessageDispatch {
                 consumer_id: Some(outlet.consumer.clone()),
@@ -307,6 +351,12 @@ impl QueueHandle {
                 redelivery_counter: dispatch.redeliveries,
                 ..MessageDispatch::default()
             });
+            if let (Some((window, member)), Some(message)) = (shared, message) {
+                window.hand_over(*member, message, || {
+                    outlet.outbox.push(command);
+                });
+                continue;
+            }
             // A closed outbox keeps nothing; the connection's end returns what was dispatched.
             if more || !batch.is_empty() {
                 batch.push(command);

@@ -1,6 +1,5 @@
 //! Subscriptions: how a consumer gets messages, says what became of them, and leaves.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
@@ -11,52 +10,20 @@ use ferrymq_transport::outbox::Outbox;
 
 use super::advisory::wants_replay;
 use super::broker::Broker;
+use super::consumer_link::ConsumerLink;
 use super::directory::Living;
-use super::durable_subscriber::{DurableError, DurableSubscriber};
+use super::durable_subscriber::DurableSubscriber;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
-use super::queue_handle::QueueHandle;
+use super::queue_handle::{Outlet, QueueHandle};
 use super::registry::{Registration, owns};
+use super::several::{Several, members};
+use super::subscribe_error::SubscribeError;
 use super::topic_handle::{Listener, TopicSubscriber};
 use super::topic_set::TopicSet;
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };
-use crate::selector::SelectorError;
-
-/// How many members a composite name may have.
-const MOST_MEMBERS: usize = 4096;
-
-/// Why a consumer is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SubscribeError {
-    /// No destination.
-    #[error("the consumer names no destination")]
-    NoDestination,
-    /// Nobody can consume from such a name.
-    #[error("cannot consume from {address}: {reason}")]
-    InvalidName {
-        /// The address.
-        address: Destination,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Only its owner consumes from a temporary destination.
-    #[error("cannot consume from {0}: only the connection that made it may")]
-    ForeignTemporary(Destination),
-    /// Something that this broker does not do yet.
-    #[error("{0} not supported yet")]
-    NotSupported(&'static str),
-    /// Its selector cannot be understood.
-    #[error(transparent)]
-    Selector(#[from] SelectorError),
-    /// The destination cannot live.
-    #[error(transparent)]
-    Destination(#[from] PublishError),
-    /// The durable subscription does not take it.
-    #[error(transparent)]
-    Durable(#[from] DurableError),
-}
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
 pub struct Subscription {
@@ -68,17 +35,7 @@ enum Held {
     Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
     Topic { subscriber: Arc<TopicSubscriber>, topics: TopicSet },
     Durable { subscriber: Arc<DurableSubscriber>, topics: Arc<TopicSet>, key: SubscriptionKey },
-}
-
-/// Whose consumer it is, and the way to it.
-pub struct ConsumerLink<'a> {
-    /// Where its messages go.
-    pub outbox: &'a Outbox,
-    /// The connection that it belongs to.
-    pub client: &'a ClientLease,
-    /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
-    /// a wildcard reaches it.
-    pub permits: Option<&'a Arc<Permits>>,
+    Several(Several),
 }
 
 impl Subscription {
@@ -101,11 +58,12 @@ impl Broker {
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
-        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0);
+        let prefetch = window_of(info.prefetch_size);
         let admission = Admission::of(info, &self.identity.id, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
-        if address.kind().is_temporary() {
-            self.check_owner(link.client, address)?;
+        let members = members(address)?;
+        for member in members.iter().filter(|member| member.kind().is_temporary()) {
+            self.check_owner(link.client, member.address())?;
         }
         if let Some(permits) = link.permits
             && !permits.verdict(address).may_cross()
@@ -115,23 +73,31 @@ impl Broker {
                 reason: permits.verdict(address).to_string(),
             });
         }
-        if info.subscription_name.is_some() && !address.kind().is_queue() {
-            let members = members(address)?;
+        let queues = members.iter().any(|member| member.kind().is_queue());
+        if info.subscription_name.is_some() && !queues {
             return self.subscribe_durable(info, link, &members, prefetch, admission);
         }
-        let held = if address.kind().is_queue() {
+        let held = if queues {
             let asked = QueueSubscription {
                 priority: info.priority,
                 prefetch,
-                admission: admission.without_no_local(),
+                admission: admission.clone().without_no_local(),
                 network: info.network_subscription,
                 browser: info.browser,
                 distance: info.broker_path.as_ref().map_or(0, Vec::len),
                 settling: 0,
+                shared: None,
             };
-            self.subscribe_queue(address, asked, id, link.outbox)?
+            match members.as_slice() {
+                [one] if !one.is_wildcard() => {
+                    self.subscribe_queue(one.address(), asked, id, link.outbox)?
+                }
+                _ if info.browser => {
+                    return Err(SubscribeError::NotSupported("browsers of several queues are"));
+                }
+                _ => Held::Several(self.subscribe_several(members, asked, admission, id, link)?),
+            }
         } else {
-            let members = members(address)?;
             let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
             self.subscribe_topics(members, link.permits, Arc::new(subscriber))?
         };
@@ -153,10 +119,11 @@ impl Broker {
             let Living::Queue(queue) = target.0 else {
                 return Err(PublishError::DoesNotExist { address: address.clone() }.into());
             };
+            let outlet = Outlet { consumer: id.clone(), outbox: outbox.clone() };
+            let mut joined = None;
+            let subscribed = queue.subscribe(asked.clone(), outlet, now, |key| joined = Some(key));
             // A queue that was deleted in between is made anew by the next turn.
-            if let Ok((key, aftermath)) =
-                queue.subscribe(asked.clone(), id.clone(), outbox.clone(), now)
-            {
+            if let (Ok(aftermath), Some(key)) = (subscribed, joined) {
                 self.clear_up(aftermath);
                 return Ok(Held::Queue { queue, key });
             }
@@ -231,14 +198,14 @@ impl Broker {
                 topics.count_settled(settled);
                 self.clear_up(aftermath);
             }
+            Held::Several(several) => self.clear_up(several.acknowledge(&ack, now)?),
         }
         Ok(())
     }
 
-    /// Changes how many messages may be outstanding on a consumer; with 0 (or less) it gets one
+    /// Changes how many messages may be outstanding on a consumer; with 0 it gets one
     /// for each [`pull`](Self::pull).
-    pub fn set_prefetch(&self, subscription: &Subscription, prefetch: i32) {
-        let prefetch = usize::try_from(prefetch).unwrap_or(0);
+    pub fn set_prefetch(&self, subscription: &Subscription, prefetch: usize) {
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
@@ -246,6 +213,7 @@ impl Broker {
             Held::Durable { subscriber, key, .. } => {
                 self.clear_up(subscriber.set_prefetch(*key, prefetch, now));
             }
+            Held::Several(several) => self.clear_up(several.set_prefetch(prefetch, now)),
         }
     }
 
@@ -265,6 +233,11 @@ impl Broker {
                 self.clear_up(aftermath);
                 owed
             }
+            Held::Several(several) => {
+                let (owed, aftermath) = several.group.pull(now);
+                self.clear_up(aftermath);
+                owed
+            }
         }
     }
 
@@ -274,13 +247,18 @@ impl Broker {
             Held::Queue { queue, key } => queue.end_pull(*key),
             Held::Topic { subscriber, .. } => subscriber.end_pull(),
             Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
+            Held::Several(several) => several.group.end_pull(),
         }
     }
 
     /// Lets a consumer have no more, as it is about to end.
     pub fn suspend(&self, subscription: &Subscription) {
-        if let Held::Queue { queue, key } = &subscription.held {
-            self.clear_up(queue.suspend(*key, self.clock.now_millis()));
+        match &subscription.held {
+            Held::Queue { queue, key } => {
+                self.clear_up(queue.suspend(*key, self.clock.now_millis()));
+            }
+            Held::Several(several) => several.group.close(),
+            Held::Topic { .. } | Held::Durable { .. } => {}
         }
     }
 
@@ -298,6 +276,7 @@ impl Broker {
                 let registration = subscription.registration;
                 return self.leave_durable(&subscriber, key, registration, delivered);
             }
+            Held::Several(several) => self.unsubscribe_several(several, delivered),
         }
         if let Some(registration) = subscription.registration {
             self.retract_consumer(registration);
@@ -305,36 +284,17 @@ impl Broker {
     }
 }
 
-/// The members of a topic subscription's name, each once: several where it is composite.
-fn members(address: &Destination) -> Result<Vec<DestinationPattern>, SubscribeError> {
-    let name = address.name().to_string_lossy();
-    let invalid = |reason: String| SubscribeError::InvalidName { address: address.clone(), reason };
-    let mut seen = BTreeSet::new();
-    let mut members = Vec::new();
-    for member in name.split(',').map(str::trim) {
-        if member.is_empty() {
-            return Err(invalid("the name is empty".to_owned()));
-        }
-        if seen.insert(member) {
-            members.push(DestinationPattern::of(&Destination::new(address.kind(), member)));
-        }
-        if members.len() > MOST_MEMBERS {
-            return Err(invalid(format!("it has more than {MOST_MEMBERS} members")));
-        }
-    }
-    Ok(members)
+/// The window that a consumer asks for (`prefetchSize`). No client asks for less than 0; a peer
+/// that does gets the smallest window instead of none that it could never pull from.
+pub fn window_of(prefetch_size: i32) -> usize {
+    usize::try_from(prefetch_size).unwrap_or(1)
 }
 
 fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
-    let name = address.name().as_bytes();
-    let pattern = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
-    let queue = address.kind().is_queue();
     let refused = [
-        (info.browser && !queue, "browsers of topics are"),
+        (info.browser && !address.kind().is_queue(), "browsers of topics are"),
         (info.exclusive, "exclusive consumers are"),
-        (queue && pattern, "wildcard consumers of queues are"),
-        (queue && name.contains(&b','), "composite queue consumers are"),
     ];
     match refused.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(SubscribeError::NotSupported(what)),

@@ -17,12 +17,16 @@ use super::durable_subscriber::DurableSubscriber;
 use super::queue_handle::{Aftermath, Removed, nothing_more};
 use super::terms::Terms;
 use crate::destination::{
-    Acknowledgement, Admission, Audit, MemoryAccount, Pending, TopicSubscription,
+    Acknowledgement, Admission, Audit, MemberNumber, MemoryAccount, Pending, SharedWindow,
+    TopicSubscription,
 };
 
 /// How many advisories a consumer may leave unsettled before its connection is closed: they count
 /// on no memory account, so that nothing else limits them.
 const MOST_ADVISORIES: usize = 65_536;
+
+/// The number of the topics in a window that queues share.
+pub(super) const OF_TOPICS: MemberNumber = 0;
 
 /// How many dispatches a subscription keeps room for between inputs.
 const KEPT: usize = 64;
@@ -68,6 +72,8 @@ pub(super) struct TopicHandle {
 pub(super) struct TopicSubscriber {
     consumer: ConsumerId,
     outbox: Outbox,
+    /// The window of a consumer that has queues, too: its acknowledgements count over both.
+    beside: Option<Arc<SharedWindow>>,
     state: Mutex<State>,
 }
 
@@ -93,7 +99,12 @@ impl TopicSubscriber {
             dispatches: Vec::new(),
             batch: Vec::new(),
         };
-        Self { consumer, outbox, state: Mutex::new(state) }
+        Self { consumer, outbox, beside: None, state: Mutex::new(state) }
+    }
+
+    /// The topics' part of a consumer that has queues, too.
+    pub(super) fn beside(self, window: Arc<SharedWindow>) -> Self {
+        Self { beside: Some(window), ..self }
     }
 
     pub(super) fn consumer(&self) -> &ConsumerId {
@@ -166,13 +177,19 @@ impl TopicSubscriber {
         let State { dispatches, batch, .. } = state;
         for message in dispatches.drain(..) {
             let destination = destination.cloned().or_else(|| message.destination());
-            batch.push(Command::MessageDispatch(MessageDispatch {
+            let command = Command::MessageDispatch(MessageDispatch {
                 consumer_id: Some(self.consumer.clone()),
                 destination,
                 redelivery_counter: message.redelivery_counter(),
-                message: Some(message),
+                message: Some(Arc::clone(&message)),
                 ..MessageDispatch::default()
-            }));
+            });
+            match &self.beside {
+                None => batch.push(command),
+                Some(window) => window.hand_over_beside(OF_TOPICS, message, || {
+                    self.outbox.push(command);
+                }),
+            }
         }
         if !batch.is_empty() {
             self.outbox.push_all(batch);

@@ -1,0 +1,125 @@
+//! What a queue does for subscriptions without a window of their own: those that pull, those that
+//! look, and those whose window other queues share.
+
+use ferrymq_openwire::text::Text;
+
+use super::effects::{Dispatch, Effects, SubscriptionKey};
+use super::entry::Entry;
+use super::queue::{Queue, dispose};
+use super::window::Outcome;
+
+impl Queue {
+    /// Lets a subscription have one message now or, while it has not got it, later; only one
+    /// without a window needs that. True if it has still to get it.
+    pub fn pull(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) -> bool {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
+            return false;
+        };
+        match &mut subscription.browse {
+            Some(browse) if browse.has_ended() => effects.ended.push(key),
+            Some(browse) => browse.pull(),
+            None => subscription.window.pull(),
+        }
+        self.fill(key.0, now, effects);
+        self.owes(key)
+    }
+
+    /// Ends the wait for a message that was pulled and has not come: the subscription is told that
+    /// there is none.
+    pub fn end_pull(&mut self, key: SubscriptionKey, effects: &mut Effects) {
+        if self.owes(key) {
+            self.withdraw_pull(key);
+            effects.ended.push(key);
+        }
+    }
+
+    /// Lets a subscription have no more.
+    pub fn suspend(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) {
+        self.withdraw_pull(key);
+        self.set_prefetch(key, 0, now, effects);
+    }
+
+    fn owes(&self, key: SubscriptionKey) -> bool {
+        let subscription = self.slots.get(key.0).and_then(Option::as_ref);
+        subscription.is_some_and(|subscription| subscription.window.is_pulling())
+    }
+
+    fn withdraw_pull(&mut self, key: SubscriptionKey) {
+        if let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) {
+            subscription.window.withdraw_pull();
+            self.rest(key.0);
+        }
+    }
+
+    /// Settles one message, by its place, of a subscription that shares its window.
+    pub fn settle(
+        &mut self,
+        key: SubscriptionKey,
+        sequence: i64,
+        outcome: Outcome,
+        cause: Option<&Text>,
+        now: i64,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
+            return false;
+        };
+        let mut taken = std::mem::take(&mut self.taken);
+        taken.extend(subscription.window.take(|entry| entry.sequence == sequence));
+        let settled = !taken.is_empty();
+        if settled {
+            subscription.window.note_settled(now);
+        }
+        dispose(&mut taken, outcome, cause, effects);
+        self.taken = taken;
+        settled
+    }
+
+    /// Gives a subscription that shares its window what it may have, now that there is room.
+    pub fn refill(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) {
+        self.fill(key.0, now, effects);
+    }
+
+    /// Gives a browser that has room the messages that it sees next; false if it is none.
+    pub(super) fn show(&mut self, slot: usize, now: i64, effects: &mut Effects) -> bool {
+        let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return true };
+        let Some(browse) = &subscription.browse else { return false };
+        let Some(mut sight) = browse.look() else { return true };
+        let (first, last) = browse.range();
+        let seen = |entry: &Entry| {
+            (first..=last).contains(&entry.sequence)
+                && !entry.has_expired(now)
+                && subscription.asked.admits(entry)
+        };
+        let held = self.slots.iter().flatten().flat_map(|other| other.window.entries());
+        for entry in held {
+            if !sight.is_past(entry.sequence) && seen(entry) {
+                sight.note(entry.sequence, &entry.message, entry.redeliveries);
+            }
+        }
+        let mut at = first;
+        while let Some(entry) = self.pending.first_from(at)
+            && entry.sequence <= last
+            && !sight.is_past(entry.sequence)
+        {
+            if seen(entry) {
+                sight.note(entry.sequence, &entry.message, entry.redeliveries);
+            }
+            at = entry.sequence.saturating_add(1);
+        }
+        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            return true;
+        };
+        if let Some(browse) = &mut subscription.browse {
+            let to = SubscriptionKey(slot);
+            let (shown, ended) = browse.advance(sight);
+            effects.shown.extend(shown.map(|(message, redeliveries)| Dispatch {
+                to,
+                message,
+                redeliveries,
+            }));
+            effects.ended.extend(ended.then_some(to));
+        }
+        true
+    }
+}

@@ -1,0 +1,186 @@
+//! The window of a consumer that several queues serve.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
+use parking_lot::Mutex;
+
+use super::acknowledgement::{AckError, Acknowledgement};
+use super::window::{Outcome, Outstanding, Window};
+
+/// One of the queues of a consumer, by a number that it alone has there.
+pub type MemberNumber = u64;
+
+/// What a consumer of several queues holds of all of them, in the order in which it got it.
+///
+/// As in ActiveMQ the consumer has one window: what it may hold, and what the ranges of its
+/// acknowledgements mean, are the same however many queues a wildcard matches. A queue reserves room
+/// before it takes a message out; one that finds none is noted, in turn, and served when there is
+/// room again.
+#[derive(Debug)]
+pub struct SharedWindow {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    window: Window<Handed>,
+    /// Room that queues have reserved for what they are about to hand over.
+    reserved: usize,
+    /// Queues that found no room, longest first, each once.
+    starved: VecDeque<MemberNumber>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Handed {
+    member: MemberNumber,
+    message: Arc<Message>,
+}
+
+impl Outstanding for Handed {
+    fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
+/// What an acknowledgement settled: of which queue, and its place there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What becomes of them.
+    pub outcome: Outcome,
+    /// Each of them, in the order of dispatch.
+    pub messages: Vec<(MemberNumber, i64)>,
+}
+
+impl SharedWindow {
+    /// An empty window of this size.
+    pub fn new(prefetch: usize) -> Self {
+        let state = State {
+            window: Window::new(prefetch),
+            reserved: 0,
+            starved: VecDeque::new(),
+            closed: false,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Takes room for one message; a queue that finds none is called when there is some.
+    pub(super) fn reserve(&self, member: MemberNumber) -> bool {
+        let mut state = self.state.lock();
+        if state.has_room() {
+            state.window.withdraw_pull();
+            state.reserved += 1;
+            return true;
+        }
+        if !state.closed && !state.starved.contains(&member) {
+            state.starved.push_back(member);
+        }
+        false
+    }
+
+    /// Notes a message for which room was reserved as handed over, which `push` does: in the order
+    /// of these calls.
+    pub fn hand_over(&self, member: MemberNumber, message: Arc<Message>, push: impl FnOnce()) {
+        let mut state = self.state.lock();
+        state.reserved = state.reserved.saturating_sub(1);
+        state.window.push(Handed { member, message });
+        push();
+    }
+
+    /// The same for a message that takes its room from elsewhere.
+    pub fn hand_over_beside(
+        &self,
+        member: MemberNumber,
+        message: Arc<Message>,
+        push: impl FnOnce(),
+    ) {
+        let mut state = self.state.lock();
+        state.window.push(Handed { member, message });
+        push();
+    }
+
+    /// How many messages may be outstanding, and whether there is room for one.
+    pub(super) fn room(&self) -> (usize, bool) {
+        let state = self.state.lock();
+        (state.window.prefetch(), state.has_room())
+    }
+
+    /// The queue that has waited longest for room, if there is some.
+    pub fn next_starved(&self) -> Option<MemberNumber> {
+        let mut state = self.state.lock();
+        if state.has_room() { state.starved.pop_front() } else { None }
+    }
+
+    /// Applies an acknowledgement.
+    pub fn settle(&self, ack: &Acknowledgement<'_>) -> Result<Settled, AckError> {
+        let mut taken = Vec::new();
+        let outcome = self.state.lock().window.settle(ack, &mut taken)?;
+        let place = |handed: &Handed| (handed.member, handed.message.broker_sequence_id());
+        Ok(Settled { outcome, messages: taken.iter().map(place).collect() })
+    }
+
+    /// Changes how many messages may be outstanding; 0: one for each pull.
+    pub fn set_prefetch(&self, prefetch: usize) {
+        self.state.lock().window.set_prefetch(prefetch);
+    }
+
+    /// Lets one message in, if it has no room for others.
+    pub fn pull(&self) {
+        self.state.lock().window.pull();
+    }
+
+    /// Whether a message was pulled and no queue has taken it out yet.
+    pub fn is_pulling(&self) -> bool {
+        self.state.lock().window.is_pulling()
+    }
+
+    /// Ends the wait for a message that was pulled; if it has not come, calls `tell`.
+    pub fn end_pull(&self, tell: impl FnOnce()) {
+        let mut state = self.state.lock();
+        if state.window.is_pulling() {
+            state.window.withdraw_pull();
+            tell();
+        }
+    }
+
+    /// Nothing more is for this consumer.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.starved.clear();
+    }
+
+    /// A queue is gone, and does not wait any more.
+    pub fn forget(&self, member: MemberNumber) {
+        self.state.lock().starved.retain(|other| *other != member);
+    }
+
+    /// For each queue the last message up to this place in the order of dispatch, `through` being
+    /// that of the last; nothing if `through` is not outstanding.
+    pub fn delivered_through(&self, through: i64) -> Vec<(MemberNumber, i64)> {
+        let state = self.state.lock();
+        let places: Vec<(MemberNumber, i64)> = state
+            .window
+            .entries()
+            .map(|handed| (handed.member, handed.message.broker_sequence_id()))
+            .collect();
+        let end = places.iter().position(|(_, sequence)| *sequence == through);
+        let seen = end.and_then(|end| places.get(..=end)).unwrap_or_default();
+        let mut last: Vec<(MemberNumber, i64)> = Vec::new();
+        let mut known = std::collections::BTreeSet::new();
+        for (member, sequence) in seen.iter().rev() {
+            if known.insert(*member) {
+                last.push((*member, *sequence));
+            }
+        }
+        last
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        !self.closed && self.window.has_room_beside(self.reserved)
+    }
+}
