@@ -159,7 +159,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             &[
                 "2:21: the port is missing (write 127.0.0.1:8161)",
                 "3:22: a host's name cannot contain ':'",
-                "4:1: unknown key `user` in [admin] (known here: address, host_names)",
+                "4:1: unknown key `user` in [admin] (known here: address, host_names, announce)",
             ],
         ),
         (
