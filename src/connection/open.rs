@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConnectionControl, ConnectionInfo, DestinationInfo, SessionInfo,
@@ -78,6 +79,7 @@ impl Peer {
             tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         }
         self.is_network = true;
+        self.foreign = self.permits.is_some() && BrokerIdentity::is_foreign(info);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));

@@ -47,6 +47,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// An own bridge's: the broker at its far end is no FerryMQ.
+    pub(super) foreign: bool,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -139,6 +141,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            foreign: false,
             entry,
             client: None,
             sessions: BTreeSet::new(),

@@ -105,7 +105,7 @@ impl SubscriptionInsight {
         Contender {
             admission: &self.admission,
             network: self.network,
-            browser: false,
+            browser: self.browser,
             distance: self.distance,
             settling: self.settling,
         }
@@ -207,7 +207,7 @@ mod tests {
 
     use super::super::effects::Effects;
     use super::super::memory::MemoryAccount;
-    use super::super::queue::QueueSubscription;
+    use super::super::subscription::QueueSubscription;
     use super::*;
 
     #[test]
@@ -222,14 +222,19 @@ mod tests {
             shared: None,
             admission: Admission::default(),
             network: false,
+            distance: 0,
+            settling: 0,
             browser,
         };
         queue.subscribe(asked(false), 0, &mut effects);
         queue.subscribe(asked(true), 0, &mut effects);
         let [first] = &queue.first_waiting(i64::MIN, 10)[..] else { panic!("one waits") };
-        let [pulls, looks] = &queue.insight(10)[..] else { panic!("there are two") };
-        assert!(matches!(pulls.obstacle(first), Some(Obstacle::NotAsked)));
-        assert!(matches!(looks.obstacle(first), Some(Obstacle::Browses)));
-        assert_eq!(queue.insight(1).len(), 1);
+        let [pulls, looks] = &queue.insight(10, 0)[..] else { panic!("there are two") };
+        let obstacle = |to: &SubscriptionInsight, other: &SubscriptionInsight| {
+            to.obstacle(first, std::iter::once(other), queue.replay(), 0)
+        };
+        assert!(matches!(obstacle(pulls, looks), Some(Obstacle::NotAsked)));
+        assert!(matches!(obstacle(looks, pulls), Some(Obstacle::Browses)));
+        assert_eq!(queue.insight(1, 0).len(), 1);
     }
 }

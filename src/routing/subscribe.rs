@@ -49,6 +49,11 @@ impl Subscription {
     }
 }
 
+/// How long, in milliseconds, a message that came from a broker that is no FerryMQ stays before it
+/// goes back there: until it has our answer, that broker still has the message and takes what returns
+/// for a copy, which it drops.
+const SETTLING: i64 = 2_000;
+
 impl Broker {
     /// Lets a consumer have messages.
     pub fn subscribe(
@@ -85,7 +90,7 @@ impl Broker {
                 network: info.network_subscription,
                 browser: info.browser,
                 distance: info.broker_path.as_ref().map_or(0, Vec::len),
-                settling: 0,
+                settling: if link.foreign { SETTLING } else { 0 },
                 shared: None,
             };
             match members.as_slice() {
