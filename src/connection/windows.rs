@@ -33,3 +33,23 @@ impl Windows {
         self.narrow == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_narrow_window_makes_acknowledgements_urgent() {
+        let mut windows = Windows::default();
+        windows.add(WIDE);
+        windows.add(32_766);
+        assert!(windows.are_wide());
+        windows.add(1);
+        assert!(!windows.are_wide());
+        assert_eq!(windows.total(), WIDE + 32_766 + 1);
+        windows.remove(1);
+        assert!(windows.are_wide());
+        windows.remove(32_766);
+        assert_eq!(windows.total(), WIDE);
+    }
+}

@@ -19,6 +19,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts a broker on a free port.
 pub async fn broker(limits: Limits) -> Node {
+    paced_broker(limits, Pace::default()).await
+}
+
+/// Starts a broker that tells `pace` what arrives, and goes by it.
+pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
         endpoint: Endpoint::tcp("127.0.0.1", 0),
@@ -35,7 +40,7 @@ pub async fn broker(limits: Limits) -> Node {
         binder: Arc::new(Tcp),
         clock: Clock::system(),
         seed: 1,
-        pace: Pace::default(),
+        pace,
     };
     Node::start(config, world).await.unwrap()
 }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use ferrymq_openwire::codec::{Decoder, Encoder};
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageDispatch;
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::format::{WireForm, WireFormat};
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields, MessageKind};
@@ -188,6 +188,22 @@ fn changes_in_place_are_those_of_the_fields() {
             assert_eq!(message, Message::in_form(&fields, form).unwrap(), "{form:?}");
         }
     }
+}
+
+#[test]
+fn a_request_and_its_reply_are_parts_of_a_dialogue() {
+    for form in forms() {
+        let is_part = |destination: Destination, reply_to: Option<Destination>| {
+            let destination = Some(destination);
+            let fields = MessageFields { destination, reply_to, ..MessageFields::default() };
+            Message::in_form(&fields, form).unwrap().is_part_of_a_dialogue()
+        };
+        let reply_to = Destination::new(DestinationKind::TempQueue, "ID:peer:1");
+        assert!(!is_part(Destination::queue("orders"), None), "{form:?}");
+        assert!(is_part(Destination::queue("orders"), Some(reply_to.clone())), "{form:?}");
+        assert!(is_part(reply_to, None), "{form:?}");
+    }
+    assert!(!Message::from_fields(&MessageFields::default()).unwrap().is_part_of_a_dialogue());
 }
 
 #[test]

@@ -12,7 +12,7 @@ const REST: Duration = Duration::from_micros(50);
 /// How often it is decided anew whether to rest.
 const WINDOW: Duration = Duration::from_millis(1);
 /// From so many commands a millisecond on, a thread that rests finds several when it is back.
-const STREAM: u128 = 64;
+const STREAM: u128 = 32;
 
 /// Lets threads rest for a moment before they wait for more, while much arrives that nobody waits
 /// for.
@@ -107,11 +107,11 @@ mod tests {
     fn only_a_stream_that_nobody_waits_for_is_worth_a_rest() {
         let pace = Pace::default();
         assert!(!pace.look(MS));
-        pace.arrived(40, false);
-        pace.arrived(40, false);
+        pace.arrived(20, false);
+        pace.arrived(20, false);
         assert!(pace.look(2 * MS));
         // Few, in as much time.
-        pace.arrived(63, false);
+        pace.arrived(31, false);
         assert!(!pace.look(3 * MS));
         pace.arrived(1_000, false);
         pace.arrived(1, true);
@@ -123,15 +123,15 @@ mod tests {
     #[test]
     fn a_window_lasts_its_time_and_a_long_one_counts_by_its_length() {
         let pace = Pace::default();
-        pace.arrived(64, false);
+        pace.arrived(32, false);
         assert!(!pace.look(MS / 2));
         assert!(pace.look(MS));
         // Nothing has come since, but that is not known yet.
         assert!(pace.look(MS + MS / 2));
         assert!(!pace.look(2 * MS));
-        pace.arrived(640, false);
+        pace.arrived(320, false);
         assert!(!pace.look(13 * MS));
-        pace.arrived(640, false);
+        pace.arrived(320, false);
         assert!(pace.look(23 * MS));
     }
 }
