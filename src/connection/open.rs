@@ -54,8 +54,10 @@ impl Peer {
         self.client = Some(client);
         self.former = former;
         if self.permits.is_some() {
-            // A bridge of our own takes up what its predecessors left, and tells the far broker.
-            self.tell(self.broker.durable_consumers());
+            // A bridge of our own takes up what its predecessors left.
+            let mut left = self.broker.durable_consumers();
+            left.retain(|info| info.network_subscription);
+            self.tell(left);
         }
         self.admit_bridge()?;
         if info.manageable {
@@ -84,7 +86,7 @@ impl Peer {
             tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         }
         self.is_network = true;
-        self.synchronises = Synchronises::asked(info, self.version);
+        self.synchronises = Synchronises::asked(info, self.version).or(self.synchronises);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{BrokerInfo, BrokerSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::clock::Clock;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 use super::board::LinkBoard;
 use super::handle::{LinkProspect, LinkWatch, Terms};
 use super::status::{LinkState, LinkStatus, MadeBy};
-use super::supervisor::{reads_on, stopped, version};
+use super::supervisor::{reads_on, stopped};
 use super::witness::Witness;
 use crate::bridge::driver;
 use crate::bridge::machine::Bridge;
@@ -95,9 +96,13 @@ impl AcceptedBridges {
 }
 
 impl AdmittedBridge {
-    /// Starts it over the peer's link. What is left for the broker is the other half; the task
-    /// ends with the link.
-    pub fn start(self, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>) {
+    /// Starts it over the peer's link; `theirs` are the peer's durable subscriptions, if it has told
+    /// of them already. What is left for the broker is the other half; the task ends with the link.
+    pub fn start(
+        self,
+        wire: Wire,
+        theirs: Option<Box<BrokerSubscriptionInfo>>,
+    ) -> (Link, JoinHandle<Option<LinkError>>) {
         let Self { bridges, peer, config } = self;
         let number = bridges.incarnations.fetch_add(1, Ordering::Relaxed);
         let terms = Terms::of(&config);
@@ -108,13 +113,14 @@ impl AdmittedBridge {
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
             remote_reads_on: reads_on(wire.negotiated.as_ref()),
-            remote_version: version(wire.negotiated.as_ref()),
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
         board.remote_runs(wire.negotiated.as_ref().and_then(Negotiated::product));
         board.enter(LinkState::Handshaking);
-        let Halves { own, served, joined } = split(wire, Some(&peer));
+        let mut said = vec![Command::BrokerInfo(Box::new(peer))];
+        said.extend(theirs.map(Command::BrokerSubscriptionInfo));
+        let Halves { own, served, joined } = split(wire, said);
         let place = Place { bridges: Arc::clone(&bridges), number };
         // Held until the task has its place, so that it cannot leave it before.
         let mut living = bridges.living.lock();

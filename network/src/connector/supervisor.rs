@@ -161,7 +161,7 @@ impl Supervisor {
         let open_local = |remote: &_| around.local.open_link(remote, around.permits.clone());
         let stop = stopped(stopping);
         let end = if around.config.duplex {
-            let halves = split(Wire::new(remote), None);
+            let halves = split(Wire::new(remote), Vec::new());
             around.local.serve(halves.served);
             let end = driver::run(bridge, halves.own, open_local, &mut observer, stop).await;
             end.with_cause(halves.joined.await.ok().flatten())
@@ -183,7 +183,6 @@ impl Supervisor {
             },
             role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
             remote_reads_on: reads_on(link.negotiated.as_ref()),
-            remote_version: version(link.negotiated.as_ref()),
         }
     }
 
@@ -255,11 +254,6 @@ impl Supervisor {
 pub(super) fn reads_on(negotiated: Option<&Negotiated>) -> bool {
     let provider = negotiated.and_then(|agreed| agreed.provider.as_ref());
     provider.is_some_and(|provider| provider.as_bytes() == b"FerryMQ")
-}
-
-/// The version of the protocol on a link; one within the process speaks the newest.
-pub(super) fn version(negotiated: Option<&Negotiated>) -> u8 {
-    negotiated.map_or(u8::MAX, |agreed| agreed.format.version)
 }
 
 /// Completes when the connector is to stop, or its handle is gone.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId};
+use ferrymq_openwire::text::Text;
 
 use super::durable::{DurableKey, Source};
 use super::policy::{DemandPolicy, Wish};
@@ -255,6 +256,16 @@ impl DemandTable {
         changes: &mut Vec<DemandChange>,
     ) {
         self.leave(&Source::Durable(durable.clone()), still, changes);
+    }
+
+    /// Those of the durable subscriptions of this name that a bridge of `owner` has, but that are
+    /// named after a client beyond it.
+    pub fn misnamed(&self, name: &Text, owner: &str) -> Vec<DurableKey> {
+        let durables = self.consumers.keys().filter_map(|source| match source {
+            Source::Durable(key) => Some(key),
+            Source::Consumer(_) => None,
+        });
+        durables.filter(|key| key.name == *name && key.is_misnamed(owner)).cloned().collect()
     }
 
     fn leave(&mut self, source: &Source, still: &[Destination], changes: &mut Vec<DemandChange>) {
