@@ -12,7 +12,9 @@ mod sections;
 mod tests;
 
 pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
-pub use broker::{AuditPolicy, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+pub use broker::{
+    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
+};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };

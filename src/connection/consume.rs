@@ -38,7 +38,7 @@ impl Peer {
         }
         let subscription = subscribed?;
         let window = window_of(info.prefetch_size);
-        self.windows = self.windows.saturating_add(window);
+        self.windows.add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
         let consumer = Consumer { subscription, window, retained, number, pull_until: None };
@@ -51,7 +51,12 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
+        let link = ConsumerLink {
+            outbox: &self.outbox,
+            client,
+            permits: self.permits.as_ref(),
+            foreign: self.foreign,
+        };
         Ok(self.broker.subscribe(info, &link)?)
     }
 
@@ -85,8 +90,11 @@ impl Peer {
         delivered: Delivered,
         which: impl Fn(&ConsumerId) -> bool,
     ) {
-        let mut ending: Vec<Consumer> =
-            self.consumers.extract_if(|id, _| which(id)).map(|(_, consumer)| consumer).collect();
+        let mut ending: Vec<Consumer> = self
+            .consumers
+            .extract_if(.., |id, _| which(id))
+            .map(|(_, consumer)| consumer)
+            .collect();
         ending.sort_by_key(|consumer| consumer.number);
         // What one gives back is not for the next to go: it would count as delivered again.
         for consumer in &ending {
@@ -99,7 +107,7 @@ impl Peer {
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
         self.pulls.forget(consumer.pull_until, consumer.number);
-        self.windows = self.windows.saturating_sub(consumer.window);
+        self.windows.remove(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
     }
@@ -130,7 +138,8 @@ impl Peer {
             self.remove_consumer(id, Delivered::Unknown)?;
         } else if let Some(consumer) = self.consumers.get_mut(id) {
             let window = window_of(control.prefetch);
-            self.windows = self.windows.saturating_sub(consumer.window).saturating_add(window);
+            self.windows.remove(consumer.window);
+            self.windows.add(window);
             consumer.window = window;
             self.broker.set_prefetch(&consumer.subscription, window);
         }

@@ -14,6 +14,7 @@ mod refusal;
 mod roster;
 mod serve;
 mod synchronises;
+mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
@@ -43,10 +44,13 @@ impl Peer {
         if self.leaving.is_some() {
             return Err(Refusal::protocol("the former connection over this link still closes"));
         }
+        self.admit_bridge()?;
+        let own = self.permits.is_some().then(|| self.broker.identity().id.clone());
         let (client, former) = self.broker.open_client(
             info.connection_id.as_ref(),
             info.client_id.as_ref(),
             &self.remote,
+            own.as_ref().or(self.bridge_of.as_ref()),
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
@@ -59,7 +63,6 @@ impl Peer {
             left.retain(|info| info.network_subscription);
             self.tell(left);
         }
-        self.admit_bridge()?;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -87,6 +90,8 @@ impl Peer {
         }
         self.is_network = true;
         self.synchronises = Synchronises::asked(info, self.version).or(self.synchronises);
+        self.bridge_of.clone_from(&info.broker_id);
+        self.foreign = self.permits.is_some() && BrokerIdentity::is_foreign(info);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));
@@ -122,7 +127,8 @@ impl Peer {
         })));
     }
 
-    /// The peer is let in: it may have the bridge back that it asked for.
+    /// Whether the peer may have the bridge back that it asked for. It is started when the peer is
+    /// let in.
     fn admit_bridge(&mut self) -> Result<(), Refusal> {
         let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
         let Some(bridges) = &self.bridges_back else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
+    BrokerInfo, ConnectionError, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -440,6 +440,12 @@ impl Bridge {
 
     /// Gives back what is not acknowledged and leaves both brokers.
     fn end(&mut self, end: BridgeEnd) {
+        if let BridgeEnd::Twin(reason) = &end {
+            // Who runs the remote broker is to know, too.
+            let exception = Some(Throwable::new("java.io.IOException", reason.as_str()));
+            let error = ConnectionError { exception, ..ConnectionError::default() };
+            self.remote.push(Command::ConnectionError(error));
+        }
         if let Some(work) = &mut self.work {
             work.forwarder.abandon(&mut self.local);
             farewell(&work.local_ids, &mut self.local);
