@@ -86,6 +86,7 @@ const HOUSES: &[House] = &[
         floors: &[
             "connector topology",
             "bridge document",
+            "duplex network_properties",
             "config local_broker",
             "demand rules",
             "broker_path composite destination_pattern discovery",
@@ -124,6 +125,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         "connection",
         &[
             "ferrymq_network::BrokerIdentity",
+            "ferrymq_network::duplex",
             "ferrymq_network::rules",
             "ferrymq_transport::dial",
             "ferrymq_transport::endpoint",

@@ -371,20 +371,3 @@ fn a_near_broker_that_dies_and_returns_bridges_again(a: Kind, b: Kind) {
     pair.jms.send_many("p", "at A", 0, 200);
     pair.jms.receive_run("k", 0, 200);
 }
-
-/// A bridge that would be half of what was asked for is worse than none: messages would strand.
-#[test]
-#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
-fn an_activemq_that_asks_for_a_duplex_bridge_is_told_that_there_is_none_yet() {
-    let b = support::Ferry::named("B").start();
-    let a = support::ActiveMq::named("A").connect(b.url()).flag("--duplex", "true").start();
-    a.process.log_line("why there is no bridge", |line| {
-        line.contains("duplex bridges are not supported yet")
-    });
-    let mut jms = Jms::start();
-    jms.connect("at B", b.url(), "auto");
-    jms.consume("k", "at B", "queue://others.go.on");
-    jms.produce("p", "at B", "queue://others.go.on", true);
-    jms.send_many("p", "at B", 0, 10);
-    jms.receive_run("k", 0, 10);
-}

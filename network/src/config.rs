@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ferrymq_transport::uri::Uri;
 
@@ -16,6 +17,11 @@ pub struct NetworkConnectorConfig {
     pub name: String,
     /// Whom to dial, and when again.
     pub remotes: StaticList,
+    /// The far broker builds a bridge back over the same link. Default: false.
+    pub duplex: bool,
+    /// A link over which the far broker does not prove for this long that it lives is given up and
+    /// made anew; so is one that is not up after as long. Default: 10 s.
+    pub link_timeout: Duration,
     /// How bridges log in at their own broker, and at the remote one unless told otherwise.
     /// Default: without a name.
     pub local_credentials: Credentials,
@@ -98,7 +104,6 @@ pub enum ConnectorConfigError {
 
 /// Options of ActiveMQ's connectors that are known and do not work yet, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("duplex", "a connector forwards one way; configure one at each end"),
     ("use_virtual_dest_subs", "virtual destinations need no flag"),
     ("sync_durable_subs", "durable subscriptions do not cross bridges yet"),
     ("durable_destinations", "durable subscriptions do not cross bridges yet"),
@@ -147,15 +152,30 @@ impl NetworkConnectorConfig {
         None => NonZeroU32::MIN,
     };
 
+    const DEFAULT_LINK_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Shorter than this, [`link_timeout`](Self::link_timeout) would take busy brokers for dead.
+    pub const SHORTEST_LINK_TIMEOUT: Duration = Duration::from_millis(200);
+
     /// A connector with the defaults: `uri` is `static:(tcp://host:port,…)?options`, or
     /// `tcp://host:port`.
     pub fn new(name: impl Into<String>, uri: &Uri) -> Result<Self, ConnectorConfigError> {
         let name = name.into();
         let remotes = StaticList::new(uri)
             .map_err(|source| ConnectorConfigError::Uri { connector: name.clone(), source })?;
-        Ok(Self {
+        Ok(Self::with(name, remotes))
+    }
+
+    /// A connector that a peer asks for over its own link: it dials nobody.
+    pub(crate) fn of_peer(name: String) -> Self {
+        Self::with(name, StaticList::of_nobody())
+    }
+
+    fn with(name: String, remotes: StaticList) -> Self {
+        Self {
             name,
             remotes,
+            duplex: false,
+            link_timeout: Self::DEFAULT_LINK_TIMEOUT,
             local_credentials: Credentials::default(),
             remote_credentials: Credentials::default(),
             conduit_subscriptions: true,
@@ -172,7 +192,7 @@ impl NetworkConnectorConfig {
             decrease_network_consumer_priority: true,
             consumer_priority_base: -5,
             always_sync_send: true,
-        })
+        }
     }
 
     /// Sets both hop limits, as ActiveMQ's `networkTTL`.
@@ -219,7 +239,7 @@ mod tests {
 
     #[test]
     fn options_that_do_not_work_say_why_in_either_spelling() {
-        assert!(unsupported("duplex").unwrap().contains("one at each end"));
+        assert!(unsupported("localUri").unwrap().contains("directly"));
         assert_eq!(unsupported("syncDurableSubs"), unsupported("sync_durable_subs"));
         assert!(unsupported("syncDurableSubs").is_some());
         assert_eq!(unsupported("prefetch_size"), None);

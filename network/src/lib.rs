@@ -15,7 +15,9 @@ pub mod demand;
 pub mod destination_pattern;
 pub mod discovery;
 pub mod document;
+pub mod duplex;
 pub mod local_broker;
+pub mod network_properties;
 pub mod rules;
 pub mod topology;
 

@@ -40,4 +40,9 @@ pub trait LocalBroker: Send + Sync + 'static {
     /// get what `permits` lets cross. It starts with the broker's `BrokerInfo`, without
     /// `WireFormatInfo`.
     fn open_link(&self, remote: &BrokerIdentity, permits: Arc<Permits>) -> Link;
+
+    /// Serves the bridge of a remote broker at the other end of `link`, as if that had dialled:
+    /// half of a duplex link that the own broker dialled. Returns at once; the broker ends with
+    /// the link.
+    fn serve(&self, link: Link);
 }

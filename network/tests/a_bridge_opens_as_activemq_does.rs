@@ -111,11 +111,11 @@ fn a_way_back_to_the_same_broker_is_no_bridge() {
 fn a_remote_that_says_nothing_is_left() {
     let mut world = World::new(config());
     world.remote.out.clear();
-    assert_eq!(world.bridge.next_tick(), Some(world.now + Duration::from_secs(30)));
-    world.wait(Duration::from_millis(29_999));
+    assert_eq!(world.bridge.next_tick(), Some(world.now + Duration::from_secs(10)));
+    world.wait(Duration::from_millis(9_999));
     assert_eq!(world.end(), None);
     world.wait(Duration::from_millis(1));
-    assert_eq!(world.end(), Some(&BridgeEnd::RemoteSilent { seconds: 30 }));
+    assert_eq!(world.end(), Some(&BridgeEnd::RemoteSilent { seconds: 10 }));
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_remote_that_never_confirms_is_left() {
             world.arrive(wire);
         });
     }
-    world.wait(Duration::from_secs(30));
-    assert_eq!(world.end(), Some(&BridgeEnd::RemoteUnconfirmed { seconds: 30 }));
+    world.wait(Duration::from_secs(10));
+    assert_eq!(world.end(), Some(&BridgeEnd::RemoteUnconfirmed { seconds: 10 }));
 }
 
 #[test]

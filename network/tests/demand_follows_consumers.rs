@@ -268,7 +268,9 @@ fn demand_that_goes_waits_for_what_is_on_its_way() {
 
 #[test]
 fn demand_that_goes_does_not_wait_forever() {
-    let mut world = World::live(config());
+    let mut config = config();
+    config.link_timeout = Duration::from_secs(300);
+    let mut world = World::live(config);
     let client = consumer("client", 1, &queue("Q"));
     world.remote.add_consumer(client.clone());
     world.settle();

@@ -184,8 +184,10 @@ pub struct LinksAnswer {
 pub struct LinkAnswer {
     /// The connector's name.
     pub connector: String,
-    /// The address that it dials.
+    /// The address that it dials; of a link that the remote broker made, where that is.
     pub remote_uri: String,
+    /// `connector`, or `peer` for the way back over a duplex link that the remote broker made.
+    pub made_by: String,
     /// The broker there, as it last introduced itself; null before it has.
     pub remote_broker: Option<BrokerName>,
     /// `connecting`, `handshaking`, `live`, `waiting_to_retry`, `given_up` or `stopped`.
@@ -196,6 +198,8 @@ pub struct LinkAnswer {
     pub since_unix_ms: i64,
     /// How long it has been in this state.
     pub in_state_ms: u64,
+    /// How long ago the remote broker last proved, by an answer, that it lives; null before it has.
+    pub proven_ms_ago: Option<u64>,
     /// Until the next attempt; null when none is waited for.
     pub next_try_in_ms: Option<u64>,
     /// Messages that the remote broker has.

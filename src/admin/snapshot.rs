@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrymq_network::BrokerIdentity;
-use ferrymq_network::connector::{LinkState, LinkStatus};
+use ferrymq_network::connector::{LinkState, LinkStatus, MadeBy};
 use tokio::time::Instant;
 
 use super::answers::{
@@ -141,8 +141,13 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
     LinkAnswer {
         connector: status.connector.clone(),
         remote_uri: status.remote_uri.clone(),
+        made_by: match status.made_by {
+            MadeBy::Connector => "connector".to_owned(),
+            MadeBy::Peer => "peer".to_owned(),
+        },
         remote_broker: status.remote_broker.as_ref().map(name),
         state: state(&status.state).to_owned(),
+        proven_ms_ago: status.proven.map(|at| millis(now.saturating_duration_since(at))),
         reason,
         since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
         in_state_ms: in_state,

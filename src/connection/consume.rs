@@ -8,7 +8,7 @@ use ferrymq_openwire::ids::ConsumerId;
 use super::peer::{Consumer, Outcome, Peer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{ConsumerLink, Subscription, bytes_kept};
+use crate::routing::{ConsumerLink, Subscription, bytes_kept, window_of};
 
 /// How many consumers one connection may open.
 const MOST_CONSUMERS: usize = 65_536;
@@ -33,7 +33,7 @@ impl Peer {
             self.retained -= retained;
         }
         let subscription = subscribed?;
-        let window = usize::try_from(info.prefetch_size).unwrap_or(0);
+        let window = window_of(info.prefetch_size);
         self.windows = self.windows.saturating_add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
@@ -124,10 +124,10 @@ impl Peer {
         if control.close {
             self.remove_consumer(id, Delivered::Unknown)?;
         } else if let Some(consumer) = self.consumers.get_mut(id) {
-            let window = usize::try_from(control.prefetch).unwrap_or(0);
+            let window = window_of(control.prefetch);
             self.windows = self.windows.saturating_sub(consumer.window).saturating_add(window);
             consumer.window = window;
-            self.broker.set_prefetch(&consumer.subscription, control.prefetch);
+            self.broker.set_prefetch(&consumer.subscription, window);
         }
         Ok(Outcome::Done)
     }

@@ -1,6 +1,7 @@
 //! The broker's side of each link: its peer's sessions, producers and consumers.
 
 mod consume;
+mod duplex;
 mod listener;
 mod open;
 mod parked;
@@ -13,6 +14,7 @@ mod refusal;
 mod roster;
 mod serve;
 
+pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

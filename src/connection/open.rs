@@ -8,7 +8,7 @@ use ferrymq_openwire::commands::{
 };
 use ferrymq_openwire::text::Text;
 
-use super::peer::{Outcome, Peer};
+use super::peer::{Duplex, Outcome, Peer};
 use super::refusal::Refusal;
 use crate::routing::Broker;
 
@@ -48,6 +48,7 @@ impl Peer {
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
+        self.admit_bridge()?;
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -64,12 +65,6 @@ impl Peer {
         if self.is_network {
             return Err(Refusal::protocol("a second BrokerInfo on one connection"));
         }
-        if info.duplex_connection {
-            return Err(Refusal::protocol(
-                "duplex bridges are not supported yet: configure a one-way network connector on \
-                 each broker",
-            ));
-        }
         if info.slave_broker {
             return Err(Refusal::protocol("replication to a slave broker is not supported"));
         }
@@ -77,7 +72,21 @@ impl Peer {
         tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         self.is_network = true;
         self.entry.is_of_broker(info);
+        if info.duplex_connection {
+            self.duplex = Duplex::Wanted(Box::new(info.clone()));
+        }
         Ok(Outcome::Done)
+    }
+
+    /// The peer is let in: it may have the bridge back that it asked for.
+    fn admit_bridge(&mut self) -> Result<(), Refusal> {
+        let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
+        let Some(bridges) = &self.bridges_back else {
+            return Err(Refusal::protocol("a duplex bridge needs a link of its own"));
+        };
+        let bridge = bridges.admit(&info).map_err(Refusal::protocol)?;
+        self.duplex = Duplex::Admitted(bridge);
+        Ok(())
     }
 
     pub(super) fn add_session(&mut self, info: &SessionInfo) -> Result<Outcome, Refusal> {

@@ -9,6 +9,11 @@ use ferrymq_openwire::message::Message;
 /// How much one connection may have waiting before it is not read any more.
 const MOST_MESSAGES: usize = 4096;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
+/// How much a bridge may have waiting: more than a FerryMQ bridge ever has on its way (8192
+/// messages, or 8 MiB and one message), so that its connection is always read. Otherwise neither
+/// its proofs of life nor, over a duplex link, the answers to the own bridge would come through.
+const MOST_OF_BRIDGE: usize = 16 * 1024;
+const MOST_BYTES_OF_BRIDGE: usize = 16 * 1024 * 1024;
 
 /// A message that waits: it was accepted from its producer, which may be gone when there is room.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(super) struct Parked {
     by_destination: BTreeMap<Destination, VecDeque<ParkedMessage>>,
     messages: usize,
     bytes: usize,
+    /// How large the latest is: however large, it alone does not close the connection.
+    latest: usize,
 }
 
 impl Parked {
@@ -40,7 +47,11 @@ impl Parked {
     }
 
     /// Whether no more may wait: the connection must not be read.
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self, of_bridge: bool) -> bool {
+        if of_bridge {
+            let before = self.bytes.saturating_sub(self.latest);
+            return self.messages >= MOST_OF_BRIDGE || before >= MOST_BYTES_OF_BRIDGE;
+        }
         self.messages >= MOST_MESSAGES || self.bytes >= MOST_BYTES
     }
 
@@ -51,7 +62,8 @@ impl Parked {
 
     pub(super) fn push(&mut self, destination: Destination, parked: ParkedMessage) {
         self.messages += 1;
-        self.bytes += parked.message.size();
+        self.latest = parked.message.size();
+        self.bytes += self.latest;
         self.by_destination.entry(destination).or_default().push_back(parked);
     }
 

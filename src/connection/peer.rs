@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, RemoveInfo, Response};
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+};
 use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::duplex::{BridgeBack, BridgesBack};
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
@@ -64,6 +67,21 @@ pub(super) struct Peer {
     pub(super) leaving: Option<Leaving>,
     /// The same connection over another link, which must be gone before this one goes on.
     pub(super) former: Option<Former>,
+    /// Builds bridges back; none over a link that carries one already.
+    pub(super) bridges_back: Option<Arc<dyn BridgesBack>>,
+    pub(super) duplex: Duplex,
+}
+
+/// The bridge back that a peer asks for.
+#[derive(Default)]
+pub(super) enum Duplex {
+    /// None, or it has been started.
+    #[default]
+    None,
+    /// The peer asked for one; it has not been let in.
+    Wanted(Box<BrokerInfo>),
+    /// It is to be started.
+    Admitted(Box<dyn BridgeBack>),
 }
 
 /// The command that closed the connection, to be answered when all its messages are taken.
@@ -134,6 +152,8 @@ impl Peer {
             last_target: None,
             leaving: None,
             former: None,
+            bridges_back: None,
+            duplex: Duplex::None,
         }
     }
 

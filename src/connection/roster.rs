@@ -40,7 +40,7 @@ pub(super) struct Entry {
     in_process: bool,
     since: i64,
     /// Knows what was sent, and what waits to be.
-    outbox: Outbox,
+    outbox: Mutex<Outbox>,
     introduced: Mutex<Introduced>,
     consumers: AtomicUsize,
     producers: AtomicUsize,
@@ -103,7 +103,7 @@ impl Roster {
             remote: remote.to_owned(),
             in_process,
             since,
-            outbox: outbox.clone(),
+            outbox: Mutex::new(outbox.clone()),
             introduced: Mutex::default(),
             consumers: AtomicUsize::new(0),
             producers: AtomicUsize::new(0),
@@ -139,6 +139,11 @@ impl Drop for Place {
 }
 
 impl Entry {
+    /// From now on what goes to the peer goes there.
+    pub(super) fn sends_by(&self, outbox: &Outbox) {
+        *self.outbox.lock() = outbox.clone();
+    }
+
     /// The peer has opened its connection under these names.
     pub(super) fn opened_by(&self, client_id: &Text, connection_id: &ConnectionId) {
         let mut introduced = self.introduced.lock();
@@ -169,6 +174,7 @@ impl Entry {
     }
 
     fn snapshot(&self) -> ConnectionSnapshot {
+        let outbox = self.outbox.lock().clone();
         let (client_id, connection_id, broker) = {
             let Introduced { client_id, connection_id, broker } = &*self.introduced.lock();
             (client_id.clone(), connection_id.clone(), broker.clone())
@@ -186,8 +192,8 @@ impl Entry {
             consumers: self.consumers.load(Ordering::Relaxed),
             producers: self.producers.load(Ordering::Relaxed),
             messages_in: self.taken.load(Ordering::Relaxed),
-            messages_out: self.outbox.dispatches(),
-            pending: self.outbox.pending(),
+            messages_out: outbox.dispatches(),
+            pending: outbox.pending(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrymq_network::duplex::Wire;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ShutdownInfo;
@@ -15,8 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::duplex::BridgesBack;
 use super::open::own_broker_info;
-use super::peer::{Flow, Peer};
+use super::peer::{Duplex, Flow, Peer};
 use super::roster::{ConnectionSnapshot, Roster};
 use crate::destination::Delivered;
 use crate::routing::Broker;
@@ -39,6 +41,7 @@ pub struct Connections {
     tasks: TaskTracker,
     end: CancellationToken,
     roster: Arc<Roster>,
+    bridges_back: Option<Arc<dyn BridgesBack>>,
 }
 
 /// What a connection was admitted with, from the connector that accepted it.
@@ -51,8 +54,13 @@ pub struct Admitted {
 impl Connections {
     /// Serves the connections of `broker`, until they are closed.
     pub fn new(broker: Arc<Broker>) -> Self {
-        let roster = Arc::default();
-        Self { broker, tasks: TaskTracker::new(), end: CancellationToken::new(), roster }
+        let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
+        Self { broker, tasks, end, roster: Arc::default(), bridges_back: None }
+    }
+
+    /// The same connections; peers that come this way may have bridges back.
+    pub fn with_bridges_back(&self, bridges: Arc<dyn BridgesBack>) -> Self {
+        Self { bridges_back: Some(bridges), ..self.clone() }
     }
 
     /// All connections whose wire format is agreed on, in the order in which they came.
@@ -90,6 +98,12 @@ impl Connections {
         near
     }
 
+    /// Serves a remote broker's bridge over half of a link that this broker dialled.
+    pub fn serve_half(&self, link: Link) {
+        let this = Self { bridges_back: None, ..self.clone() };
+        self.tasks.spawn(async move { this.converse(link, None).await });
+    }
+
     /// Says farewell to every peer and waits until all connections have ended.
     pub async fn close(&self) {
         self.end.cancel();
@@ -98,35 +112,48 @@ impl Connections {
     }
 
     async fn converse(&self, link: Link, permits: Option<Arc<Permits>>) {
-        let Link { mut receiver, outbox, pump, peer: address, negotiated } = link;
-        let max_frame_size = negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
-        let version = negotiated.as_ref().map_or(OWN_VERSION, |agreed| agreed.format.version);
-        let mut pump = tokio::spawn(pump.run());
+        let mut wire = Wire::new(link);
+        let address = wire.peer.clone();
+        let max_frame_size = wire.negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
+        let version = wire.negotiated.as_ref().map_or(OWN_VERSION, |agreed| agreed.format.version);
         let end = self.end.child_token();
-        let in_process = negotiated.is_none();
+        let in_process = wire.negotiated.is_none();
         let since = self.broker.clock().now_millis();
-        let place = Arc::clone(&self.roster).enter(&address.remote, in_process, since, &outbox);
+        let roster = Arc::clone(&self.roster);
+        let place = roster.enter(&address.remote, in_process, since, &wire.outbox);
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
-            outbox.clone(),
+            wire.outbox.clone(),
             address.remote.clone(),
             version,
             permits,
             end.clone(),
             Arc::clone(place.entry()),
         );
-        outbox.push(own_broker_info(&self.broker));
-        receiver.set_max_frame_size(OPENING_FRAME_SIZE);
+        if !in_process {
+            peer.bridges_back.clone_from(&self.bridges_back);
+        }
+        wire.outbox.push(own_broker_info(&self.broker));
+        wire.receiver.set_max_frame_size(OPENING_FRAME_SIZE);
 
-        let opening = timeout(OPENING_DEADLINE, open(&mut peer, &mut receiver, &end)).await;
-        let ended = match opening {
+        let mut joined = None;
+        let mut early = Vec::new();
+        let opening = open(&mut peer, &mut wire.receiver, &mut early, &end);
+        let ended = match timeout(OPENING_DEADLINE, opening).await {
             Err(_) => End::Silent,
             Ok(Some(ended)) => ended,
             Ok(None) => {
                 if let Some(size) = max_frame_size {
-                    receiver.set_max_frame_size(size);
+                    wire.receiver.set_max_frame_size(size);
                 }
-                read(&mut peer, &mut receiver, &end).await
+                if let Duplex::Admitted(bridge) = std::mem::take(&mut peer.duplex) {
+                    let (half, whole) = bridge.start(wire);
+                    joined = Some(whole);
+                    wire = Wire::new(half);
+                    peer.outbox = wire.outbox.clone();
+                    peer.entry.sends_by(&wire.outbox);
+                }
+                read(&mut peer, &mut wire.receiver, early, &end).await
             }
         };
         ended.log(&address.remote, peer.is_open());
@@ -139,20 +166,30 @@ impl Connections {
             );
         }
         peer.close(Delivered::Unknown);
-        if matches!(ended, End::Asked) {
-            outbox.push(Command::ShutdownInfo(ShutdownInfo::default()));
+        leave(wire, &ended).await;
+        if let Some(joined) = joined {
+            // It has bounds of its own; this is for what nobody foresaw.
+            let _ = timeout(2 * FAREWELL + FAREWELL, joined).await;
         }
-        outbox.close();
-        if matches!(ended, End::Refused) {
-            // Closing on a peer that still sends would reset the connection, and what it was told
-            // would be lost on the way. It has the time that it takes to read and go.
-            let _ = timeout(FAREWELL, discard(&mut receiver)).await;
-        }
-        drop(receiver);
-        if timeout(FAREWELL, &mut pump).await.is_err() {
-            outbox.abort();
-            pump.abort();
-        }
+    }
+}
+
+/// Lets what is queued for a peer go out, within reason, and closes its link.
+async fn leave(wire: Wire, ended: &End) {
+    let Wire { mut receiver, outbox, mut pump, .. } = wire;
+    if matches!(ended, End::Asked) {
+        outbox.push(Command::ShutdownInfo(ShutdownInfo::default()));
+    }
+    outbox.close();
+    if matches!(ended, End::Refused) {
+        // Closing on a peer that still sends would reset the connection, and what it was told
+        // would be lost on the way. It has the time that it takes to read and go.
+        let _ = timeout(FAREWELL, discard(&mut receiver)).await;
+    }
+    drop(receiver);
+    if timeout(FAREWELL, &mut pump).await.is_err() {
+        outbox.abort();
+        pump.abort();
     }
 }
 
@@ -193,10 +230,16 @@ impl End {
     }
 }
 
-/// Reads until the peer has opened its connection; `Some` when the link ends before.
-async fn open(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken) -> Option<End> {
-    let mut batch = Vec::new();
-    while !peer.is_open() {
+/// Reads until the peer has opened its connection; `Some` when the link ends before. What came with
+/// the opening is left in `early`.
+async fn open(
+    peer: &mut Peer,
+    receiver: &mut Receiver,
+    early: &mut Vec<Command>,
+    end: &CancellationToken,
+) -> Option<End> {
+    loop {
+        let mut batch = Vec::new();
         tokio::select! {
             biased;
             () = end.cancelled() => return Some(End::Asked),
@@ -206,18 +249,33 @@ async fn open(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
                 }
             }
         }
-        if let Some(ended) = handle_all(peer, &mut batch).await {
-            return Some(ended);
+        let mut commands = batch.into_iter();
+        while let Some(command) = commands.next() {
+            if let Some(ended) = End::of(peer.handle(command)) {
+                return Some(ended);
+            }
+            if peer.is_open() {
+                early.extend(commands);
+                wait_for_former(peer).await;
+                return None;
+            }
         }
     }
-    None
 }
 
 /// Reads and handles commands until the connection ends.
-async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken) -> End {
+async fn read(
+    peer: &mut Peer,
+    receiver: &mut Receiver,
+    early: Vec<Command>,
+    end: &CancellationToken,
+) -> End {
     let broker = Arc::clone(&peer.broker);
-    let mut batch = Vec::new();
+    let mut batch = early;
     loop {
+        if let Some(ended) = handle_all(peer, &mut batch).await {
+            return ended;
+        }
         // Registered before the accounts are asked, so that no release in between is missed.
         let space = broker.memory().space().notified();
         tokio::pin!(space);
@@ -229,7 +287,7 @@ async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
             }
         }
         let waiting = !peer.parked.is_empty();
-        let unread = peer.parked.is_full();
+        let unread = peer.parked.is_full(peer.is_network);
         let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
         let pull_end = peer.pulls.next_end();
@@ -246,9 +304,6 @@ async fn read(peer: &mut Peer, receiver: &mut Receiver, end: &CancellationToken)
                 }
             }
         }
-        if let Some(ended) = handle_all(peer, &mut batch).await {
-            return ended;
-        }
     }
 }
 
@@ -258,14 +313,18 @@ async fn handle_all(peer: &mut Peer, batch: &mut Vec<Command>) -> Option<End> {
         if let Some(ended) = End::of(peer.handle(command)) {
             return Some(ended);
         }
-        if let Some(former) = peer.former.take() {
-            // It was told to end and waits for nothing; the limit is for what nobody foresaw.
-            if timeout(FAREWELL, former.gone()).await.is_err() {
-                tracing::warn!(remote = %peer.remote, "the former connection does not end");
-            }
-        }
+        wait_for_former(peer).await;
     }
     None
+}
+
+async fn wait_for_former(peer: &mut Peer) {
+    if let Some(former) = peer.former.take() {
+        // It was told to end and waits for nothing; the limit is for what nobody foresaw.
+        if timeout(FAREWELL, former.gone()).await.is_err() {
+            tracing::warn!(remote = %peer.remote, "the former connection does not end");
+        }
+    }
 }
 
 /// Waits until `then`; for ever without it.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq_network::connector::{NetworkConnector, NetworkConnectorHandle};
+use ferrymq_network::LocalBroker;
+use ferrymq_network::connector::{AcceptedBridges, NetworkConnector, NetworkConnectorHandle};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bridges_back::NodeBridges;
 use super::local_broker::NodeBroker;
 use super::status::NodeStatus;
 use super::watch::NodeWatch;
@@ -54,6 +56,7 @@ pub struct Node {
     broker: Arc<Broker>,
     connections: Connections,
     connectors: Vec<NetworkConnectorHandle>,
+    accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     watch: NodeWatch,
     tasks: TaskTracker,
@@ -85,13 +88,15 @@ impl Node {
         let connections = Connections::new(Arc::clone(&broker));
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
+        let local: Arc<dyn LocalBroker> =
+            Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
+        let accepted = AcceptedBridges::new(Arc::clone(&local), &world.clock);
+        let accepting = connections.with_bridges_back(Arc::new(NodeBridges(Arc::clone(&accepted))));
         for listener in listeners {
-            listener.accept_all(connections.clone(), &tasks, end.clone());
+            listener.accept_all(accepting.clone(), &tasks, end.clone());
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
 
-        let local =
-            Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
         let connectors: Vec<NetworkConnectorHandle> = config
             .network_connectors
             .into_iter()
@@ -99,7 +104,7 @@ impl Node {
             .map(|(connector, number)| {
                 NetworkConnector::start(
                     connector,
-                    Arc::clone(&local) as Arc<dyn ferrymq_network::LocalBroker>,
+                    Arc::clone(&local),
                     Arc::clone(&world.dialer),
                     world.clock.clone(),
                     world.seed.wrapping_add(number),
@@ -110,9 +115,10 @@ impl Node {
             Arc::clone(&broker),
             connections.clone(),
             connectors.iter().map(NetworkConnectorHandle::watch).collect(),
+            Arc::clone(&accepted),
             listening.clone(),
         );
-        Ok(Self { broker, connections, connectors, listening, watch, tasks, end })
+        Ok(Self { broker, connections, connectors, accepted, listening, watch, tasks, end })
     }
 
     /// The broker's name.
@@ -146,6 +152,7 @@ impl Node {
         self.end.cancel();
         let mut stopping: JoinSet<()> =
             self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
+        self.accepted.stop().await;
         while stopping.join_next().await.is_some() {}
         self.connections.close().await;
         self.tasks.close();

@@ -23,4 +23,8 @@ impl LocalBroker for NodeBroker {
     fn open_link(&self, remote: &BrokerIdentity, permits: Arc<Permits>) -> Link {
         self.connections.open_pipe(&remote.name, Some(permits))
     }
+
+    fn serve(&self, link: Link) {
+        self.connections.serve_half(link);
+    }
 }

@@ -1,5 +1,6 @@
 //! One running process: a broker, its listeners and its network connectors, wired together.
 
+mod bridges_back;
 mod build;
 mod local_broker;
 mod status;

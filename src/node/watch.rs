@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::connector::{LinkProspect, LinkStatus, LinkWatch};
+use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_transport::endpoint::Endpoint;
@@ -22,6 +22,7 @@ struct Seen {
     broker: Arc<Broker>,
     connections: Connections,
     links: Vec<LinkWatch>,
+    accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     /// When the node started, by both clocks.
     started: (i64, Instant),
@@ -32,10 +33,11 @@ impl NodeWatch {
         broker: Arc<Broker>,
         connections: Connections,
         links: Vec<LinkWatch>,
+        accepted: Arc<AcceptedBridges>,
         listening: Vec<Endpoint>,
     ) -> Self {
         let started = (broker.clock().now_millis(), Instant::now());
-        Self { seen: Arc::new(Seen { broker, connections, links, listening, started }) }
+        Self { seen: Arc::new(Seen { broker, connections, links, accepted, listening, started }) }
     }
 
     /// The broker as a whole.
@@ -74,9 +76,12 @@ impl NodeWatch {
         self.seen.broker.durable_subscriptions()
     }
 
-    /// All links of network connectors, in the order of the configuration.
+    /// All links of network connectors, in the order of the configuration, and then those of
+    /// bridges back that other brokers asked for, in the order in which they came.
     pub fn links(&self) -> Vec<LinkStatus> {
-        self.seen.links.iter().flat_map(LinkWatch::status).collect()
+        let mut links: Vec<_> = self.seen.links.iter().flat_map(LinkWatch::status).collect();
+        links.extend(self.seen.accepted.status());
+        links
     }
 
     /// What a queue holds and who could take it; `None` if there is no such queue.
@@ -90,7 +95,8 @@ impl NodeWatch {
 
     /// What each link of a network connector has to say about a destination.
     pub fn link_prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
-        self.seen.links.iter().flat_map(|links| links.prospects(destination)).collect()
+        let links = self.seen.links.iter().flat_map(|links| links.prospects(destination));
+        links.chain(self.seen.accepted.prospects(destination)).collect()
     }
 
     pub(super) fn status(&self) -> NodeStatus {

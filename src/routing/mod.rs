@@ -44,6 +44,6 @@ pub use insight::{QueueInsight, Sought};
 pub use lease::{ClientLease, Former};
 pub use publish_error::PublishError;
 pub use retained::bytes_kept;
-pub use subscribe::Subscription;
+pub use subscribe::{Subscription, window_of};
 pub use subscribe_error::SubscribeError;
 pub use temporary::TemporaryError;

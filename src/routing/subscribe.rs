@@ -58,7 +58,7 @@ impl Broker {
     ) -> Result<Subscription, SubscribeError> {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
-        let prefetch = usize::try_from(info.prefetch_size).unwrap_or(0);
+        let prefetch = window_of(info.prefetch_size);
         let admission = Admission::of(info, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         let members = members(address)?;
@@ -201,10 +201,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Changes how many messages may be outstanding on a consumer; with 0 (or less) it gets one
+    /// Changes how many messages may be outstanding on a consumer; with 0 it gets one
     /// for each [`pull`](Self::pull).
-    pub fn set_prefetch(&self, subscription: &Subscription, prefetch: i32) {
-        let prefetch = usize::try_from(prefetch).unwrap_or(0);
+    pub fn set_prefetch(&self, subscription: &Subscription, prefetch: usize) {
         let now = self.clock.now_millis();
         match &subscription.held {
             Held::Queue { queue, key } => self.clear_up(queue.set_prefetch(*key, prefetch, now)),
@@ -281,6 +280,12 @@ impl Broker {
             self.retract_consumer(registration);
         }
     }
+}
+
+/// The window that a consumer asks for (`prefetchSize`). No client asks for less than 0; a peer
+/// that does gets the smallest window instead of none that it could never pull from.
+pub fn window_of(prefetch_size: i32) -> usize {
+    usize::try_from(prefetch_size).unwrap_or(1)
 }
 
 fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {

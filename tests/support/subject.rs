@@ -31,23 +31,37 @@ pub struct SubjectSetup {
     links: Vec<Link>,
 }
 
-/// A one-way network connector that reconnects fast.
+/// A network connector that reconnects fast.
 #[derive(Clone, Debug)]
 struct Link {
     url: String,
-    excluded: Option<String>,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    There,
+    ThereExcept(String),
+    ThereAndBack,
 }
 
 impl SubjectSetup {
     /// A network connector to the broker at `url`.
     pub fn bridged_to(mut self, url: &str) -> Self {
-        self.links.push(Link { url: url.to_owned(), excluded: None });
+        self.links.push(Link { url: url.to_owned(), way: Way::There });
+        self
+    }
+
+    /// A duplex network connector to the broker at `url`.
+    pub fn duplex_to(mut self, url: &str) -> Self {
+        self.links.push(Link { url: url.to_owned(), way: Way::ThereAndBack });
         self
     }
 
     /// The same, closed for a destination (`queue://NAME`, with wildcards).
     pub fn bridged_except(mut self, url: &str, excluded: &str) -> Self {
-        self.links.push(Link { url: url.to_owned(), excluded: Some(excluded.to_owned()) });
+        let way = Way::ThereExcept(excluded.to_owned());
+        self.links.push(Link { url: url.to_owned(), way });
         self
     }
 
@@ -72,19 +86,24 @@ impl SubjectSetup {
 
 fn connected_ferry(setup: FerrySetup, link: &Link) -> FerrySetup {
     let uri = format!("static:({})?initialReconnectDelay=100&maxReconnectDelay=100", link.url);
-    match &link.excluded {
-        None => setup.network(&uri),
-        Some(excluded) => setup.configure(&format!(
-            "[[network_connector]]\nname = \"filtered\"\nuri = \"{uri}\"\nexcluded = [\"{excluded}\"]"
-        )),
+    let with = |settings: &str| {
+        format!("[[network_connector]]\nname = \"special\"\nuri = \"{uri}\"\n{settings}")
+    };
+    match &link.way {
+        Way::There => setup.network(&uri),
+        Way::ThereExcept(excluded) => {
+            setup.configure(&with(&format!("excluded = [\"{excluded}\"]")))
+        }
+        Way::ThereAndBack => setup.configure(&with("duplex = true")),
     }
 }
 
 fn connected_activemq(setup: ActiveMqSetup, link: &Link) -> ActiveMqSetup {
     let setup = setup.connect(&link.url);
-    match &link.excluded {
-        None => setup,
-        Some(excluded) => setup.flag("--exclude", excluded),
+    match &link.way {
+        Way::There => setup,
+        Way::ThereExcept(excluded) => setup.flag("--exclude", excluded),
+        Way::ThereAndBack => setup.flag("--duplex", "true"),
     }
 }
 

@@ -64,6 +64,13 @@ pub struct Backoff {
     attempts: u32,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        let config = BackoffConfig::default();
+        Self { delay: config.initial, config, attempts: 0 }
+    }
+}
+
 impl Backoff {
     /// A back-off before its first attempt.
     pub fn new(config: BackoffConfig) -> Result<Self, BackoffError> {

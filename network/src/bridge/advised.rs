@@ -1,7 +1,8 @@
 //! What a remote broker's advisories say.
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo, MessageAck, MessageDispatch};
+use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo, MessageAck};
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 
@@ -51,17 +52,21 @@ impl AdvisoryAcks {
     }
 
     /// Counts an advisory; the acknowledgement that is due, if any.
-    pub(super) fn count(&mut self, dispatch: &MessageDispatch) -> Option<MessageAck> {
+    pub(super) fn count(
+        &mut self,
+        topic: Option<Destination>,
+        advisory: Option<&Message>,
+    ) -> Option<MessageAck> {
         self.unacknowledged += 1;
         if i64::from(self.unacknowledged) <= self.threshold {
             return None;
         }
         let count = std::mem::take(&mut self.unacknowledged);
         Some(MessageAck {
-            destination: dispatch.destination.clone(),
+            destination: topic,
             consumer_id: Some(self.consumer.clone()),
             ack_type: Self::STANDARD,
-            last_message_id: dispatch.message.as_ref().and_then(|message| message.message_id()),
+            last_message_id: advisory.and_then(Message::message_id),
             message_count: count,
             ..MessageAck::default()
         })

@@ -2,8 +2,9 @@
 //!
 //! Everything that is decided is decided by the machine. Writing is never waited for: commands go
 //! to outboxes, and each link's pump writes in a task of its own. What bounds the outboxes are the
-//! prefetch windows; and while the remote link takes nothing, nothing more is read from the local
-//! one, so that copies of messages are made only when they can leave.
+//! prefetch windows; and while the remote link takes nothing, or the remote broker confirms
+//! nothing, no more is read from the local one, so that copies of messages are made only when they
+//! can leave.
 
 use std::future::pending;
 use std::time::Duration;
@@ -54,6 +55,9 @@ pub async fn run(
     };
     let end = driver.drive(stop).await;
     let Driver { remote, local, .. } = driver;
+    if matches!(end, BridgeEnd::RemoteDeaf { .. }) {
+        remote.outbox.abort();
+    }
     // Both at once: a remote that takes nothing must not hold up the local farewell.
     tokio::join!(remote.leave(), async {
         if let Some(local) = local {
@@ -114,6 +118,7 @@ impl<O: Observer, F: Fn(&BrokerIdentity) -> Link> Driver<'_, O, F> {
         let mut stopping = false;
         loop {
             let congested = self.remote.outbox.pending() >= REMOTE_BACKLOG;
+            let full = self.bridge.is_full();
             let tick = self.bridge.next_tick();
             let input = tokio::select! {
                 biased;
@@ -121,7 +126,7 @@ impl<O: Observer, F: Fn(&BrokerIdentity) -> Link> Driver<'_, O, F> {
                 received = self.remote.receiver.receive(&mut self.from_remote) => {
                     Input::Remote(received)
                 },
-                received = receive(self.local.as_mut(), &mut self.from_local), if !congested => {
+                received = receive(self.local.as_mut(), &mut self.from_local), if !congested && !full => {
                     Input::Local(received)
                 }
                 () = self.remote.outbox.drained_below(REMOTE_BACKLOG), if congested => {

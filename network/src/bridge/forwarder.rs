@@ -63,6 +63,8 @@ pub(super) struct Forwarder {
     temporary: HashMap<Destination, usize>,
     /// Forwarded messages by the number of the command that carries them.
     pending: ByNumber<i32, Forwarded>,
+    /// How large the pending messages are.
+    pending_bytes: usize,
     retries: VecDeque<Retry>,
     /// Windows with something to acknowledge or to end.
     touched: Vec<DemandNumber>,
@@ -77,6 +79,7 @@ pub(super) struct Forwarder {
 struct Forwarded {
     window: DemandNumber,
     entry: u64,
+    size: usize,
 }
 
 #[derive(Debug)]
@@ -85,6 +88,11 @@ struct Retry {
     forwarded: Forwarded,
 }
 
+/// How much one bridge has on its way, unconfirmed, before it begins nothing more: one message
+/// may go beyond the bytes. The far broker takes as much, and more, of one connection before it
+/// stops reading it, so that its proofs of life and, over a duplex link, its answers always come.
+const MOST_IN_FLIGHT: usize = 8 * 1024;
+const MOST_BYTES_IN_FLIGHT: usize = 8 * 1024 * 1024;
 const MAX_REFUSALS: u8 = 3;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -97,6 +105,7 @@ impl Forwarder {
             windows: ByNumber::default(),
             temporary: HashMap::new(),
             pending: ByNumber::default(),
+            pending_bytes: 0,
             retries: VecDeque::new(),
             touched: Vec::new(),
             draining: Vec::new(),
@@ -113,6 +122,11 @@ impl Forwarder {
     /// Forwarded messages without an answer.
     pub(super) fn in_flight(&self) -> usize {
         self.pending.len() + self.retries.len()
+    }
+
+    /// Whether so much is on its way that no more is begun.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() >= MOST_IN_FLIGHT || self.pending_bytes >= MOST_BYTES_IN_FLIGHT
     }
 
     /// Whether a subscription to a temporary destination lives, be it on its way out.
@@ -188,6 +202,7 @@ impl Forwarder {
             self.remove(number, local);
         }
         self.pending.clear();
+        self.pending_bytes = 0;
         self.retries.clear();
     }
 
@@ -249,7 +264,9 @@ impl Forwarder {
         let confirmed = entry.message.persistent() || self.terms.always_sync_send;
         let id = send(&self.terms, &entry, confirmed, remote);
         if confirmed {
-            self.pending.insert(id, Forwarded { window: number, entry: entry.number });
+            let size = entry.message.size();
+            self.pending_bytes += size;
+            self.pending.insert(id, Forwarded { window: number, entry: entry.number, size });
             window.wait(entry);
         } else {
             self.counts.forwarded += 1;
@@ -260,7 +277,7 @@ impl Forwarder {
 
     /// The remote broker has a message; false if no forwarded message has this number.
     pub(super) fn confirmed(&mut self, command: i32) -> bool {
-        let Some(forwarded) = self.pending.remove(&command) else { return false };
+        let Some(forwarded) = self.answered(command) else { return false };
         self.counts.forwarded += 1;
         if let Some(window) = self.windows.get_mut(&forwarded.window)
             && let Some(entry) = window.take(forwarded.entry)
@@ -281,7 +298,7 @@ impl Forwarder {
         local: &mut Outgoing,
         events: &mut Vec<Event>,
     ) -> Result<(), RemoteFailing> {
-        let Some(forwarded) = self.pending.remove(&command) else { return Ok(()) };
+        let Some(forwarded) = self.answered(command) else { return Ok(()) };
         self.counts.refused += 1;
         let Some(window) = self.windows.get_mut(&forwarded.window) else { return Ok(()) };
         let Some(entry) = window.waiting(forwarded.entry) else { return Ok(()) };
@@ -325,6 +342,7 @@ impl Forwarder {
             let window = self.windows.get_mut(&retry.forwarded.window);
             if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry)) {
                 let id = send(&self.terms, entry, true, remote);
+                self.pending_bytes += retry.forwarded.size;
                 self.pending.insert(id, retry.forwarded);
             }
         }
@@ -360,6 +378,12 @@ impl Forwarder {
         if self.superseded.is_empty() {
             self.recent.clear();
         }
+    }
+
+    fn answered(&mut self, command: i32) -> Option<Forwarded> {
+        let forwarded = self.pending.remove(&command)?;
+        self.pending_bytes -= forwarded.size;
+        Some(forwarded)
     }
 
     fn acknowledge(&mut self, number: DemandNumber, local: &mut Outgoing) {

@@ -8,9 +8,10 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::text::Text;
 
 use super::outgoing::Outgoing;
-use super::settings::{BridgeSettings, EndIds};
+use super::settings::{BridgeSettings, EndIds, Role};
 use crate::config::{Credentials, NetworkConnectorConfig};
 use crate::local_broker::BrokerIdentity;
+use crate::network_properties;
 
 /// Opens the local end: a client's opening, and who is at the far end, which makes it a network
 /// connection. Returns the number of the connection's request.
@@ -28,15 +29,24 @@ pub(super) fn to_local(
 }
 
 /// Opens the remote end. Nothing waits for a reply; the last command is a request, whose response
-/// says that the remote broker took all of it. Returns its number.
-pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgoing) -> i32 {
+/// says that the remote broker took all of it. Returns its number; none over a duplex link, where
+/// ActiveMQ answers nothing of this and the first proof of life says it.
+pub(super) fn to_remote(
+    settings: &BridgeSettings,
+    ids: &EndIds,
+    out: &mut Outgoing,
+) -> Option<i32> {
     let config = &settings.config;
-    let ourselves = BrokerInfo {
-        network_connection: true,
-        network_properties: Some(Text::from(network_properties(config))),
-        ..introduced(&settings.local)
-    };
-    out.push(Command::BrokerInfo(Box::new(ourselves)));
+    let duplex = settings.role == Role::Initiator;
+    // Who was dialled has introduced itself before it was asked for anything.
+    if settings.role != Role::Acceptor {
+        out.push(Command::BrokerInfo(Box::new(BrokerInfo {
+            network_connection: true,
+            duplex_connection: duplex,
+            network_properties: Some(Text::from(network_properties::written(config, duplex))),
+            ..introduced(&settings.local)
+        })));
+    }
     out.push(connection(ids, &config.remote_credentials));
     out.push(session(ids));
     let producer = Command::from(ProducerInfo {
@@ -44,15 +54,25 @@ pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgo
         ..ProducerInfo::default()
     });
     let topics = if config.static_bridge { None } else { advisory_topics(config) };
-    let Some(topics) = topics else { return out.request(producer) };
-    out.push(producer);
-    out.request(Command::ConsumerInfo(Box::new(ConsumerInfo {
-        consumer_id: Some(ids.advisory_consumer()),
-        destination: Some(Destination::topic(topics)),
-        prefetch_size: config.advisory_prefetch(),
-        dispatch_async: true,
-        ..ConsumerInfo::default()
-    })))
+    let listener = topics.map(|topics| {
+        Command::ConsumerInfo(Box::new(ConsumerInfo {
+            consumer_id: Some(ids.advisory_consumer()),
+            destination: Some(Destination::topic(topics)),
+            prefetch_size: config.advisory_prefetch(),
+            dispatch_async: true,
+            ..ConsumerInfo::default()
+        }))
+    });
+    let (before, last) = match listener {
+        Some(listener) => (Some(producer), listener),
+        None => (None, producer),
+    };
+    before.into_iter().for_each(|command| out.push(command));
+    if settings.role == Role::OneWay {
+        return Some(out.request(last));
+    }
+    out.push(last);
+    None
 }
 
 fn introduced(broker: &BrokerIdentity) -> BrokerInfo {
@@ -102,39 +122,6 @@ fn advisory_topics(config: &NetworkConnectorConfig) -> Option<String> {
     (!topics.is_empty()).then(|| topics.join(","))
 }
 
-/// What the remote broker may want to know of the connector, as Java properties.
-fn network_properties(config: &NetworkConnectorConfig) -> String {
-    let mut text = String::from("#FerryMQ\n");
-    let mut property = |key: &str, value: &str| {
-        text.push_str(key);
-        text.push('=');
-        escape_into(value, &mut text);
-        text.push('\n');
-    };
-    property("name", &config.name);
-    property("duplex", "false");
-    property("syncDurableSubs", "false");
-    property("conduitSubscriptions", &config.conduit_subscriptions.to_string());
-    property("messageTTL", &config.message_ttl.to_string());
-    property("consumerTTL", &config.consumer_ttl.to_string());
-    text
-}
-
-/// Java's rules for a value in a `.properties` text.
-fn escape_into(value: &str, text: &mut String) {
-    for (at, unit) in value.encode_utf16().enumerate() {
-        match char::from_u32(u32::from(unit)) {
-            Some(' ') if at > 0 => text.push(' '),
-            Some(special @ (' ' | '\\' | '=' | ':' | '#' | '!')) => text.extend(['\\', special]),
-            Some('\n') => text.push_str("\\n"),
-            Some('\r') => text.push_str("\\r"),
-            Some('\t') => text.push_str("\\t"),
-            Some(plain @ ' '..='~') => text.push(plain),
-            _ => text.push_str(&format!("\\u{unit:04X}")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,12 +149,5 @@ mod tests {
             advisory_topics(&config).unwrap(),
             "ActiveMQ.Advisory.Consumer.Queue.orders.>,ActiveMQ.Advisory.Consumer.Topic.prices.*"
         );
-    }
-
-    #[test]
-    fn values_survive_javas_reading() {
-        let mut text = String::new();
-        escape_into(" a=b:c#\\é😀", &mut text);
-        assert_eq!(text, "\\ a\\=b\\:c\\#\\\\\\u00E9\\uD83D\\uDE00");
     }
 }

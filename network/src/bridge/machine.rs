@@ -1,9 +1,12 @@
 //! A bridge as a plain machine: commands and time in, commands and events out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
@@ -12,6 +15,7 @@ use super::advised::News;
 use super::effects::{Effects, Event};
 use super::forwarder::{ForwardCounts, RemoteFailing};
 use super::introduction;
+use super::liveness::Due;
 use super::outgoing::Outgoing;
 use super::phase::{BridgeEnd, Phase};
 use super::refusal::shown;
@@ -21,8 +25,6 @@ use super::work::Work;
 use crate::demand::table::DemandChange;
 use crate::local_broker::BrokerIdentity;
 
-/// How long each step of the opening may take.
-pub const OPENING_LIMIT: Duration = Duration::from_secs(30);
 /// How long a stopping bridge waits for what the remote broker has not confirmed.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -57,14 +59,17 @@ pub struct BridgeCounts {
     pub in_flight: usize,
     /// Demand subscriptions.
     pub demands: usize,
+    /// When the remote broker answered last.
+    pub proven: Option<Instant>,
 }
 
 impl Bridge {
     /// A bridge over a link to a remote broker that was just made.
     pub fn new(settings: BridgeSettings, now: Instant) -> Self {
+        let until = now + settings.config.link_timeout;
         Self {
             settings,
-            phase: Phase::WaitingForBrokerInfo { until: now + OPENING_LIMIT },
+            phase: Phase::WaitingForBrokerInfo { until },
             local: Outgoing::default(),
             remote: Outgoing::default(),
             events: Vec::new(),
@@ -85,15 +90,24 @@ impl Bridge {
             forwards: work.forwarder.counts(),
             in_flight: work.forwarder.in_flight(),
             demands: work.demand.len(),
+            proven: work.liveness.proven(),
         }
+    }
+
+    /// Whether so much is on its way to the remote broker that the local one should not be asked
+    /// for more.
+    pub fn is_full(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.forwarder.is_full())
     }
 
     /// When [`handle_tick`](Self::handle_tick) has something to do.
     pub fn next_tick(&self) -> Option<Instant> {
-        let work = self.work.as_ref().and_then(|work| work.forwarder.next_tick());
+        let work = self.work.as_ref();
+        let forwarder = work.and_then(|work| work.forwarder.next_tick());
+        let liveness = work.and_then(|work| work.liveness.next_tick());
         match self.phase {
             Phase::Over { .. } => None,
-            _ => [self.phase.until(), work].into_iter().flatten().min(),
+            _ => [self.phase.until(), forwarder, liveness].into_iter().flatten().min(),
         }
     }
 
@@ -145,7 +159,11 @@ impl Bridge {
             Command::ExceptionResponse(refusal) => {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
             }
-            Command::MessageDispatch(advisory) => self.advised(&advisory, now),
+            Command::MessageDispatch(advisory) => {
+                self.advised(advisory.destination, advisory.message, now);
+            }
+            // ActiveMQ's bridge at the other end of a duplex link forwards its advisories.
+            Command::Message(advisory) => self.advised(advisory.destination(), Some(advisory), now),
             Command::ConnectionError(error) => {
                 self.end(BridgeEnd::RemoteRefused(shown(error.exception.as_ref())));
             }
@@ -163,10 +181,11 @@ impl Bridge {
         if let Some(work) = &mut self.work {
             work.forwarder.tick(now, &mut self.local, &mut self.remote);
         }
+        self.prove(now);
         if self.phase.until().is_none_or(|until| now < until) {
             return;
         }
-        let seconds = OPENING_LIMIT.as_secs();
+        let seconds = self.settings.config.link_timeout.as_secs();
         match self.phase {
             Phase::WaitingForBrokerInfo { .. } => self.end(BridgeEnd::RemoteSilent { seconds }),
             Phase::OpeningLocal { .. } => self.end(BridgeEnd::LocalSilent { seconds }),
@@ -190,6 +209,7 @@ impl Bridge {
             (Phase::Live { .. } | Phase::OpeningRemote { .. }, Some(work)) => {
                 let until = now + STOP_LIMIT;
                 work.forwarder.drain(until);
+                work.liveness.rest();
                 self.phase = Phase::Draining { until };
             }
             _ => self.end(BridgeEnd::Stopped),
@@ -198,6 +218,24 @@ impl Bridge {
 
     fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over { .. })
+    }
+
+    /// Asks the remote broker for proof that it lives, and ends when none comes.
+    fn prove(&mut self, now: Instant) {
+        let (Phase::Live { .. }, Some(work)) = (&self.phase, &mut self.work) else { return };
+        match work.liveness.due(now) {
+            Due::Nothing => {}
+            Due::Question => work.liveness.ask(now, &mut self.remote),
+            // It holds our messages, and reads nothing before there is room for them. If its link
+            // is dead, the transport's keep-alives tell.
+            Due::Verdict if work.forwarder.in_flight() > 0 && !self.settings.remote_reads_on => {
+                work.liveness.extend(now);
+            }
+            Due::Verdict => {
+                let seconds = self.settings.config.link_timeout.as_secs();
+                self.end(BridgeEnd::RemoteDeaf { seconds });
+            }
+        }
     }
 
     /// The remote broker says who it is.
@@ -221,7 +259,8 @@ impl Bridge {
         self.awaited = Some(request);
         self.work = Some(Box::new(work));
         self.events.push(Event::RemoteKnown(remote.clone()));
-        self.phase = Phase::OpeningLocal { remote, until: now + OPENING_LIMIT };
+        let until = now + self.settings.config.link_timeout;
+        self.phase = Phase::OpeningLocal { remote, until };
     }
 
     fn local_answered(&mut self, command: i32, answer: Result<(), String>, now: Instant) {
@@ -251,8 +290,12 @@ impl Bridge {
     fn open_remote(&mut self, remote: BrokerIdentity, now: Instant) {
         let Some(work) = &mut self.work else { return };
         let ids = &work.remote_ids;
-        self.awaited = Some(introduction::to_remote(&self.settings, ids, &mut self.remote));
-        self.phase = Phase::OpeningRemote { remote, until: now + OPENING_LIMIT };
+        self.awaited = introduction::to_remote(&self.settings, ids, &mut self.remote);
+        if self.awaited.is_none() {
+            work.liveness.ask(now, &mut self.remote);
+        }
+        let until = now + self.settings.config.link_timeout;
+        self.phase = Phase::OpeningRemote { remote, until };
         for pattern in &self.settings.config.statically_included {
             let permitted = self.settings.permits.verdict(pattern.address());
             if permitted.may_cross() {
@@ -263,12 +306,11 @@ impl Bridge {
     }
 
     fn remote_answered(&mut self, command: i32, now: Instant) {
-        if self.awaited == Some(command) {
-            self.confirm(now);
+        let Some(work) = &mut self.work else { return };
+        if work.liveness.answered(command, now) || self.awaited == Some(command) {
+            return self.confirm(now);
         }
-        if let Some(work) = &mut self.work {
-            work.forwarder.confirmed(command);
-        }
+        work.forwarder.confirmed(command);
     }
 
     fn remote_refused(&mut self, command: i32, exception: Option<&Throwable>, now: Instant) {
@@ -276,6 +318,9 @@ impl Bridge {
             return self.end(BridgeEnd::RemoteRefused(shown(exception)));
         }
         let Some(work) = &mut self.work else { return };
+        if work.liveness.answered(command, now) {
+            return self.confirm(now);
+        }
         let events = &mut self.events;
         let outcome = work.forwarder.refused(command, exception, now, &mut self.local, events);
         if let Err(RemoteFailing(reason)) = outcome {
@@ -288,6 +333,9 @@ impl Bridge {
         if let Phase::OpeningRemote { remote, .. } = &self.phase {
             self.events.push(Event::Live(remote.clone()));
             self.awaited = None;
+            if let Some(work) = &mut self.work {
+                work.liveness.begin(now);
+            }
             self.phase = Phase::Live { remote: remote.clone(), since: now };
         }
     }
@@ -298,18 +346,23 @@ impl Bridge {
         work.forwarder.dispatched(dispatch, overlap, &mut self.remote, &mut self.events);
     }
 
-    fn advised(&mut self, advisory: &MessageDispatch, now: Instant) {
+    fn advised(
+        &mut self,
+        topic: Option<Destination>,
+        advisory: Option<Arc<Message>>,
+        now: Instant,
+    ) {
         if matches!(self.phase, Phase::Draining { .. }) {
             return;
         }
         // An advisory proves as well as the response that the remote broker took the opening.
         self.confirm(now);
         let Some(work) = &mut self.work else { return };
-        if let Some(ack) = work.advisory_acks.count(advisory) {
+        if let Some(ack) = work.advisory_acks.count(topic, advisory.as_deref()) {
             self.remote.push(Command::from(ack));
         }
-        let Some(message) = &advisory.message else { return };
-        match News::of(message) {
+        let Some(message) = advisory else { return };
+        match News::of(&message) {
             News::Consumer(info) => {
                 work.consumer_came(&info, &mut self.local, &mut self.events);
             }

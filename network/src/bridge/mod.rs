@@ -9,6 +9,7 @@ pub mod driver;
 pub mod effects;
 mod forwarder;
 mod introduction;
+mod liveness;
 pub mod machine;
 mod outgoing;
 pub mod phase;

@@ -70,6 +70,12 @@ pub enum BridgeEnd {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// The remote broker gave no proof of life.
+    #[error("the remote broker did not answer for {seconds} s (link_timeout)")]
+    RemoteDeaf {
+        /// For how long.
+        seconds: u64,
+    },
     /// The remote broker refused the bridge, for example its credentials.
     #[error("the remote broker refused the bridge: {0}")]
     RemoteRefused(String),
@@ -100,6 +106,14 @@ impl BridgeEnd {
     /// The remote link broke.
     pub fn remote_lost(error: &LinkError) -> Self {
         Self::RemoteLost(error.to_string())
+    }
+
+    /// The same end, with what broke the link under it where that is known.
+    pub fn with_cause(self, cause: Option<LinkError>) -> Self {
+        match (self, cause) {
+            (Self::RemoteLost(_), Some(error)) => Self::remote_lost(&error),
+            (end, _) => end,
+        }
     }
 
     /// The local link broke.

@@ -20,6 +20,22 @@ pub struct BridgeSettings {
     pub permits: Arc<Permits>,
     /// Tells its identifiers from those of every other bridge of the connector.
     pub incarnation: Incarnation,
+    /// Which end of which kind of link it stands at.
+    pub role: Role,
+    /// Whether the far broker goes on reading the link while destinations of it are full, as
+    /// FerryMQ does. One that does not (ActiveMQ) is not taken for dead while it holds messages.
+    pub remote_reads_on: bool,
+}
+
+/// Which end of which kind of link a bridge stands at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It dialled, and has the link for itself.
+    OneWay,
+    /// It dialled, and asks the far broker for a bridge back over the same link.
+    Initiator,
+    /// It is that bridge back: the far broker knows who is here, and dialled.
+    Acceptor,
 }
 
 /// Tells the identifiers of bridges of one connector apart.
@@ -60,14 +76,14 @@ impl EndIds {
 impl BridgeSettings {
     /// The identifiers at the local broker.
     pub(super) fn local_ids(&self, remote: &BrokerIdentity) -> EndIds {
-        let connector = &self.config.name;
+        let connector = self.connector();
         let client_id = format!("{connector}_{}_inbound_{}", remote.name, self.local.name);
         EndIds::new(format!("{}:1", self.seed(remote)), client_id)
     }
 
     /// The identifiers at the remote broker.
     pub(super) fn remote_ids(&self, remote: &BrokerIdentity) -> EndIds {
-        let client_id = format!("{}_{}_outbound", self.config.name, self.local.name);
+        let client_id = format!("{}_{}_outbound", self.connector(), self.local.name);
         EndIds::new(format!("{}:2", self.seed(remote)), client_id)
     }
 
@@ -87,13 +103,25 @@ impl BridgeSettings {
         }
     }
 
+    /// The connector's name in identifiers: that of a bridge back must not clash with a connector
+    /// of the own broker, which may bear the same.
+    fn connector(&self) -> String {
+        let name = &self.config.name;
+        match self.role {
+            Role::OneWay | Role::Initiator => name.clone(),
+            Role::Acceptor => format!("{name}-duplex"),
+        }
+    }
+
     /// The common part of both connection ids, readable in any broker's console. The connector's
     /// name is part of it because two connectors may start in one millisecond.
     fn seed(&self, remote: &BrokerIdentity) -> String {
         let Incarnation { connector_started, number } = self.incarnation;
         format!(
             "{}->{}-{}-{connector_started}-{number}",
-            self.local.name, remote.name, self.config.name
+            self.local.name,
+            remote.name,
+            self.connector()
         )
     }
 }

@@ -11,8 +11,9 @@ use super::advised::AdvisoryAcks;
 use super::by_number::ByNumber;
 use super::effects::Event;
 use super::forwarder::{ForwardTerms, Forwarder};
+use super::liveness::Liveness;
 use super::outgoing::Outgoing;
-use super::settings::{BridgeSettings, EndIds};
+use super::settings::{BridgeSettings, EndIds, Role};
 use crate::broker_path::{self, WirePath};
 use crate::composite;
 use crate::demand::table::{DemandChange, DemandNumber, DemandTable};
@@ -28,6 +29,7 @@ pub(super) struct Work {
     rule: DemandRule,
     pub(super) demand: DemandTable,
     pub(super) forwarder: Forwarder,
+    pub(super) liveness: Liveness,
     pub(super) advisory_acks: AdvisoryAcks,
     /// Demand subscriptions that the local broker has not confirmed, by request.
     pub(super) subscribing: ByNumber<i32, DemandNumber>,
@@ -55,8 +57,10 @@ impl Work {
                 own: settings.local.id.clone(),
                 permits: settings.permits.clone(),
                 filter: policy.filter(),
-                always_sync_send: config.always_sync_send,
+                // Only what is confirmed can be counted, and a duplex link needs its count.
+                always_sync_send: config.always_sync_send || settings.role != Role::OneWay,
             }),
+            liveness: Liveness::new(config.link_timeout, remote_ids.producer()),
             demand: DemandTable::new(policy),
             advisory_acks: AdvisoryAcks::new(
                 remote_ids.advisory_consumer(),

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::demand_notes::{DemandNote, DemandNotes};
-use super::status::{LinkState, LinkStatus};
+use super::status::{LinkState, LinkStatus, MadeBy};
 use crate::bridge::machine::BridgeCounts;
 use crate::local_broker::BrokerIdentity;
 
@@ -24,13 +24,15 @@ struct Board {
 }
 
 impl LinkBoard {
-    pub(super) fn new(connector: &str, remote_uri: String) -> Self {
+    pub(super) fn new(connector: &str, remote_uri: String, made_by: MadeBy) -> Self {
         let shown = LinkStatus {
             connector: connector.to_owned(),
             remote_uri,
             remote_broker: None,
+            made_by,
             state: LinkState::Connecting,
             since: Instant::now(),
+            proven: None,
             forwarded: 0,
             in_flight: 0,
             demands: 0,
@@ -92,6 +94,7 @@ impl LinkBoard {
         shown.given_up = earlier.given_up + present.forwards.given_up;
         shown.duplicates = earlier.duplicates + present.forwards.duplicates;
         shown.held = earlier.held + present.forwards.held;
+        shown.proven = present.proven.or(shown.proven);
         shown.in_flight = present.in_flight;
         shown.demands = present.demands;
     }
@@ -105,6 +108,7 @@ impl LinkBoard {
         earlier.forwards.given_up = shown.given_up;
         earlier.forwards.duplicates = shown.duplicates;
         earlier.forwards.held = shown.held;
+        shown.proven = None;
         shown.in_flight = 0;
         shown.demands = 0;
     }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::board::LinkBoard;
 use super::demand_notes::DemandNote;
-use super::status::{LinkState, LinkStatus};
+use super::status::{LinkState, LinkStatus, MadeBy};
 use super::supervisor::{Supervisor, Surroundings};
 use crate::config::NetworkConnectorConfig;
 use crate::local_broker::LocalBroker;
@@ -39,9 +39,15 @@ pub struct LinkWatch {
 
 /// What the configuration says about what may cross.
 #[derive(Debug, Clone)]
-struct Terms {
-    permits: Arc<Permits>,
-    follows_demand: bool,
+pub(super) struct Terms {
+    pub(super) permits: Arc<Permits>,
+    pub(super) follows_demand: bool,
+}
+
+impl Terms {
+    pub(super) fn of(config: &NetworkConnectorConfig) -> Self {
+        Self { permits: Arc::new(config.permits()), follows_demand: !config.static_bridge }
+    }
 }
 
 /// What there is to say about a link and one destination, whether or not there is demand.
@@ -75,8 +81,7 @@ impl NetworkConnector {
     ) -> NetworkConnectorHandle {
         let (stop, stopping) = watch::channel(false);
         let config = Arc::new(config);
-        let terms =
-            Terms { permits: Arc::new(config.permits()), follows_demand: !config.static_bridge };
+        let terms = Terms::of(&config);
         let surroundings = Arc::new(Surroundings {
             permits: Arc::clone(&terms.permits),
             local,
@@ -87,7 +92,8 @@ impl NetworkConnector {
         });
         let mut seeds = fastrand::Rng::with_seed(seed);
         let links = config.remotes.endpoints().iter().map(|endpoint| {
-            let board = Arc::new(LinkBoard::new(&config.name, endpoint.bare().to_string()));
+            let uri = endpoint.bare().to_string();
+            let board = Arc::new(LinkBoard::new(&config.name, uri, MadeBy::Connector));
             let supervisor = Supervisor::new(
                 surroundings.clone(),
                 endpoint.clone(),
@@ -125,6 +131,11 @@ impl NetworkConnectorHandle {
 }
 
 impl LinkWatch {
+    /// Sees one link.
+    pub(super) fn of(board: Arc<LinkBoard>, terms: Terms) -> Self {
+        Self { boards: vec![board], terms }
+    }
+
     /// All links, in the order of the list.
     pub fn status(&self) -> Vec<LinkStatus> {
         self.boards.iter().map(|board| board.status()).collect()

@@ -15,10 +15,15 @@ pub struct LinkStatus {
     pub remote_uri: String,
     /// The remote broker as it last introduced itself; it stays while the link is down.
     pub remote_broker: Option<BrokerIdentity>,
+    /// Who made the link.
+    pub made_by: MadeBy,
     /// Where the link stands.
     pub state: LinkState,
     /// Since when it stands there.
     pub since: Instant,
+    /// When the remote broker last answered over the present link: proof that its core lives, not
+    /// only its transport.
+    pub proven: Option<Instant>,
     /// Messages that the remote broker has, over all bridges of this link.
     pub forwarded: u64,
     /// Messages that the remote broker has not confirmed yet.
@@ -36,6 +41,15 @@ pub struct LinkStatus {
     pub held: u64,
     /// What went wrong last; it stays after the link is up again.
     pub last_error: Option<String>,
+}
+
+/// Who made a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// A connector of this broker dialled.
+    Connector,
+    /// The remote broker's duplex connector dialled; the name of the connector is the one there.
+    Peer,
 }
 
 /// Where a link stands. None of these is final unless the connector is stopped or was told to give

@@ -5,21 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::backoff::Backoff;
 use ferrymq_transport::dial::Dialer;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::handshake::connect;
+use ferrymq_transport::link::Link;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::LinkBoard;
+use super::live_endpoint::live_endpoint;
 use super::status::LinkState;
-use crate::bridge::driver::{self, Observer};
-use crate::bridge::effects::Event;
-use crate::bridge::machine::{Bridge, BridgeCounts};
+use super::witness::Witness;
+use crate::bridge::driver;
+use crate::bridge::machine::Bridge;
 use crate::bridge::phase::BridgeEnd;
-use crate::bridge::settings::{BridgeSettings, Incarnation};
+use crate::bridge::settings::{BridgeSettings, Incarnation, Role};
 use crate::config::NetworkConnectorConfig;
+use crate::duplex::{Wire, split};
 use crate::local_broker::LocalBroker;
 use crate::rules::permit::Permits;
 
@@ -105,24 +109,25 @@ impl Supervisor {
     async fn attempt(&mut self, stopping: &mut watch::Receiver<bool>) -> Attempt {
         self.board.enter(LinkState::Connecting);
         let started = Instant::now();
+        let limit = self.surroundings.config.link_timeout;
         let connected = tokio::select! {
             biased;
             () = stopped(stopping) => return Attempt::Stopped,
-            connected = connect(self.surroundings.dialer.as_ref(), &self.endpoint) => connected,
+            connected = timeout(limit, self.connect()) => connected,
         };
         let remote = match connected {
-            Ok(link) => link,
-            Err(error) => {
-                return Attempt::Failed { reason: error.to_string(), verdict: Failure::Early };
+            Ok(Ok(link)) => link,
+            Ok(Err(reason)) => return Attempt::Failed { reason, verdict: Failure::Early },
+            Err(_) => {
+                let reason = format!(
+                    "cannot connect to {}: no answer within {limit:?} (link_timeout)",
+                    self.endpoint.bare()
+                );
+                return Attempt::Failed { reason, verdict: Failure::Early };
             }
         };
         self.board.enter(LinkState::Handshaking);
-        let around = &self.surroundings;
-        let bridge = Bridge::new(self.settings(), Instant::now());
-        let mut observer = Witness { board: &self.board, uri: &self.endpoint, live: false };
-        let open_local = |remote: &_| around.local.open_link(remote, around.permits.clone());
-        let end = driver::run(bridge, remote, open_local, &mut observer, stopped(stopping)).await;
-        let came_to_life = observer.live;
+        let (end, came_to_life) = self.bridge(remote, stopping).await;
         self.board.bridge_over();
         if came_to_life {
             self.told = None;
@@ -136,7 +141,35 @@ impl Supervisor {
         Attempt::Failed { reason: end.to_string(), verdict }
     }
 
-    fn settings(&self) -> BridgeSettings {
+    async fn connect(&self) -> Result<Link, String> {
+        let endpoint = live_endpoint(&self.endpoint, self.surroundings.config.link_timeout);
+        let connected = connect(self.surroundings.dialer.as_ref(), &endpoint).await;
+        connected.map_err(|error| error.to_string())
+    }
+
+    /// Bridges over a fresh link until that ends: why, and whether the bridge came to life.
+    async fn bridge(
+        &self,
+        remote: Link,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> (BridgeEnd, bool) {
+        let around = &self.surroundings;
+        let bridge = Bridge::new(self.settings(&remote), Instant::now());
+        let mut observer = Witness::new(&self.board, self.endpoint.bare().to_string());
+        let open_local = |remote: &_| around.local.open_link(remote, around.permits.clone());
+        let stop = stopped(stopping);
+        let end = if around.config.duplex {
+            let halves = split(Wire::new(remote), None);
+            around.local.serve(halves.served);
+            let end = driver::run(bridge, halves.own, open_local, &mut observer, stop).await;
+            end.with_cause(halves.joined.await.ok().flatten())
+        } else {
+            driver::run(bridge, remote, open_local, &mut observer, stop).await
+        };
+        (end, observer.saw_it_live())
+    }
+
+    fn settings(&self, link: &Link) -> BridgeSettings {
         let around = &self.surroundings;
         BridgeSettings {
             local: around.local.identity(),
@@ -146,6 +179,8 @@ impl Supervisor {
                 connector_started: around.connector_started,
                 number: around.incarnations.fetch_add(1, Ordering::Relaxed),
             },
+            role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
+            remote_reads_on: reads_on(link.negotiated.as_ref()),
         }
     }
 
@@ -192,60 +227,13 @@ impl Supervisor {
     }
 }
 
-/// Shows and logs what a bridge tells.
-struct Witness<'a> {
-    board: &'a LinkBoard,
-    uri: &'a Endpoint,
-    live: bool,
-}
-
-impl Observer for Witness<'_> {
-    fn told(&mut self, event: &Event) {
-        let connector = self.board.connector();
-        let uri = self.uri.bare();
-        match event {
-            Event::RemoteKnown(remote) => self.board.remote_is(remote),
-            Event::Live(remote) => {
-                self.live = true;
-                self.board.enter(LinkState::Live { since: Instant::now() });
-                tracing::info!(connector, remote = %remote.name, %uri, "bridge up");
-            }
-            Event::DemandAdded(destination) => {
-                self.board.note(|notes, _| notes.began(destination));
-                tracing::debug!(connector, %destination, "demand added");
-            }
-            Event::DemandRemoved(destination) => {
-                self.board.note(|notes, now| notes.ended(destination, now));
-                tracing::debug!(connector, %destination, "demand removed");
-            }
-            Event::DemandIgnored { destination, verdict } => {
-                self.board.note(|notes, now| notes.ignored(destination, verdict, now));
-                tracing::debug!(connector, %destination, %verdict, "demand not followed");
-            }
-            Event::DemandRefused { destination, reason } => {
-                self.board.note(|notes, now| notes.refused(destination, reason, now));
-                self.board.mishap(&format!("no subscription to {destination}: {reason}"));
-                tracing::warn!(connector, %destination, reason, "cannot subscribe for demand");
-            }
-            Event::ForwardRefused { destination, reason, given_up } => {
-                let fate = if *given_up { "given up" } else { "to be tried again" };
-                self.board.mishap(&format!("message for {destination} refused: {reason}"));
-                tracing::debug!(connector, %destination, reason, fate, "forward refused");
-            }
-            Event::Held { destination, reason } => {
-                self.board.mishap(&format!("message of {destination} held: {reason}"));
-                tracing::debug!(connector, %destination, reason, "message may not cross");
-            }
-            Event::Over(_) => {}
-        }
-    }
-
-    fn counted(&mut self, counts: BridgeCounts) {
-        self.board.count(counts);
-    }
+/// Whether the peer goes on reading a link while it has no room for its messages.
+pub(super) fn reads_on(negotiated: Option<&Negotiated>) -> bool {
+    let provider = negotiated.and_then(|agreed| agreed.provider.as_ref());
+    provider.is_some_and(|provider| provider.as_bytes() == b"FerryMQ")
 }
 
 /// Completes when the connector is to stop, or its handle is gone.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -151,6 +151,17 @@ impl StaticList {
         list.without_repetition()
     }
 
+    /// Nobody to dial: the link is a peer's.
+    pub(crate) fn of_nobody() -> Self {
+        let redial = Redial {
+            backoff: Backoff::default(),
+            longest: BackoffConfig::default().max,
+            min_connect_time: Duration::ZERO,
+            max_attempts: 0,
+        };
+        Self { endpoints: Vec::new(), redial }
+    }
+
     /// The remote brokers, as listed.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints

@@ -2,6 +2,7 @@
 //! share.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use crate::config::{NetworkConnectorConfig, Secret, unsupported};
 use crate::destination_pattern::DestinationPattern;
@@ -13,9 +14,10 @@ use super::reader::Reader;
 section! {
     /// What a network connector forwards, and how.
     pub struct ConnectorOptions {
-        /// Whether the connector also forwards in the other direction; only `false` is supported
-        /// yet.
+        /// Whether the far broker builds a bridge back over the same link, with these settings.
         optional duplex: bool = "false",
+        /// How long the far broker may fail to prove that it lives before the link is made anew.
+        optional link_timeout: Duration = "\"10s\"",
         /// Whether consumers with the same wish share one subscription, so that a message crosses
         /// once.
         optional conduit_subscriptions: bool = "true",
@@ -66,12 +68,15 @@ section! {
 impl ConnectorOptions {
     /// Sets what is written, and leaves the rest of `config` as it is.
     pub fn apply(&self, config: &mut NetworkConnectorConfig, reader: &mut Reader<'_>) {
-        if let (Some(duplex), Some(reason)) = (&self.duplex, unsupported("duplex"))
-            && duplex.value
+        set(&mut config.duplex, &self.duplex);
+        if let Some(timeout) = &self.link_timeout
+            && timeout.value < NetworkConnectorConfig::SHORTEST_LINK_TIMEOUT
         {
-            let hint = Some(reason.to_owned());
-            reader.report(&duplex.span, "duplex bridges are not supported yet", hint);
+            let shortest = NetworkConnectorConfig::SHORTEST_LINK_TIMEOUT;
+            let hint = format!("the shortest is {} ms", shortest.as_millis());
+            reader.report(&timeout.span, "so short that busy brokers seem dead", Some(hint));
         }
+        set(&mut config.link_timeout, &self.link_timeout);
         set(&mut config.conduit_subscriptions, &self.conduit_subscriptions);
         set(
             &mut config.conduit_network_queue_subscriptions,

@@ -60,8 +60,8 @@ fn first_match<'a>(
     patterns.iter().find(|pattern| pattern.matches(destination))
 }
 
-/// The advisory topics that bridges act on.
-fn is_bridge_control(destination: &Destination) -> bool {
+/// The advisory topics that bridges act on; they never cross.
+pub(crate) fn is_bridge_control(destination: &Destination) -> bool {
     const PREFIX: &[u8] = b"ActiveMQ.Advisory.";
     const CONTROL: [&[u8]; 4] =
         [b"Consumer.", b"VirtualDestination.Consumer.", b"TempQueue", b"TempTopic"];

@@ -219,14 +219,17 @@ impl<'t> View<'t> {
         for link in &topology.links {
             let crossing = crossing(link, destination);
             for &to in &link.to {
-                steps.push(Step { link, to });
-                hops.push(Hop {
-                    from: link.from.0,
-                    to: to.0,
-                    crossing,
-                    message_ttl: limit(link.connector.message_ttl),
-                    consumer_ttl: limit(link.connector.consumer_ttl),
-                });
+                let back = link.connector.duplex.then_some((to, link.from));
+                for (from, to) in [(link.from, to)].into_iter().chain(back) {
+                    steps.push(Step { link, to });
+                    hops.push(Hop {
+                        from: from.0,
+                        to: to.0,
+                        crossing,
+                        message_ttl: limit(link.connector.message_ttl),
+                        consumer_ttl: limit(link.connector.consumer_ttl),
+                    });
+                }
             }
         }
         Self { steps, graph: Graph::new(topology.brokers.len(), hops) }

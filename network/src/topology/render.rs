@@ -20,11 +20,8 @@ pub fn links(topology: &Topology) -> Vec<String> {
         for &to in &link.to {
             let ends = (link.from.min(to), link.from.max(to));
             let ways = ways.entry(ends).or_default();
-            if link.from < to {
-                ways.right = true;
-            } else {
-                ways.left = true;
-            }
+            ways.right |= link.from < to || link.connector.duplex;
+            ways.left |= link.from > to || link.connector.duplex;
         }
     }
     let width = ways.keys().map(|(left, _)| topology.name_of(*left).len()).max().unwrap_or(0);

@@ -60,6 +60,10 @@ impl LocalBroker for Own {
         });
         near
     }
+
+    fn serve(&self, _: Link) {
+        panic!("no connector here is duplex");
+    }
 }
 
 /// The remote broker: one [`FakeRemote`], over whatever link it is given.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_network::bridge::settings::{BridgeSettings, Incarnation};
+use ferrymq_network::bridge::settings::{BridgeSettings, Incarnation, Role};
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::local_broker::BrokerIdentity;
@@ -45,6 +45,8 @@ pub fn settings(config: &NetworkConnectorConfig, number: u64) -> BridgeSettings 
         permits: Arc::new(config.permits()),
         config: Arc::new(config.clone()),
         incarnation: Incarnation { connector_started: 1_700_000_000_000, number },
+        role: Role::OneWay,
+        remote_reads_on: true,
     }
 }
 

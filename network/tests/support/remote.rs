@@ -7,7 +7,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     ConsumerInfo, DestinationInfo, ExceptionResponse, RemoveInfo, Response,
 };
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
@@ -18,6 +18,8 @@ use super::make::{advisory, broker_info, number_of};
 pub struct FakeRemote {
     /// On their way to the bridge.
     pub out: VecDeque<Command>,
+    /// How often it was asked whether it lives.
+    pub questions: usize,
     /// Everything that arrived, in order.
     pub seen: Vec<Command>,
     pub consumers: BTreeMap<ConsumerId, ConsumerInfo>,
@@ -102,7 +104,15 @@ impl FakeRemote {
         let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
         match command {
             Command::Message(message) => {
-                if wanted {
+                let destination = message.destination().unwrap();
+                if destination.kind() == DestinationKind::TempTopic {
+                    // Nobody here has one: what a bridge asks for, to see that somebody answers.
+                    self.questions += 1;
+                    self.out.push_back(Command::ExceptionResponse(ExceptionResponse {
+                        correlation_id: id,
+                        ..ExceptionResponse::default()
+                    }));
+                } else if wanted {
                     self.unanswered.push(message);
                 } else {
                     self.accepted.push(number_of(&message));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ferrymq_network::bridge::effects::{Effects, Event};
 use ferrymq_network::bridge::machine::Bridge;
 use ferrymq_network::bridge::phase::{BridgeEnd, Phase};
+use ferrymq_network::bridge::settings::BridgeSettings;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_openwire::command::Command;
 use tokio::time::Instant;
@@ -29,9 +30,14 @@ pub struct World {
 
 impl World {
     pub fn new(config: NetworkConnectorConfig) -> Self {
+        Self::with(make::settings(&config, 1))
+    }
+
+    pub fn with(settings: BridgeSettings) -> Self {
         let now = Instant::now();
+        let config = (*settings.config).clone();
         let mut world = Self {
-            bridge: Bridge::new(make::settings(&config, 1), now),
+            bridge: Bridge::new(settings, now),
             config,
             local: FakeLocal::default(),
             remote: FakeRemote::default(),

@@ -232,7 +232,7 @@ mod tests {
             let key = key.unwrap_or_else(|| panic!("{name} is not in the reference")).key;
             let works = implemented.contains(key);
             assert!(works || unsupported(key).is_some(), "{name}: neither works nor is refused");
-            assert!(!works || key == "duplex" || unsupported(key).is_none(), "{name}: both");
+            assert!(!works || unsupported(key).is_none(), "{name}: both");
         }
         for (key, _) in unsupported_options() {
             assert!(counterpart(CONNECTOR, key).is_some(), "{key}: what is it in ActiveMQ?");

@@ -67,6 +67,7 @@ impl Report {
             "LINK",
             "STATE",
             "#FOR",
+            "#PROVEN",
             "#NEXT TRY",
             "#FORWARDED",
             "#IN FLIGHT",
@@ -78,6 +79,7 @@ impl Report {
                 title(link),
                 shown(&link.state),
                 age(link.in_state_ms),
+                link.proven_ms_ago.map(|ago| format!("{} ago", age(ago))).unwrap_or_default(),
                 link.next_try_in_ms
                     .map(|left| format!("{:.1} s", Duration::from_millis(left).as_secs_f64()))
                     .unwrap_or_default(),
@@ -171,10 +173,11 @@ fn section(table: &Columns, rows: usize, total: u64) -> Vec<String> {
     lines
 }
 
-/// `to-paris -> paris`, or with the address while nobody has answered there.
+/// `to-paris -> paris` (`its to-london -> paris` for the way back over a link of paris), or with the address while nobody has answered there.
 fn title(link: &LinkAnswer) -> String {
     let remote = link.remote_broker.as_ref().map_or(&link.remote_uri, |remote| &remote.name);
-    format!("{} -> {}", shown(&link.connector), shown(remote))
+    let whose = if link.made_by == "peer" { "its " } else { "" };
+    format!("{whose}{} -> {}", shown(&link.connector), shown(remote))
 }
 
 fn called(connection: &ConnectionAnswer) -> String {
@@ -241,6 +244,8 @@ mod tests {
         let link = LinkAnswer {
             connector: "to-paris".to_owned(),
             remote_uri: "tcp://paris:61616".to_owned(),
+            made_by: "connector".to_owned(),
+            proven_ms_ago: Some(2_000),
             remote_broker: None,
             state: "waiting_to_retry".to_owned(),
             reason: Some("connection refused".to_owned()),
@@ -272,8 +277,8 @@ listening on  tcp://127.0.0.1:61616
 memory        1.5 KiB of 512 MiB
 messages      5 in, 3 dispatched, 0 acknowledged, 0 expired, 0 dead
 
-LINK                           STATE             FOR  NEXT TRY  FORWARDED  IN FLIGHT  DEMANDS  REASON
-to-paris -> tcp://paris:61616  waiting_to_retry  6 s     1.5 s          0          0        0  connection refused
+LINK                           STATE             FOR   PROVEN  NEXT TRY  FORWARDED  IN FLIGHT  DEMANDS  REASON
+to-paris -> tcp://paris:61616  waiting_to_retry  6 s  2 s ago     1.5 s          0          0        0  connection refused
 
 DESTINATION     WAITING  IN FLIGHT  CONSUMERS  ENQUEUED  ACKNOWLEDGED   MEMORY
 queue://orders        2          3          1         5             0  1.5 KiB

@@ -201,6 +201,11 @@ impl Message {
         self.structure(Slot::TargetConsumerId)
     }
 
+    /// Whether it carries a structure, as advisories do. Decodes nothing.
+    pub fn has_data_structure(&self) -> bool {
+        self.field(Slot::DataStructure).first().is_some_and(|present| *present != 0)
+    }
+
     /// The command that an advisory tells of.
     pub fn data_structure(&self) -> Option<Command> {
         self.structure(Slot::DataStructure)

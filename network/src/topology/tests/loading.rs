@@ -139,12 +139,6 @@ fn mistakes_are_named_with_place_and_way_out() {
             ],
         ),
         (
-            "[[link]]\nfrom = \"london\"\nto = \"paris\"\nduplex = true",
-            &[
-                "10:10: duplex bridges are not supported yet (a connector forwards one way; configure one at each end)",
-            ],
-        ),
-        (
             "[[link]]\nfrom = \"london\"\nto = \"paris\"\nlatency = \"12ms\"",
             &[
                 "10:1: `latency` cannot be used: it models a link for simulation, which is not supported yet",

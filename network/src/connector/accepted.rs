@@ -1,0 +1,156 @@
+//! The bridges back that duplex connectors of other brokers ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::destination::Destination;
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::link::{Link, LinkError};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::board::LinkBoard;
+use super::handle::{LinkProspect, LinkWatch, Terms};
+use super::status::{LinkState, LinkStatus, MadeBy};
+use super::supervisor::{reads_on, stopped};
+use super::witness::Witness;
+use crate::bridge::driver;
+use crate::bridge::machine::Bridge;
+use crate::bridge::phase::BridgeEnd;
+use crate::bridge::settings::{BridgeSettings, Incarnation, Role};
+use crate::config::NetworkConnectorConfig;
+use crate::duplex::{Halves, Wire, split};
+use crate::local_broker::LocalBroker;
+use crate::network_properties::{AskedForError, asked_for};
+
+/// Runs the bridges back that peers ask for, each over the peer's own link. They are as many as
+/// the broker's connections at most, and are never dialled again: that is the peer's part.
+pub struct AcceptedBridges {
+    local: Arc<dyn LocalBroker>,
+    started: i64,
+    incarnations: AtomicU64,
+    stop: watch::Sender<bool>,
+    living: Mutex<BTreeMap<u64, Living>>,
+}
+
+struct Living {
+    watch: LinkWatch,
+    /// Ends with the bridge.
+    task: JoinHandle<()>,
+}
+
+/// A bridge back that may be built.
+pub struct AdmittedBridge {
+    bridges: Arc<AcceptedBridges>,
+    peer: BrokerInfo,
+    config: Arc<NetworkConnectorConfig>,
+}
+
+impl AcceptedBridges {
+    /// None yet, for the broker `local`.
+    pub fn new(local: Arc<dyn LocalBroker>, clock: &Clock) -> Arc<Self> {
+        let (stop, _) = watch::channel(false);
+        Arc::new(Self {
+            local,
+            started: clock.now_millis(),
+            incarnations: AtomicU64::new(1),
+            stop,
+            living: Mutex::default(),
+        })
+    }
+
+    /// Reads what a peer asks for in its `BrokerInfo`.
+    pub fn admit(self: &Arc<Self>, peer: &BrokerInfo) -> Result<AdmittedBridge, AskedForError> {
+        let text = peer.network_properties.as_ref();
+        let text = text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+        let config = Arc::new(asked_for(&text)?);
+        Ok(AdmittedBridge { bridges: Arc::clone(self), peer: peer.clone(), config })
+    }
+
+    /// Those that live, in the order in which they came.
+    pub fn status(&self) -> Vec<LinkStatus> {
+        self.living.lock().values().flat_map(|living| living.watch.status()).collect()
+    }
+
+    /// What each of them has to say about a destination.
+    pub fn prospects(&self, destination: &Destination) -> Vec<LinkProspect> {
+        let living = self.living.lock();
+        living.values().flat_map(|living| living.watch.prospects(destination)).collect()
+    }
+
+    /// Ends all of them, as a connector ends its own: what was forwarded is confirmed first, within
+    /// reason. None is admitted any more.
+    pub async fn stop(&self) {
+        let _ = self.stop.send_replace(true);
+        let tasks: Vec<_> = std::mem::take(&mut *self.living.lock()).into_values().collect();
+        for living in tasks {
+            let _ = living.task.await;
+        }
+    }
+}
+
+impl AdmittedBridge {
+    /// Starts it over the peer's link. What is left for the broker is the other half; the task
+    /// ends with the link.
+    pub fn start(self, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>) {
+        let Self { bridges, peer, config } = self;
+        let number = bridges.incarnations.fetch_add(1, Ordering::Relaxed);
+        let terms = Terms::of(&config);
+        let settings = BridgeSettings {
+            local: bridges.local.identity(),
+            permits: Arc::clone(&terms.permits),
+            config: Arc::clone(&config),
+            incarnation: Incarnation { connector_started: bridges.started, number },
+            role: Role::Acceptor,
+            remote_reads_on: reads_on(wire.negotiated.as_ref()),
+        };
+        let uri = wire.peer.remote.clone();
+        let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
+        board.enter(LinkState::Handshaking);
+        let Halves { own, served, joined } = split(wire, Some(&peer));
+        let place = Place { bridges: Arc::clone(&bridges), number };
+        // Held until the task has its place, so that it cannot leave it before.
+        let mut living = bridges.living.lock();
+        let task = tokio::spawn(run(place, settings, own, Arc::clone(&board), uri));
+        living.insert(number, Living { watch: LinkWatch::of(board, terms), task });
+        drop(living);
+        (served, joined)
+    }
+}
+
+/// A bridge's place among the living; dropped, it leaves.
+struct Place {
+    bridges: Arc<AcceptedBridges>,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.bridges.living.lock().remove(&self.number);
+    }
+}
+
+async fn run(
+    place: Place,
+    settings: BridgeSettings,
+    link: Link,
+    board: Arc<LinkBoard>,
+    uri: String,
+) {
+    let local = &place.bridges.local;
+    let permits = Arc::clone(&settings.permits);
+    let connector = settings.config.name.clone();
+    let bridge = Bridge::new(settings, Instant::now());
+    let mut stopping = place.bridges.stop.subscribe();
+    let mut observer = Witness::new(&board, uri.clone());
+    let open_local = |remote: &_| local.open_link(remote, Arc::clone(&permits));
+    let stop = stopped(&mut stopping);
+    let end = driver::run(bridge, link, open_local, &mut observer, stop).await;
+    if end != BridgeEnd::Stopped {
+        tracing::warn!(connector, uri, reason = %end, "bridge back down: the peer may dial again");
+    }
+}
