@@ -4,7 +4,7 @@ use ferrymq_network::document::table::{Field, Fields};
 
 use super::sections::{
     AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, SystemUsageSection,
-    TransportConnectorSection,
+    TransportConnectorSection, VirtualTopicSection,
 };
 
 /// One table of a configuration file.
@@ -49,6 +49,15 @@ pub fn tables() -> Vec<ConfigTable> {
             about: "Settings for the destinations that a pattern matches. Of several that match, \
                     the most specific one that has a setting decides it.",
             fields: PolicySection::fields(),
+        },
+        ConfigTable {
+            name: "virtual_topic",
+            heading: "[[virtual_topic]]",
+            about: "Topics whose messages also go to queues that are named after them: with the \
+                    defaults, `Consumer.NAME.VirtualTopic.X` is a queue of `VirtualTopic.X`. \
+                    Without any such table there is one of defaults; `use_virtual_topics` turns it \
+                    off.",
+            fields: VirtualTopicSection::fields(),
         },
         ConfigTable {
             name: "system_usage",

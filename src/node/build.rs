@@ -83,6 +83,7 @@ impl Node {
             name: config.name,
             url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
             limits: config.limits,
+            virtual_topics: config.virtual_topics,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
         let connections = Connections::new(Arc::clone(&broker));

@@ -14,7 +14,7 @@ use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
-use crate::config::{DestinationPolicy, Limits};
+use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
 
@@ -30,6 +30,8 @@ pub struct BrokerSettings {
     pub url: String,
     /// How much it may hold.
     pub limits: Limits,
+    /// The topics whose messages also go to queues.
+    pub virtual_topics: Vec<VirtualTopic>,
 }
 
 pub(super) struct Settings {
@@ -61,7 +63,7 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, limits } = settings;
+        let BrokerSettings { name, url, limits, virtual_topics } = settings;
         let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
@@ -74,7 +76,7 @@ impl Broker {
             memory: MemoryAccount::root(limits.memory),
             audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
-            directory: Directory::default(),
+            directory: Directory::new(virtual_topics),
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
