@@ -159,6 +159,17 @@ fn bytes_from_a_file_and_lines_that_are_not_text_arrive_as_they_are() {
 }
 
 #[test]
+fn raw_bodies_come_as_they_are() {
+    let broker = Ferry::named("raw").start();
+    for body in ["one", "two\n"] {
+        done(&broker, &["send", "raw", body]);
+    }
+    let receive = ["receive", "raw", "--count", "2", "--timeout", "10s", "--raw"];
+    let output = command(&broker, &receive).output().expect("the program runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "onetwo\n");
+}
+
+#[test]
 fn only_as_much_is_taken_as_was_asked_for() {
     let broker = Ferry::named("quay").start();
     for number in ["1", "2", "3"] {

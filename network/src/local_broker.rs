@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ferrymq_openwire::commands::BrokerInfo;
 use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::text::Text;
 use ferrymq_transport::link::Link;
 
 use crate::rules::permit::Permits;
@@ -16,6 +18,41 @@ pub struct BrokerIdentity {
     pub name: String,
     /// Where clients reach it; empty if nowhere.
     pub url: String,
+    /// Where its admin API answers, as `HOST:PORT`, where it tells other brokers; `*` for a host
+    /// that is any of its machine's.
+    pub admin: Option<String>,
+}
+
+/// The key under which a broker tells others where its admin API answers, in the network properties
+/// of its `BrokerInfo`. ActiveMQ ignores keys that it does not know.
+const ADMIN_KEY: &str = "ferrymqAdmin";
+/// The longest such address that is believed.
+const LONGEST_ADMIN: usize = 300;
+
+impl BrokerIdentity {
+    /// Who a `BrokerInfo` says that its sender is; a broker without a name is called by its id.
+    /// `None`: it has no id.
+    pub fn of(info: &BrokerInfo) -> Option<Self> {
+        let text = |text: &Option<Text>| text.as_ref().map(Text::to_string).unwrap_or_default();
+        let id = info.broker_id.clone()?;
+        let name = Some(text(&info.broker_name)).filter(|name| !name.is_empty());
+        let properties = text(&info.network_properties);
+        let admin = properties.lines().find_map(|line| {
+            line.strip_prefix(ADMIN_KEY)?.strip_prefix('=').map(|value| value.replace('\\', ""))
+        });
+        Some(Self {
+            name: name.unwrap_or_else(|| id.to_string()),
+            url: text(&info.broker_url),
+            admin: admin.filter(|admin| !admin.is_empty() && admin.len() <= LONGEST_ADMIN),
+            id,
+        })
+    }
+
+    /// What it says about itself beyond the fields of `BrokerInfo`: lines of Java properties.
+    pub fn properties(&self) -> String {
+        let admin = self.admin.as_ref().filter(|admin| admin.is_ascii());
+        admin.map(|admin| format!("{ADMIN_KEY}={admin}\n")).unwrap_or_default()
+    }
 }
 
 /// The broker that owns a connector. A bridge is a client of it like any other, over a pipe.

@@ -14,6 +14,10 @@ pub struct BrokerName {
     pub id: String,
     /// Where it says that clients reach it; empty if nowhere.
     pub url: String,
+    /// Where it says that its admin API answers, as `HOST:PORT`, `*` for any host of its machine;
+    /// null if it does not say, as ActiveMQ.
+    #[serde(default)]
+    pub admin: Option<String>,
 }
 
 /// `/api/v1/broker`: the broker as a whole.
@@ -240,8 +244,20 @@ pub struct BridgeTo {
     pub remote_uri: String,
     /// The broker there, as it last introduced itself; null before it has.
     pub remote_broker: Option<BrokerName>,
+    /// The software there, where it says: `ActiveMQ 5.17.2`.
+    pub remote_product: Option<String>,
     /// As in `/api/v1/links`.
     pub state: String,
+    /// Why it is down; null when it is not.
+    pub reason: Option<String>,
+    /// How long it has been in this state.
+    pub in_state_ms: u64,
+    /// Until the next attempt; null when none is waited for.
+    pub next_try_in_ms: Option<u64>,
+    /// Messages that the remote broker has.
+    pub forwarded: u64,
+    /// Messages that it has not confirmed yet.
+    pub in_flight: u64,
 }
 
 /// A bridge of another broker to this one.
@@ -249,6 +265,8 @@ pub struct BridgeTo {
 pub struct BridgedFrom {
     /// The other broker.
     pub broker: BrokerName,
+    /// Its software, where it says: `ActiveMQ 5.17.2`.
+    pub product: Option<String>,
     /// Where its connection comes from.
     pub remote: String,
     /// When it came.

@@ -87,6 +87,16 @@ pub enum FetchError {
 }
 
 impl AdminUrl {
+    /// The URL of an address.
+    pub fn of(address: AdminAddress) -> Self {
+        Self(address)
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
     /// Reads a URL.
     pub fn parse(text: &str) -> Result<Self, AdminUrlError> {
         let refused = |reason: String| AdminUrlError { text: text.to_owned(), reason };

@@ -16,6 +16,7 @@ mod pages;
 mod server;
 mod snapshot;
 mod stage;
+pub mod walk;
 
 pub use client::{AdminUrl, AdminUrlError, FetchError, fetch, query};
 pub use server::{AdminError, AdminServer};

@@ -131,12 +131,6 @@ pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
 }
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
-    let reason = match &status.state {
-        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
-            Some(reason.clone())
-        }
-        _ => None,
-    };
     let in_state = millis(now.saturating_duration_since(status.since));
     LinkAnswer {
         connector: status.connector.clone(),
@@ -148,7 +142,7 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         remote_broker: status.remote_broker.as_ref().map(name),
         state: state(&status.state).to_owned(),
         proven_ms_ago: status.proven.map(|at| millis(now.saturating_duration_since(at))),
-        reason,
+        reason: reason(&status.state),
         since_unix_ms: now_unix.saturating_sub(i64::try_from(in_state).unwrap_or(i64::MAX)),
         in_state_ms: in_state,
         next_try_in_ms: next_try(&status.state, now),
@@ -160,6 +154,16 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         duplicates: status.duplicates,
         held: status.held,
         last_error: status.last_error.clone(),
+    }
+}
+
+/// Why a link is down, where it is.
+fn reason(state: &LinkState) -> Option<String> {
+    match state {
+        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
+            Some(reason.clone())
+        }
+        _ => None,
     }
 }
 
@@ -186,9 +190,16 @@ fn state(state: &LinkState) -> &'static str {
 
 /// The network as this broker knows it.
 pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
+    let now = Instant::now();
     let bridges_to = node.links().into_iter().map(|status| BridgeTo {
         state: state(&status.state).to_owned(),
+        reason: reason(&status.state),
+        in_state_ms: millis(now.saturating_duration_since(status.since)),
+        next_try_in_ms: next_try(&status.state, now),
+        forwarded: status.forwarded,
+        in_flight: status.in_flight as u64,
         remote_broker: status.remote_broker.as_ref().map(name),
+        remote_product: status.remote_product,
         connector: status.connector,
         remote_uri: status.remote_uri,
     });
@@ -196,6 +207,7 @@ pub(super) fn network(node: &NodeWatch) -> NetworkAnswer {
         let FarEnd::Broker(broker) = &connection.far_end else { return None };
         Some(BridgedFrom {
             broker: name(broker),
+            product: connection.product,
             remote: connection.remote,
             since_unix_ms: connection.since,
         })
@@ -212,6 +224,7 @@ pub(super) fn name(identity: &BrokerIdentity) -> BrokerName {
         name: identity.name.clone(),
         id: identity.id.to_string(),
         url: identity.url.clone(),
+        admin: identity.admin.clone(),
     }
 }
 

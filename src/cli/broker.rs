@@ -42,7 +42,7 @@ pub(super) struct BrokerArguments {
 
 /// Runs the broker until it is told to stop.
 pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
-    let config = match configuration(arguments) {
+    let mut config = match configuration(arguments) {
         Ok(config) => config,
         Err(Refusal::Usage(error)) => {
             complain(error);
@@ -68,6 +68,7 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
             return ExitCode::Failed;
         }
     };
+    config.admin.served = admin.as_ref().map(AdminServer::address);
     let introduction = Introduction::of(&config);
     let node = match Node::start(config, real_world()).await {
         Ok(node) => node,

@@ -38,6 +38,9 @@ pub(super) struct ReceiveArguments {
     /// Print each message as a JSON object with headers and properties
     #[arg(long)]
     json: bool,
+    /// Print bodies as they are, without a line break after each
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
     /// Receive only messages that this condition on headers and properties selects
     #[arg(long, value_name = "SQL")]
     selector: Option<String>,
@@ -198,6 +201,9 @@ fn print_and_settle(
             write_json(&mut output, message)?;
         } else {
             write_body(&mut output, message)?;
+            if !arguments.raw {
+                output.write_all(b"\n")?;
+            }
         }
     }
     output.flush()?;
@@ -250,6 +256,5 @@ fn write_body(output: &mut impl Write, message: &ReceivedMessage) -> Result<(), 
         MessageKind::Object => output.write_all(message.message().content().unwrap_or_default())?,
         MessageKind::Message | MessageKind::Blob => {}
     }
-    output.write_all(b"\n")?;
     Ok(())
 }

@@ -13,6 +13,10 @@ pub struct AdminConfig {
     pub listen: AdminListen,
     /// Names of this machine that requests may use, beside addresses and `localhost`.
     pub host_names: Vec<String>,
+    /// Where other brokers are told that it answers; [`AdminListen::Default`]: where it does.
+    pub announce: AdminListen,
+    /// Where it answers in fact, once whoever serves it knows.
+    pub served: Option<SocketAddr>,
 }
 
 /// Where a broker's admin API answers.
@@ -60,13 +64,30 @@ impl Default for AdminAddress {
 impl AdminConfig {
     /// No admin API.
     pub fn off() -> Self {
-        Self { listen: AdminListen::Off, host_names: Vec::new() }
+        Self { listen: AdminListen::Off, ..Self::default() }
+    }
+
+    /// What other brokers are told, as `HOST:PORT`; `*` is a host that is any of this machine's.
+    pub fn announced(&self) -> Option<String> {
+        match &self.announce {
+            AdminListen::Off => None,
+            AdminListen::At(address) => Some(address.to_string()),
+            AdminListen::Default => self.served.map(|served| match served.ip() {
+                any if any.is_unspecified() => format!("*:{}", served.port()),
+                _ => served.to_string(),
+            }),
+        }
     }
 }
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: AdminListen::Default, host_names: Vec::new() }
+        Self {
+            listen: AdminListen::Default,
+            host_names: Vec::new(),
+            announce: AdminListen::Default,
+            served: None,
+        }
     }
 }
 
@@ -189,6 +210,24 @@ mod tests {
             let error = AdminListen::parse(text).unwrap_err();
             assert_eq!(error.hint.as_deref(), Some(hint), "{text}");
         }
+    }
+
+    #[test]
+    fn other_brokers_are_told_where_it_answers_or_what_is_configured() {
+        let mut config = AdminConfig::default();
+        assert_eq!(config.announced(), None, "it answers nowhere yet");
+        for (served, told) in [
+            ("127.0.0.1:9000", "127.0.0.1:9000"),
+            ("0.0.0.0:9000", "*:9000"),
+            ("[::]:9000", "*:9000"),
+        ] {
+            config.served = Some(served.parse().unwrap());
+            assert_eq!(config.announced().as_deref(), Some(told));
+        }
+        config.announce = AdminListen::parse("london.example:443").unwrap();
+        assert_eq!(config.announced().as_deref(), Some("london.example:443"));
+        config.announce = AdminListen::Off;
+        assert_eq!(config.announced(), None);
     }
 
     #[test]

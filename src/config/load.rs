@@ -150,6 +150,8 @@ fn admin_config(section: AdminSection) -> AdminConfig {
     AdminConfig {
         listen: section.address.map_or(AdminListen::Default, |address| address.value),
         host_names: names.into_iter().map(|HostName(name)| name).collect(),
+        announce: section.announce.map_or(AdminListen::Default, |announce| announce.value),
+        served: None,
     }
 }
 

@@ -138,5 +138,8 @@ section! {
         optional address: AdminListen,
         /// Names of this machine that requests may use, beside addresses and `localhost`.
         optional host_names: Vec<HostName> = "[]",
+        /// Where other brokers are told that it answers, or `none`; without it, where it does. It is
+        /// how `status --network` finds its way, and is told to whoever connects.
+        optional announce: AdminListen,
     }
 }

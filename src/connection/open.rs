@@ -22,6 +22,9 @@ pub(super) fn own_broker_info(broker: &Broker) -> Command {
         broker_id: Some(identity.id.clone()),
         broker_name: Some(Text::from(identity.name.as_str())),
         broker_url: Some(Text::from(identity.url.as_str())),
+        network_properties: Some(identity.properties())
+            .filter(|properties| !properties.is_empty())
+            .map(Text::from),
         ..BrokerInfo::default()
     }))
 }
@@ -69,7 +72,11 @@ impl Peer {
             return Err(Refusal::protocol("replication to a slave broker is not supported"));
         }
         let name = info.broker_name.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        if self.permits.is_some() {
+            tracing::debug!(to = %name, "an own bridge has connected");
+        } else {
+            tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
+        }
         self.is_network = true;
         self.entry.is_of_broker(info);
         if info.duplex_connection {

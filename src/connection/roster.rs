@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::commands::BrokerInfo;
-use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::ids::{BrokerId, ConnectionId};
 use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
@@ -41,6 +41,8 @@ pub(super) struct Entry {
     since: i64,
     /// Knows what was sent, and what waits to be.
     outbox: Mutex<Outbox>,
+    /// The peer's software, where it says: `ActiveMQ 5.17.2`.
+    product: Option<String>,
     introduced: Mutex<Introduced>,
     consumers: AtomicUsize,
     producers: AtomicUsize,
@@ -65,6 +67,8 @@ pub struct ConnectionSnapshot {
     pub client_id: Option<String>,
     /// The identifier that it opened the connection under; its consumers' begin with it.
     pub connection_id: Option<ConnectionId>,
+    /// The peer's software, where it says: `ActiveMQ 5.17.2`.
+    pub product: Option<String>,
     /// When it came, in milliseconds since 1970.
     pub since: i64,
     /// Its consumers.
@@ -97,6 +101,7 @@ impl Roster {
         remote: &str,
         in_process: bool,
         since: i64,
+        product: Option<String>,
         outbox: &Outbox,
     ) -> Place {
         let entry = Arc::new(Entry {
@@ -104,6 +109,7 @@ impl Roster {
             in_process,
             since,
             outbox: Mutex::new(outbox.clone()),
+            product,
             introduced: Mutex::default(),
             consumers: AtomicUsize::new(0),
             producers: AtomicUsize::new(0),
@@ -153,12 +159,9 @@ impl Entry {
 
     /// The connection is a bridge's: `info` names the broker at its far end.
     pub(super) fn is_of_broker(&self, info: &BrokerInfo) {
-        let text = |text: &Option<Text>| text.as_ref().map(Text::to_string).unwrap_or_default();
-        self.introduced.lock().broker = Some(BrokerIdentity {
-            id: info.broker_id.clone().unwrap_or_default(),
-            name: text(&info.broker_name),
-            url: text(&info.broker_url),
-        });
+        let nameless = BrokerInfo { broker_id: Some(BrokerId::default()), ..info.clone() };
+        let identity = BrokerIdentity::of(info).or_else(|| BrokerIdentity::of(&nameless));
+        self.introduced.lock().broker = identity;
     }
 
     /// How many consumers and producers the peer has now.
@@ -188,6 +191,7 @@ impl Entry {
             },
             client_id,
             connection_id,
+            product: self.product.clone(),
             since: self.since,
             consumers: self.consumers.load(Ordering::Relaxed),
             producers: self.producers.load(Ordering::Relaxed),

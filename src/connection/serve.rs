@@ -7,7 +7,7 @@ use ferrymq_network::duplex::Wire;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ShutdownInfo;
-use ferrymq_openwire::negotiate::WireFormatOptions;
+use ferrymq_openwire::negotiate::{Negotiated, WireFormatOptions};
 use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
@@ -119,8 +119,9 @@ impl Connections {
         let end = self.end.child_token();
         let in_process = wire.negotiated.is_none();
         let since = self.broker.clock().now_millis();
+        let product = wire.negotiated.as_ref().and_then(Negotiated::product);
         let roster = Arc::clone(&self.roster);
-        let place = roster.enter(&address.remote, in_process, since, &wire.outbox);
+        let place = roster.enter(&address.remote, in_process, since, product, &wire.outbox);
         let mut peer = Peer::new(
             Arc::clone(&self.broker),
             wire.outbox.clone(),

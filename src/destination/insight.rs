@@ -30,6 +30,8 @@ pub struct SubscriptionInsight {
     pub priority: i8,
     /// Whether it is a bridge's.
     pub network: bool,
+    /// Whether it only looks.
+    pub browser: bool,
     /// How many messages may be outstanding.
     pub prefetch: usize,
     /// How many are.
@@ -49,6 +51,8 @@ pub struct SubscriptionInsight {
 pub enum Obstacle {
     /// It may not have it.
     NotAdmitted(NotAdmitted),
+    /// It only looks.
+    Browses,
     /// It has as many unsettled messages as it may have.
     WindowFull,
     /// It has not asked for one (prefetch 0).
@@ -62,6 +66,7 @@ impl SubscriptionInsight {
     pub fn obstacle(&self, held: &HeldMessage) -> Option<Obstacle> {
         match self.admission.check(&held.message, held.redeliveries) {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
+            Ok(()) if self.browser => Some(Obstacle::Browses),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
@@ -123,6 +128,7 @@ impl Queue {
                 key,
                 priority: asked.priority,
                 network: asked.network,
+                browser: asked.browser,
                 prefetch,
                 in_flight: window.len(),
                 oldest: window.entries().next().map(held),
@@ -151,5 +157,38 @@ fn held(entry: &Entry) -> HeldMessage {
         message: Arc::clone(&entry.message),
         sequence: entry.sequence,
         redeliveries: entry.redeliveries,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrymq_openwire::message::MessageFields;
+
+    use super::super::effects::Effects;
+    use super::super::memory::MemoryAccount;
+    use super::super::queue::QueueSubscription;
+    use super::*;
+
+    #[test]
+    fn who_pulls_is_told_from_who_only_looks() {
+        let (mut queue, mut effects) =
+            (Queue::new(MemoryAccount::root(u64::MAX)), Effects::default());
+        let message = Message::from_fields(&MessageFields::default()).unwrap();
+        queue.enqueue(Arc::new(message), 0, &mut effects);
+        let asked = |browser| QueueSubscription {
+            priority: 0,
+            prefetch: 0,
+            shared: None,
+            admission: Admission::default(),
+            network: false,
+            browser,
+        };
+        queue.subscribe(asked(false), 0, &mut effects);
+        queue.subscribe(asked(true), 0, &mut effects);
+        let [first] = &queue.first_waiting(i64::MIN, 10)[..] else { panic!("one waits") };
+        let [pulls, looks] = &queue.insight(10)[..] else { panic!("there are two") };
+        assert!(matches!(pulls.obstacle(first), Some(Obstacle::NotAsked)));
+        assert!(matches!(looks.obstacle(first), Some(Obstacle::Browses)));
+        assert_eq!(queue.insight(1).len(), 1);
     }
 }

@@ -480,14 +480,13 @@ pub(super) fn dispose(
 
 /// For whoever explains; nothing here changes anything.
 impl Queue {
-    /// The subscriptions and their windows, without browsers.
+    /// The subscriptions and their windows.
     pub(super) fn standing(
         &self,
     ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
         let slots = self.slots.iter().enumerate();
         slots.filter_map(|(at, slot)| {
-            let one = slot.as_ref().filter(|one| !one.asked.browser);
-            one.map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
         })
     }
 

@@ -82,6 +82,7 @@ impl Node {
         let settings = BrokerSettings {
             name: config.name,
             url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
+            admin: config.admin.announced(),
             limits: config.limits,
             virtual_topics: config.virtual_topics,
         };

@@ -28,6 +28,8 @@ pub struct BrokerSettings {
     pub name: String,
     /// Where peers may reach it; goes into its `BrokerInfo`.
     pub url: String,
+    /// Where its admin API answers, for other brokers to tell; goes into its `BrokerInfo`.
+    pub admin: Option<String>,
     /// How much it may hold.
     pub limits: Limits,
     /// The topics whose messages also go to queues.
@@ -63,11 +65,11 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, limits, virtual_topics } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
         let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
-        let identity = BrokerIdentity { id: BrokerId::new(id), name, url };
+        let identity = BrokerIdentity { id: BrokerId::new(id), name, url, admin };
         Arc::new(Self {
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,

@@ -99,7 +99,7 @@ pub enum ConnectError {
 #[derive(Debug, Error)]
 pub enum AddressError {
     /// It is not a URI.
-    #[error("{url}: {source}")]
+    #[error("no broker URL: {source}")]
     Malformed {
         /// As given.
         url: String,

@@ -99,6 +99,17 @@ pub struct Negotiated {
     pub platform: Option<Text>,
 }
 
+impl Negotiated {
+    /// The peer's software and its version, where it says: `ActiveMQ 5.17.2`.
+    pub fn product(&self) -> Option<String> {
+        let provider = self.provider.as_ref()?.to_string();
+        match &self.provider_version {
+            Some(version) => Some(format!("{provider} {version}")),
+            None => Some(provider),
+        }
+    }
+}
+
 /// No agreement is possible; the connection must end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -43,7 +43,9 @@ pub(super) fn to_remote(
         out.push(Command::BrokerInfo(Box::new(BrokerInfo {
             network_connection: true,
             duplex_connection: duplex,
-            network_properties: Some(Text::from(network_properties::written(config, duplex))),
+            network_properties: Some(Text::from(
+                network_properties::written(config, duplex) + &settings.local.properties(),
+            )),
             ..introduced(&settings.local)
         })));
     }

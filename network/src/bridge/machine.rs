@@ -7,7 +7,6 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
-use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
@@ -154,7 +153,7 @@ impl Bridge {
             return;
         }
         match command {
-            Command::BrokerInfo(info) => self.introduced(*info, now),
+            Command::BrokerInfo(info) => self.introduced(&info, now),
             Command::Response(response) => self.remote_answered(response.correlation_id, now),
             Command::ExceptionResponse(refusal) => {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
@@ -239,20 +238,16 @@ impl Bridge {
     }
 
     /// The remote broker says who it is.
-    fn introduced(&mut self, info: BrokerInfo, now: Instant) {
+    fn introduced(&mut self, info: &BrokerInfo, now: Instant) {
         if !matches!(self.phase, Phase::WaitingForBrokerInfo { .. }) {
             return;
         }
-        let Some(id) = info.broker_id else { return self.end(BridgeEnd::RemoteUnnamed) };
-        if id == self.settings.local.id {
+        let Some(remote) = BrokerIdentity::of(info) else {
+            return self.end(BridgeEnd::RemoteUnnamed);
+        };
+        if remote.id == self.settings.local.id {
             return self.end(BridgeEnd::Loopback);
         }
-        let text = |text: Option<Text>| {
-            text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let name = Some(text(info.broker_name)).filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| id.to_string());
-        let remote = BrokerIdentity { name, url: text(info.broker_url), id };
         let work = Work::new(&self.settings, remote.clone());
         let ids = &work.local_ids;
         let request = introduction::to_local(&self.settings, &remote, ids, &mut self.local);

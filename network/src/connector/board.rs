@@ -29,6 +29,7 @@ impl LinkBoard {
             connector: connector.to_owned(),
             remote_uri,
             remote_broker: None,
+            remote_product: None,
             made_by,
             state: LinkState::Connecting,
             since: Instant::now(),
@@ -77,6 +78,11 @@ impl LinkBoard {
 
     pub(super) fn remote_is(&self, remote: &BrokerIdentity) {
         self.state.lock().shown.remote_broker = Some(remote.clone());
+    }
+
+    /// The software at the far end, where it says.
+    pub(super) fn remote_runs(&self, product: Option<String>) {
+        self.state.lock().shown.remote_product = product;
     }
 
     /// Shows something that went wrong without ending the bridge.

@@ -5,6 +5,7 @@ mod board;
 mod demand_notes;
 mod handle;
 mod live_endpoint;
+mod outage;
 mod status;
 mod supervisor;
 mod witness;

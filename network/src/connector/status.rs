@@ -15,6 +15,8 @@ pub struct LinkStatus {
     pub remote_uri: String,
     /// The remote broker as it last introduced itself; it stays while the link is down.
     pub remote_broker: Option<BrokerIdentity>,
+    /// The software there, where it says: `ActiveMQ 5.17.2`; it stays while the link is down.
+    pub remote_product: Option<String>,
     /// Who made the link.
     pub made_by: MadeBy,
     /// Where the link stands.

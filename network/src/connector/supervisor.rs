@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::LinkBoard;
 use super::live_endpoint::live_endpoint;
+use super::outage::{Outage, Word};
 use super::status::LinkState;
 use super::witness::Witness;
 use crate::bridge::driver;
@@ -45,8 +46,8 @@ pub(super) struct Supervisor {
     backoff: Backoff,
     random: Rng,
     failures: u32,
-    /// The reason that the log has seen, so that a long outage is told once.
-    told: Option<String>,
+    /// The present outage, as far as the log has been told of it.
+    outage: Option<Outage>,
 }
 
 /// How an attempt ended.
@@ -77,7 +78,7 @@ impl Supervisor {
         random: Rng,
     ) -> Self {
         let backoff = surroundings.config.remotes.redial().backoff();
-        Self { surroundings, endpoint, board, backoff, random, failures: 0, told: None }
+        Self { surroundings, endpoint, board, backoff, random, failures: 0, outage: None }
     }
 
     /// Runs until told to stop.
@@ -126,11 +127,12 @@ impl Supervisor {
                 return Attempt::Failed { reason, verdict: Failure::Early };
             }
         };
+        self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
         self.board.enter(LinkState::Handshaking);
         let (end, came_to_life) = self.bridge(remote, stopping).await;
         self.board.bridge_over();
         if came_to_life {
-            self.told = None;
+            self.outage = None;
         }
         let verdict = match end {
             BridgeEnd::Stopped => return Attempt::Stopped,
@@ -211,11 +213,32 @@ impl Supervisor {
         let connector = self.surroundings.config.name.as_str();
         let uri = self.endpoint.bare();
         let retry_in = format_args!("{:.1}s", delay.as_secs_f64()).to_string();
-        if self.told.as_deref() == Some(reason) {
-            tracing::debug!(connector, %uri, reason, retry_in, "bridge still down");
-        } else {
-            tracing::warn!(connector, %uri, reason, retry_in, "bridge down");
-            self.told = Some(reason.to_owned());
+        let now = Instant::now();
+        let word = match &mut self.outage {
+            Some(outage) => outage.goes_on(reason, now),
+            None => {
+                let (outage, word) = Outage::begin(reason, now);
+                self.outage = Some(outage);
+                Some(word)
+            }
+        };
+        match word {
+            None => tracing::debug!(connector, %uri, reason, retry_in, "bridge still down"),
+            Some(Word { tries: 1, .. }) => {
+                tracing::warn!(connector, %uri, reason, retry_in, "bridge down");
+            }
+            Some(Word { lasting, tries }) => {
+                let down_for = format_args!("{}s", lasting.as_secs()).to_string();
+                tracing::warn!(
+                    connector,
+                    %uri,
+                    reason,
+                    retry_in,
+                    down_for,
+                    tries,
+                    "bridge still down"
+                );
+            }
         }
     }
 

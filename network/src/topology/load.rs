@@ -170,7 +170,11 @@ impl Draft {
                 // A group may be linked with itself: then everybody to everybody else.
                 let others: Vec<BrokerIndex> =
                     to.iter().copied().filter(|target| *target != from).collect();
-                if others.is_empty() && !to.is_empty() {
+                if to.is_empty() {
+                    // Nobody of that name: that was said.
+                    continue;
+                }
+                if others.is_empty() {
                     let what = format!("the link leads from `{}` to itself", *link.from);
                     reader.report(&link.to.span, what, None);
                     continue;

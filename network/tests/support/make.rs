@@ -18,11 +18,12 @@ pub fn broker(name: &str) -> BrokerIdentity {
         id: BrokerId::new(format!("ID:{name}")),
         name: name.to_owned(),
         url: format!("tcp://{name}:61616"),
+        admin: None,
     }
 }
 
 pub fn broker_info(name: &str) -> Command {
-    let BrokerIdentity { id, name, url } = broker(name);
+    let BrokerIdentity { id, name, url, .. } = broker(name);
     Command::BrokerInfo(Box::new(BrokerInfo {
         broker_id: Some(id),
         broker_name: Some(Text::from(name)),

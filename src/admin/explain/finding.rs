@@ -50,6 +50,8 @@ pub(super) fn of_obstacle(
             "its own connection sent it, and it asked for those of others",
         )
         .moved_by("a consumer of another connection"),
+        Some(Obstacle::Browses) => Finding::new("browser", "it only looks, and takes nothing")
+            .moved_by("a consumer that takes messages"),
         Some(Obstacle::NotAsked) => {
             Finding::new("not_asked", "it gets a message only when it asks for one (prefetch 0)")
                 .moved_by(format!("{who} asking for a message (receive)"))

@@ -90,7 +90,7 @@ impl Report {
             "duplicated": self.duplicated,
             "out_of_order": self.reordered,
             "foreign": self.foreign,
-            "latency_us": {
+            "latency_us": (!self.latency.is_empty()).then(|| json!({
                 "min": micros(self.latency.min()),
                 "mean": self.latency.mean() / 1000.0,
                 "p50": quantile(0.5),
@@ -98,7 +98,7 @@ impl Report {
                 "p99": quantile(0.99),
                 "p999": quantile(0.999),
                 "max": micros(self.latency.max()),
-            },
+            })),
         })
     }
 
@@ -111,7 +111,11 @@ impl Report {
             let latencies = shown.map(|(name, quantile)| {
                 format!("{name} {}", time(self.latency.value_at_quantile(quantile)))
             });
-            lines.push(format!("{:<10}{}", "latency", latencies.join("   ")));
+            let latencies = match self.latency.len() {
+                0 => "nothing to measure: no message arrived".to_owned(),
+                _ => latencies.join("   "),
+            };
+            lines.push(format!("{:<10}{latencies}", "latency"));
             lines.push(format!(
                 "lost {}   duplicated {}   out of order {}",
                 grouped(self.lost),

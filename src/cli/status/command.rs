@@ -1,8 +1,11 @@
 //! Asking, and what is printed.
 
 use clap::Args;
+use serde::Serialize;
 
+use super::network;
 use super::report::Report;
+use crate::admin::walk::{WalkLimits, walk};
 use crate::admin::{AdminUrl, FetchError, fetch};
 use crate::cli::exit::ExitCode;
 use crate::cli::output::{complain, say};
@@ -16,6 +19,9 @@ pub(in crate::cli) struct StatusArguments {
     /// The broker's admin API [default: http://127.0.0.1:8161]
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
+    /// Walk from this broker to all that it leads to, and show the whole network
+    #[arg(long)]
+    network: bool,
     /// Print one JSON object in place of tables
     #[arg(long)]
     json: bool,
@@ -30,27 +36,40 @@ pub(in crate::cli) async fn run(arguments: &StatusArguments) -> ExitCode {
             return ExitCode::Usage;
         }
     };
+    if arguments.network {
+        return match walk(&url, WalkLimits::default()).await {
+            Ok(map) => show(arguments.json, &map, network::lines),
+            Err(error) => {
+                complain(error);
+                ExitCode::Failed
+            }
+        };
+    }
     let limit = if arguments.json { String::new() } else { format!("?limit={SHOWN}") };
-    let report = match ask(&url, &limit).await {
-        Ok(report) => report,
+    match ask(&url, &limit).await {
+        Ok(report) => show(arguments.json, &report, Report::lines),
         Err(error) => {
             complain(error);
-            return ExitCode::Failed;
+            ExitCode::Failed
         }
-    };
-    if !arguments.json {
-        for line in report.lines() {
+    }
+}
+
+/// Prints an answer, for programs or for people.
+fn show<T: Serialize>(json: bool, answer: &T, lines: impl FnOnce(&T) -> Vec<String>) -> ExitCode {
+    if !json {
+        for line in lines(answer) {
             say(line);
         }
         return ExitCode::Done;
     }
-    match serde_json::to_string(&report) {
+    match serde_json::to_string(answer) {
         Ok(json) => {
             say(json);
             ExitCode::Done
         }
         Err(error) => {
-            complain(format_args!("the answer of {url} cannot be printed: {error}"));
+            complain(format_args!("the answer cannot be printed: {error}"));
             ExitCode::Failed
         }
     }

@@ -206,6 +206,7 @@ mod tests {
                 name: "london".to_owned(),
                 id: "ID:london-1".to_owned(),
                 url: "tcp://127.0.0.1:61616".to_owned(),
+                admin: None,
             },
             version: "1.2.3".to_owned(),
             state: "ready".to_owned(),

@@ -165,7 +165,7 @@ impl WorkloadRow {
 }
 
 impl Picture {
-    /// The whole picture, in at most about `room` lines.
+    /// The whole picture, in at most `room` lines.
     pub(super) fn lines(&self, earlier: Option<&Self>, room: usize) -> Vec<String> {
         let mut brokers =
             Columns::new(&["BROKER", "URL", "#CONNECTIONS", "#WAITING", "#IN FLIGHT", "#MEMORY"]);
@@ -216,6 +216,10 @@ impl Picture {
                 lines.push(String::new());
                 lines.extend(table.lines(if all < room { rows } else { most }));
             }
+        }
+        if lines.len() > room {
+            lines.truncate(room.saturating_sub(1));
+            lines.push("… the terminal is too low for the rest".to_owned());
         }
         lines
     }
@@ -325,6 +329,17 @@ mod tests {
             ]
         );
         assert_eq!(now.counters(), "waiting 2, a -> b 7, queue://q from a 120");
+    }
+
+    #[test]
+    fn a_picture_is_no_higher_than_the_terminal() {
+        let mut now = picture(12, "live", 120);
+        now.links = vec![now.links[0].clone(); 50];
+        now.workloads = vec![now.workloads[0].clone(); 50];
+        for room in 1..60 {
+            assert!(now.lines(None, room).len() <= room, "{room}: {:#?}", now.lines(None, room));
+        }
+        assert_eq!(picture(1, "live", 1).lines(None, 10).len(), 10, "all of it fits");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::picture::Picture;
 use crate::cli::quantities::duration;
 
-/// Lines that fit any terminal.
+/// Lines that are shown where the terminal does not say how many it has.
 const ROOM: usize = 23;
 
 /// Pictures that a rate is taken over: one evens out too little.
@@ -49,7 +49,9 @@ impl Screen {
     }
 
     fn redraw(&mut self, picture: &Picture) -> io::Result<()> {
-        let lines = picture.lines(self.earlier.front(), ROOM);
+        // One is left for where the cursor rests: a picture as high as the terminal would scroll.
+        let room = rows().map_or(ROOM, |rows| rows.saturating_sub(1).max(1));
+        let lines = picture.lines(self.earlier.front(), room);
         // Long lines are cut: wrapped, they would make the next picture start too low.
         let mut text = "\x1b[?7l".to_owned();
         if self.drawn > 0 {
@@ -82,4 +84,10 @@ impl Screen {
         }
         out.flush()
     }
+}
+
+/// How many lines the terminal has now; it may have been resized.
+fn rows() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
 }

@@ -4,7 +4,7 @@ use crate::names::suggestion;
 
 /// Text that is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {}: {reason} in \"{uri}\"", self.column())]
+#[error("{reason} (column {} of \"{uri}\")", self.column())]
 pub struct UriError {
     /// Where in the text, in bytes from its start.
     pub offset: usize,

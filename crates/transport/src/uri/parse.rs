@@ -109,7 +109,12 @@ fn uri(part: Part<'_>, depth: usize) -> Result<Uri, Located> {
     if part.text.is_empty() {
         return part.fail(if depth == 0 { UriProblem::Empty } else { UriProblem::EmptyMember });
     }
-    let no_scheme = || UriProblem::NoScheme { rest: part.text.trim_start_matches('/').to_owned() };
+    let no_scheme = || {
+        let rest = part.text.trim_start_matches('/');
+        // A name alone lacks its port as well.
+        let port = if rest.contains([':', '?', '/', '(']) { "" } else { ":61616" };
+        UriProblem::NoScheme { rest: format!("{rest}{port}") }
+    };
     let Some((scheme, rest)) = part.split_once(':') else { return part.fail(no_scheme()) };
     if !is_scheme(scheme.text) {
         return part.fail(no_scheme());

@@ -97,7 +97,7 @@ fn mistakes_are_found_where_they_are() {
         ("   ", 3, UriProblem::Empty),
         ("localhost:61616", 0, UriProblem::NoScheme { rest: "localhost:61616".into() }),
         ("host.org:61616", 0, UriProblem::NoScheme { rest: "host.org:61616".into() }),
-        ("localhost", 0, UriProblem::NoScheme { rest: "localhost".into() }),
+        ("localhost", 0, UriProblem::NoScheme { rest: "localhost:61616".into() }),
         ("//a:1", 0, UriProblem::NoScheme { rest: "a:1".into() }),
         ("tcp:a:1", 4, UriProblem::NoSlashes { scheme: "tcp".into(), nearest: None }),
         (
@@ -146,11 +146,15 @@ fn mistakes_are_found_where_they_are() {
 #[test]
 fn errors_read_well() {
     for (text, message) in [
-        ("tcp://host", "column 11: the port is missing: write tcp://host:61616 in \"tcp://host\""),
+        ("tcp://host", "the port is missing: write tcp://host:61616 (column 11 of \"tcp://host\")"),
+        (
+            "host",
+            "the address starts with no scheme: write tcp://host:61616 (column 1 of \"host\")",
+        ),
         (
             "failovr:tcp://a:1",
-            "column 9: \"failovr:\" must be followed by //; did you mean \"failover\"? \
-             in \"failovr:tcp://a:1\"",
+            "\"failovr:\" must be followed by //; did you mean \"failover\"? \
+             (column 9 of \"failovr:tcp://a:1\")",
         ),
     ] {
         assert_eq!(text.parse::<Uri>().unwrap_err().to_string(), message);

@@ -139,6 +139,10 @@ fn mistakes_are_named_with_place_and_way_out() {
             ],
         ),
         (
+            "[[link]]\nfrom = \"london\"\nto = \"rome\"",
+            &["9:6: no broker is called `rome` (brokers are london, paris)"],
+        ),
+        (
             "[[link]]\nfrom = \"london\"\nto = \"paris\"\nlatency = \"12ms\"",
             &[
                 "10:1: `latency` cannot be used: it models a link for simulation, which is not supported yet",
