@@ -8,6 +8,7 @@
 //   --include DEST          a dynamically included destination
 //   --static DEST           a statically included destination
 //   --duplex true           asks the other broker for a bridge back over the same socket
+//   --queue-memory-kb N     what each queue may hold in memory before its producers wait
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
 // Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
@@ -20,6 +21,8 @@ import java.util.List;
 
 import org.apache.activemq.broker.BrokerService;
 import org.apache.activemq.broker.TransportConnector;
+import org.apache.activemq.broker.region.policy.PolicyEntry;
+import org.apache.activemq.broker.region.policy.PolicyMap;
 import org.apache.activemq.command.ActiveMQDestination;
 import org.apache.activemq.network.DiscoveryNetworkConnector;
 
@@ -59,6 +62,7 @@ public final class ActiveMqBroker {
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
                 case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
+                case "--queue-memory-kb": broker.setDestinationPolicy(limit(Long.parseLong(value))); break;
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
@@ -74,6 +78,15 @@ public final class ActiveMqBroker {
         broker.waitUntilStarted();
         System.out.println("ready tcp://127.0.0.1:" + connector.getConnectUri().getPort());
         endWithStandardInput();
+    }
+
+    private static PolicyMap limit(long kilobytes) {
+        PolicyEntry entry = new PolicyEntry();
+        entry.setQueue(">");
+        entry.setMemoryLimit(kilobytes * 1024);
+        PolicyMap policies = new PolicyMap();
+        policies.setPolicyEntries(List.of(entry));
+        return policies;
     }
 
     private static ActiveMQDestination destination(String text) {
