@@ -486,8 +486,7 @@ impl Queue {
     ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
         let slots = self.slots.iter().enumerate();
         slots.filter_map(|(at, slot)| {
-            let one = slot.as_ref().filter(|one| !one.asked.browser);
-            one.map(|one| (SubscriptionKey(at), &one.asked, &one.window))
+            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
         })
     }
 

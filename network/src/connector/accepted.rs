@@ -20,7 +20,7 @@ use super::board::LinkBoard;
 use super::handle::{LinkProspect, LinkWatch, Terms};
 use super::register::{ClaimSlot, Claimed, LinkRegister};
 use super::status::{LinkState, LinkStatus, MadeBy};
-use super::supervisor::{reads_on, stopped};
+use super::supervisor::{reads_on, stopped, version};
 use super::witness::Witness;
 use crate::bridge::driver;
 use crate::bridge::machine::Bridge;
@@ -159,6 +159,7 @@ impl AdmittedBridge {
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
             remote_reads_on: reads_on(wire.negotiated.as_ref()),
+            remote_version: version(wire.negotiated.as_ref()),
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));

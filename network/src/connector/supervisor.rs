@@ -245,6 +245,7 @@ impl Supervisor {
             },
             role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
             remote_reads_on: reads_on(link.negotiated.as_ref()),
+            remote_version: version(link.negotiated.as_ref()),
         }
     }
 
@@ -328,6 +329,11 @@ fn not_needed(end: &BridgeEnd, gave_way: bool) -> Option<String> {
 pub(super) fn reads_on(negotiated: Option<&Negotiated>) -> bool {
     let provider = negotiated.and_then(|agreed| agreed.provider.as_ref());
     provider.is_some_and(|provider| provider.as_bytes() == b"FerryMQ")
+}
+
+/// The version of the protocol on a link; one within the process speaks the newest.
+pub(super) fn version(negotiated: Option<&Negotiated>) -> u8 {
+    negotiated.map_or(u8::MAX, |agreed| agreed.format.version)
 }
 
 /// Completes when the connector is to stop, or its handle is gone.
