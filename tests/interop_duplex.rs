@@ -36,6 +36,7 @@ promises! {
     requests_are_answered_in_both_directions_over_one_socket
     an_idle_link_stays_up_and_carries_both_ways_afterwards
     a_link_that_is_cut_carries_both_ways_again
+    a_durable_subscriber_beyond_the_link_misses_nothing_while_it_or_the_link_is_away
 }
 
 const WAYS: [(&str, &str); 2] = [("at A", "at B"), ("at B", "at A")];
@@ -156,6 +157,42 @@ fn a_link_that_is_cut_carries_both_ways_again(a: Kind, b: Kind) {
         pair.wire.accepts_another(before);
     }
     pair.bridged();
+}
+
+fn a_durable_subscriber_beyond_the_link_misses_nothing_while_it_or_the_link_is_away(
+    a: Kind,
+    b: Kind,
+) {
+    let mut pair = Pair::start(a, b);
+    pair.bridged();
+    for (from, to) in WAYS {
+        let topic = format!("topic://lasting.{}", to.replace(' ', "."));
+        let url = if to == "at A" { pair.a.url() } else { pair.b.url() };
+        let call = json!({"as": "away", "url": url, "client_id": "away"});
+        let jms = &mut pair.jms;
+        let come = |jms: &mut Jms| {
+            jms.connect_with(call.clone(), "auto");
+            jms.subscribe("k", "away", "sub", &topic);
+        };
+        come(jms);
+        jms.produce("p", from, &topic, true);
+        until("demand for the topic has travelled", PATIENCE, || {
+            jms.send_text("p", from, "is anybody there?");
+            (!jms.receive_within("k", Duration::from_millis(200)).is_null()).then_some(())
+        });
+        jms.send_text("p", from, "the last question");
+        while jms.receive_text("k") != "the last question" {}
+        jms.close("away");
+        jms.send_many("p", from, 0, 20);
+        let before = pair.wire.accepted();
+        pair.wire.cut();
+        jms.send_many("p", from, 20, 20);
+        pair.wire.accepts_another(before);
+        come(jms);
+        let came = jms.receive_many("k", 40, PATIENCE);
+        assert_eq!(came["distinct"], 40, "{came}");
+        jms.close("away");
+    }
 }
 
 /// The default `link_timeout` of 10 s goes for both; alone, ActiveMQ notices after 30 s.
