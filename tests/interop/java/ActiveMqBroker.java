@@ -9,6 +9,7 @@
 //   --static DEST           a statically included destination
 //   --duplex true           asks the other broker for a bridge back over the same socket
 //   --queue-memory-kb N     what each queue may hold in memory before its producers wait
+//   --replay true           replayWhenNoConsumers for all queues (of the broker)
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
 // Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
@@ -24,6 +25,7 @@ import org.apache.activemq.broker.TransportConnector;
 import org.apache.activemq.broker.region.policy.PolicyEntry;
 import org.apache.activemq.broker.region.policy.PolicyMap;
 import org.apache.activemq.command.ActiveMQDestination;
+import org.apache.activemq.network.ConditionalNetworkBridgeFilterFactory;
 import org.apache.activemq.network.DiscoveryNetworkConnector;
 
 public final class ActiveMqBroker {
@@ -62,11 +64,12 @@ public final class ActiveMqBroker {
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
                 case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
-                case "--queue-memory-kb": broker.setDestinationPolicy(limit(Long.parseLong(value))); break;
+                case "--queue-memory-kb": queues(broker).setMemoryLimit(1024 * Long.parseLong(value)); break;
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
                 case "--sync": last.connector.setSyncDurableSubs(Boolean.parseBoolean(value)); break;
+                case "--replay": replay(broker, Boolean.parseBoolean(value)); break;
                 case "--reconnect-ms": last.reconnectMillis = Long.parseLong(value); break;
                 default: throw new IllegalArgumentException("unknown flag " + flag);
             }
@@ -81,13 +84,22 @@ public final class ActiveMqBroker {
         endWithStandardInput();
     }
 
-    private static PolicyMap limit(long kilobytes) {
-        PolicyEntry entry = new PolicyEntry();
-        entry.setQueue(">");
-        entry.setMemoryLimit(kilobytes * 1024);
-        PolicyMap policies = new PolicyMap();
-        policies.setPolicyEntries(List.of(entry));
-        return policies;
+    private static void replay(BrokerService broker, boolean on) {
+        ConditionalNetworkBridgeFilterFactory filter = new ConditionalNetworkBridgeFilterFactory();
+        filter.setReplayWhenNoConsumers(on);
+        queues(broker).setNetworkBridgeFilterFactory(filter);
+    }
+
+    /** The policy of all queues. */
+    private static PolicyEntry queues(BrokerService broker) {
+        if (broker.getDestinationPolicy() == null) {
+            PolicyEntry all = new PolicyEntry();
+            all.setQueue(">");
+            PolicyMap policies = new PolicyMap();
+            policies.setPolicyEntries(List.of(all));
+            broker.setDestinationPolicy(policies);
+        }
+        return broker.getDestinationPolicy().getEntryFor(ActiveMQDestination.createDestination("any", ActiveMQDestination.QUEUE_TYPE));
     }
 
     private static ActiveMQDestination destination(String text) {
