@@ -508,7 +508,7 @@ impl Queue {
         self.returns.next_turn(subscription, now)
     }
 
-    /// The subscriptions and their windows, which are empty where they only look.
+    /// The subscriptions and their windows.
     pub(super) fn standing(
         &self,
     ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {

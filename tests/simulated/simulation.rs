@@ -42,6 +42,7 @@ impl Simulation {
             network_connectors: remotes.iter().map(connector).collect(),
             limits,
             admin: AdminConfig::off(),
+            virtual_topics: Vec::new(),
         };
         let host = Arc::new(self.network.host(name));
         let world = World {
