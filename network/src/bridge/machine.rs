@@ -290,8 +290,12 @@ impl Bridge {
         } else if let Some(number) = work.subscribing.remove(&command)
             && let Err(reason) = answer
         {
+            let discarded = work.forwarder.discard(number);
+            if work.demand.simplify(number, &mut work.changes) {
+                return self.apply_changes(now);
+            }
             work.demand.forget(number);
-            if let Some(destination) = work.forwarder.discard(number) {
+            if let Some(destination) = discarded {
                 self.events.push(Event::DemandRefused { destination, reason });
             }
         }
