@@ -20,4 +20,5 @@ pub mod pipe;
 pub mod settings;
 pub mod simulated;
 pub mod tcp;
+pub mod traffic;
 pub mod uri;

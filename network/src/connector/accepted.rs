@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ferrymq_openwire::commands::BrokerInfo;
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::link::{Link, LinkError};
 use parking_lot::Mutex;
@@ -111,7 +110,9 @@ impl AdmittedBridge {
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
-        board.remote_runs(wire.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &wire.negotiated {
+            board.link_is(negotiated, wire.outbox.traffic());
+        }
         board.enter(LinkState::Handshaking);
         let Halves { own, served, joined } = split(wire, Some(&peer));
         let place = Place { bridges: Arc::clone(&bridges), number };

@@ -127,7 +127,9 @@ impl Supervisor {
                 return Attempt::Failed { reason, verdict: Failure::Early };
             }
         };
-        self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &remote.negotiated {
+            self.board.link_is(negotiated, remote.outbox.traffic());
+        }
         self.board.enter(LinkState::Handshaking);
         let (end, came_to_life) = self.bridge(remote, stopping).await;
         self.board.bridge_over();
