@@ -170,9 +170,9 @@ fn by_reason(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
 /// Why a link is down, where it is.
 fn reason(state: &LinkState) -> Option<String> {
     match state {
-        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
-            Some(reason.clone())
-        }
+        LinkState::WaitingToRetry { reason, .. }
+        | LinkState::Standby { reason }
+        | LinkState::GivenUp { reason } => Some(reason.clone()),
         _ => None,
     }
 }
@@ -193,6 +193,7 @@ fn state(state: &LinkState) -> &'static str {
         LinkState::Handshaking => "handshaking",
         LinkState::Live { .. } => "live",
         LinkState::WaitingToRetry { .. } => "waiting_to_retry",
+        LinkState::Standby { .. } => "standby",
         LinkState::GivenUp { .. } => "given_up",
         LinkState::Stopped => "stopped",
     }

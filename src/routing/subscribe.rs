@@ -178,6 +178,15 @@ impl Broker {
         }
     }
 
+    /// A bridge describes the consumer of a durable subscription anew: whose demand it is, and
+    /// over which path, has changed.
+    pub fn describe_anew(&self, subscription: &Subscription, info: &ConsumerInfo) {
+        if let Subscription { held: Held::Durable { subscriber, .. }, registration } = subscription
+        {
+            self.describe_durable(subscriber, *registration, info);
+        }
+    }
+
     /// Applies a consumer's acknowledgement.
     pub fn acknowledge(
         &self,

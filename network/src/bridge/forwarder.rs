@@ -186,6 +186,15 @@ impl Forwarder {
         }
     }
 
+    /// Ends a durable subscription, and has the local broker forget it.
+    pub(super) fn abolish(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+        let durable = self.windows.get(&number).and_then(|window| window.durable.clone());
+        self.supersede(number, now, local);
+        if let Some(durable) = durable {
+            local.request(Command::RemoveSubscriptionInfo(durable.removal()));
+        }
+    }
+
     /// The local broker answered a request; true if it was the end of a superseded subscription.
     pub(super) fn ended(&mut self, command: i32) -> bool {
         let Some(number) = self.superseded.remove(&command) else { return false };

@@ -62,6 +62,7 @@ public final class ActiveMqBroker {
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
+                case "--sync": last.connector.setSyncDurableSubs(Boolean.parseBoolean(value)); break;
                 case "--reconnect-ms": last.reconnectMillis = Long.parseLong(value); break;
                 default: throw new IllegalArgumentException("unknown flag " + flag);
             }
