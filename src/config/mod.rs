@@ -7,12 +7,15 @@ mod load;
 mod policy_order;
 mod reference;
 mod sections;
+mod virtual_topic;
 
 #[cfg(test)]
 mod tests;
 
 pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
-pub use broker::{AuditPolicy, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+pub use broker::{
+    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
+};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };
@@ -20,3 +23,4 @@ pub use host_name::host_name;
 pub use load::{Flags, load};
 pub use reference::{ConfigTable, tables};
 pub use sections::BrokerFile;
+pub use virtual_topic::VirtualTopic;

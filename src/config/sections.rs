@@ -1,6 +1,7 @@
 //! The tables of a broker's configuration file, as they are written.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
@@ -22,6 +23,9 @@ section! {
         repeated network_connector: NetworkConnectorSection,
         /// Settings by destination.
         repeated destination_policy: PolicySection,
+        /// Topics whose messages also go to queues that are named after them; the default is one table
+        /// of defaults.
+        repeated virtual_topic: VirtualTopicSection,
         /// What the broker may use of its machine.
         optional system_usage: SystemUsageSection,
         /// The admin API: status and metrics over HTTP.
@@ -36,6 +40,8 @@ section! {
         optional name ("name", "broker_name"): Name,
         /// Whether messages outlive the broker; only `false` is supported yet.
         optional persistent: bool = "false",
+        /// Whether there are virtual topics: those of the tables `virtual_topic`.
+        optional use_virtual_topics: bool = "true",
     }
     refused {
         "data_dir" => "the message store comes later, and messages are kept in memory until then",
@@ -87,9 +93,50 @@ section! {
         optional max_audit_depth: NonZeroU32 = "10000",
         /// For how many producers it does so, those of the latest messages.
         optional max_producers_to_audit: NonZeroU32 = "1024",
+        /// How such a queue sends messages back over bridges.
+        optional replay: ReplaySection,
+    }
+}
+
+section! {
+    /// How a queue sends messages back to brokers that they have visited. A message goes back when no
+    /// consumer here wants it and no other bridge leads to one that it has not visited, or nearer.
+    pub struct ReplaySection {
+        /// Whether it does; without it, messages strand where their last consumer left.
+        optional replay_when_no_consumers: bool = "true",
+        /// How long a message stays at least.
+        optional replay_delay: Duration = "\"0s\"",
+        /// How many messages each demand gets back within `rate_duration`; 0 is any number.
+        optional rate_limit: u32 = "0",
+        /// The time that `rate_limit` is about.
+        optional rate_duration: Duration = "\"1s\"",
+        /// Whether a consumer here keeps only those messages from going back that its selector
+        /// matches.
+        optional selector_aware: bool = "true",
+    }
+}
+
+section! {
+    /// Topics whose messages also go to queues that are named after them, so that several consumers
+    /// can share one subscription.
+    pub struct VirtualTopicSection {
+        /// The topics: a name or a pattern.
+        optional name: String = "\"VirtualTopic.>\"",
+        /// What stands before a topic's name in that of its queue: levels, each followed by a dot, `*`
+        /// for any one.
+        optional prefix: String = "\"Consumer.*.\"",
+        /// What stands behind it: levels, each preceded by a dot.
+        optional postfix: String = "\"\"",
+        /// Whether a queue gets only what one of its consumers selects; without a consumer, nothing.
+        optional selector_aware: bool = "false",
+        /// Whether messages that come over a bridge are not copied.
+        optional local: bool = "false",
     }
     refused {
-        "replay" => "sending messages back is not supported yet",
+        "concurrent_send" => "copies are made one after the other",
+        "transacted_send" => "transactions are not supported yet",
+        "drop_on_resource_limit" => "producers wait while a queue that gets a copy is full",
+        "set_original_destination" => "a copy always says where its message was sent",
     }
 }
 

@@ -51,7 +51,12 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
+        let link = ConsumerLink {
+            outbox: &self.outbox,
+            client,
+            permits: self.permits.as_ref(),
+            foreign: self.foreign,
+        };
         Ok(self.broker.subscribe(info, &link)?)
     }
 

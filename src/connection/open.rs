@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
@@ -88,6 +89,7 @@ impl Peer {
         self.is_network = true;
         self.synchronises = Synchronises::asked(info, self.version);
         self.bridge_of.clone_from(&info.broker_id);
+        self.foreign = self.permits.is_some() && BrokerIdentity::is_foreign(info);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));

@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) synchronises: Option<Synchronises>,
     /// That broker.
     pub(super) bridge_of: Option<BrokerId>,
+    /// An own bridge's: the broker at its far end is no FerryMQ.
+    pub(super) foreign: bool,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -147,6 +149,7 @@ impl Peer {
             is_network: false,
             synchronises: None,
             bridge_of: None,
+            foreign: false,
             entry,
             client: None,
             sessions: BTreeSet::new(),

@@ -1,6 +1,7 @@
 //! What a queue does for subscriptions without a window of their own: those that pull, those that
 //! look, and those whose window other queues share.
 
+use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
 use super::effects::{Dispatch, Effects, SubscriptionKey};
@@ -9,6 +10,14 @@ use super::queue::{Queue, dispose};
 use super::window::Outcome;
 
 impl Queue {
+    /// Whether a subscription, browsers left out, admits a message that has not come yet.
+    pub fn is_wanted(&self, message: &Message) -> bool {
+        let subscriptions = self.slots.iter().flatten().map(|subscription| &subscription.asked);
+        subscriptions
+            .filter(|asked| !asked.browser)
+            .any(|asked| asked.admission.admits(message, message.redelivery_counter()))
+    }
+
     /// Lets a subscription have one message now or, while it has not got it, later; only one
     /// without a window needs that. True if it has still to get it.
     pub fn pull(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) -> bool {

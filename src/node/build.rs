@@ -89,6 +89,7 @@ impl Node {
             url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
             admin: config.admin.announced(),
             limits: config.limits,
+            virtual_topics: config.virtual_topics,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
         let connections = Connections::new(Arc::clone(&broker), world.pace);
@@ -104,6 +105,7 @@ impl Node {
             listener.accept_all(accepting.clone(), &tasks, end.clone());
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
+        tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
 
         let names: Vec<String> =
             config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
@@ -179,6 +181,24 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}
+
+/// Wakes queues when they want to be.
+async fn wake_queues(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        let wait = broker.next_alarm().map(|at| {
+            let wait = at.saturating_sub(broker.clock().now_millis());
+            Duration::from_millis(u64::try_from(wait).unwrap_or(0))
+        });
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                broker.wake_queues();
+            }
+            () = broker.alarm_changed() => {}
         }
     }
 }

@@ -8,13 +8,14 @@ use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 
+use super::alarms::Alarms;
 use super::clients::Clients;
 use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
-use crate::config::{DestinationPolicy, Limits};
+use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
 
@@ -32,6 +33,8 @@ pub struct BrokerSettings {
     pub admin: Option<String>,
     /// How much it may hold.
     pub limits: Limits,
+    /// The topics whose messages also go to queues.
+    pub virtual_topics: Vec<VirtualTopic>,
 }
 
 pub(super) struct Settings {
@@ -52,6 +55,8 @@ pub struct Broker {
     /// The next message's number.
     pub(super) sequence: AtomicI64,
     pub(super) directory: Directory,
+    /// Queues that want to be woken.
+    alarms: Alarms,
     pub(super) durables: Mutex<Durables>,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
@@ -63,7 +68,7 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
         let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
@@ -76,7 +81,8 @@ impl Broker {
             memory: MemoryAccount::root(limits.memory),
             audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
-            directory: Directory::default(),
+            directory: Directory::new(virtual_topics),
+            alarms: Alarms::default(),
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
@@ -128,10 +134,34 @@ impl Broker {
         }
     }
 
+    /// When the next queue wants to be woken, in milliseconds since 1970.
+    pub fn next_alarm(&self) -> Option<i64> {
+        self.alarms.next()
+    }
+
+    /// Completes when another time has become the [next](Self::next_alarm), perhaps before this was
+    /// called.
+    pub async fn alarm_changed(&self) {
+        self.alarms.changed().await;
+    }
+
+    /// Wakes the queues whose time has come.
+    pub fn wake_queues(&self) {
+        let now = self.clock.now_millis();
+        while let Some(address) = self.alarms.take_due(now) {
+            if let Some(Living::Queue(queue)) = self.directory.find(&address) {
+                self.clear_up(queue.tick(now));
+            }
+        }
+    }
+
     /// Does what a destination left to do: dead letters for what expired and what was refused.
     pub(super) fn clear_up(&self, aftermath: Aftermath) {
         if aftermath.is_empty() {
             return;
+        }
+        if let Some((at, queue)) = aftermath.alarm {
+            self.alarms.set(at, queue);
         }
         for message in aftermath.expired {
             self.bury(&message, "the message expired");

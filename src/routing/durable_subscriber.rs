@@ -257,6 +257,8 @@ impl DurableSubscriber {
             admission: Admission::default(),
             network: info.network_subscription,
             browser: false,
+            distance: 0,
+            settling: 0,
             shared: None,
         };
         let State { queue, effects, .. } = &mut *state;

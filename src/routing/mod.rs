@@ -5,6 +5,7 @@
 
 mod address_range;
 mod advisory;
+mod alarms;
 mod announce;
 mod arrival;
 mod broker;
@@ -25,6 +26,7 @@ mod queue_group;
 mod queue_handle;
 mod registry;
 mod retained;
+mod route;
 mod several;
 mod subscribe;
 mod subscribe_error;
@@ -32,6 +34,7 @@ mod temporary;
 mod terms;
 mod topic_handle;
 mod topic_set;
+mod virtual_topics;
 
 pub use arrival::Arrival;
 pub use broker::{Broker, BrokerSettings};
@@ -44,6 +47,7 @@ pub use insight::{QueueInsight, Sought};
 pub use lease::{ClientLease, Former};
 pub use publish_error::PublishError;
 pub use retained::bytes_kept;
+pub use route::Route;
 pub use subscribe::{Subscription, window_of};
 pub use subscribe_error::SubscribeError;
 pub use temporary::TemporaryError;

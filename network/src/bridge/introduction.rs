@@ -10,7 +10,7 @@ use ferrymq_openwire::text::Text;
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds, Role};
 use crate::config::{Credentials, NetworkConnectorConfig};
-use crate::local_broker::BrokerIdentity;
+use crate::local_broker::{BrokerIdentity, FOREIGN};
 use crate::network_properties;
 
 /// Opens the local end: a client's opening, and who is at the far end, which makes it a network
@@ -21,7 +21,11 @@ pub(super) fn to_local(
     ids: &EndIds,
     out: &mut Outgoing,
 ) -> i32 {
-    let far_end = BrokerInfo { network_connection: true, ..introduced(remote) };
+    let far_end = BrokerInfo {
+        network_connection: true,
+        network_properties: (!settings.remote_reads_on).then(|| Text::from(FOREIGN)),
+        ..introduced(remote)
+    };
     let request = out.request(connection(ids, &settings.config.local_credentials));
     out.push(session(ids));
     out.push(Command::BrokerInfo(Box::new(far_end)));

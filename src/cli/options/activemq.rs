@@ -142,6 +142,23 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of("transport_connector", "audit_network_producers", "auditNetworkProducers", "false", ""),
     of("destination_policy", "replay", "networkBridgeFilterFactory", "", ""),
     of(
+        "replay",
+        "replay_when_no_consumers",
+        "replayWhenNoConsumers",
+        "false",
+        "without it a message strands where its last consumer has left",
+    ),
+    of("replay", "replay_delay", "replayDelay", "0s", ""),
+    of("replay", "rate_limit", "rateLimit", "0", ""),
+    of("replay", "rate_duration", "rateDuration", "1s", ""),
+    of(
+        "replay",
+        "selector_aware",
+        "selectorAware",
+        "false",
+        "a message strands that no selector of a consumer here matches",
+    ),
+    of(
         "system_usage",
         "memory_limit",
         "memoryUsage",

@@ -1,10 +1,13 @@
-//! The copy of a message that a bridge sends on.
+//! Copies of a message that differ in a few fields: the one that a bridge sends on, and the one
+//! that a broker puts elsewhere.
 
 use std::io::Write;
 
 use super::fields::{Layout, Slot};
 use super::held::Message;
+use crate::destination::Destination;
 use crate::ids::{BrokerId, ProducerId};
+use crate::structure::Structure;
 use crate::text::Text;
 
 impl Message {
@@ -42,6 +45,21 @@ impl Message {
             HopTimes::of(self).put_with(path.count, self.broker_in_time(), &mut copy.body);
         }
         copy.finish(Slot::BrokerInTime)
+    }
+
+    /// The copy that a broker puts at another destination than the one that the message was sent to:
+    /// that one becomes the original destination. All else stays, its identity, too.
+    pub fn readdressed(&self, to: &Destination) -> Message {
+        let originally = self.field(Slot::Destination);
+        let room = self.body_len() + originally.len() + to.name().as_bytes().len() + 8;
+        let mut copy = Splice::with_room(self, room);
+        copy.keep(Slot::ProducerId, Slot::Destination);
+        copy.begin(Slot::Destination);
+        copy.body.extend([1, to.type_id()]);
+        put_string(to.wire_text(), &mut copy.body);
+        copy.keep(Slot::TransactionId, Slot::OriginalDestination);
+        copy.put(Slot::OriginalDestination, originally);
+        copy.finish(Slot::MessageId)
     }
 
     /// Bytes of the forwarded copy's body. Being wrong would cost an allocation and nothing else.
