@@ -73,11 +73,9 @@ async fn look(
     let mut parameters = vec![("queue", arguments.queue.as_str())];
     parameters.extend(arguments.message.as_deref().map(|id| ("message", id)));
     let answer: ExplainAnswer = fetch(url, &query("/api/v1/explain", &parameters)).await?;
-    if answer.message.is_none() {
-        return Ok(Err(answer.summary));
-    }
+    let Some(message) = answer.message else { return Ok(Err(answer.summary)) };
     let map = walk(url, WalkLimits::default()).await?;
-    Ok(Ok(Trace::new(answer, &names(&map))))
+    Ok(Ok(Trace::new(answer.broker, answer.queue, message, &names(&map))))
 }
 
 async fn follow(arguments: &TraceArguments, url: &AdminUrl) -> Result<Probe, FetchError> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::admin::explain::{ExplainAnswer, HeldMessageAnswer, MessagePlace};
+use crate::admin::answers::BrokerName;
+use crate::admin::explain::{HeldMessageAnswer, MessagePlace};
 use crate::cli::columns::Columns;
 use crate::cli::plain::{plain, shown};
 use crate::cli::quantities::duration;
@@ -35,10 +36,13 @@ struct Hop {
 }
 
 impl Trace {
-    /// From an explanation that has a message, and the names of brokers by their ids.
-    pub(super) fn new(answer: ExplainAnswer, names: &BTreeMap<String, String>) -> Self {
-        let ExplainAnswer { broker, queue, message, .. } = answer;
-        let message = message.unwrap_or_else(|| nothing(&broker.id));
+    /// Of a message of `queue` that `broker` has; `names` are those of brokers by their ids.
+    pub(super) fn new(
+        broker: BrokerName,
+        queue: String,
+        message: HeldMessageAnswer,
+        names: &BTreeMap<String, String>,
+    ) -> Self {
         let passed = message.path.iter().zip(&message.path_unix_ms);
         let mut hops: Vec<Hop> = passed
             .map(|(id, arrived)| Hop {
@@ -93,24 +97,6 @@ impl Trace {
         }
         lines.push("each time is by its own broker's clock".to_owned());
         lines
-    }
-}
-
-/// Stands for a message where there is none.
-fn nothing(broker: &str) -> HeldMessageAnswer {
-    HeldMessageAnswer {
-        id: broker.to_owned(),
-        place: MessagePlace::Waiting,
-        sent_unix_ms: 0,
-        arrived_unix_ms: 0,
-        here_ms: 0,
-        expires_unix_ms: None,
-        persistent: false,
-        priority: 0,
-        redeliveries: 0,
-        size_bytes: 0,
-        path: Vec::new(),
-        path_unix_ms: Vec::new(),
     }
 }
 
