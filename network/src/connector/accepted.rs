@@ -9,7 +9,6 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{BrokerInfo, BrokerSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::link::{Link, LinkError};
 use parking_lot::Mutex;
@@ -167,7 +166,9 @@ impl AdmittedBridge {
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
-        board.remote_runs(wire.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &wire.negotiated {
+            board.link_is(negotiated, wire.outbox.traffic());
+        }
         board.enter(LinkState::Handshaking);
         let mut said = vec![Command::BrokerInfo(Box::new(peer))];
         said.extend(theirs.map(Command::BrokerSubscriptionInfo));

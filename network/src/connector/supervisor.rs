@@ -143,7 +143,9 @@ impl Supervisor {
                 return Attempt::Failed { reason, verdict: Failure::Early };
             }
         };
-        self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &remote.negotiated {
+            self.board.link_is(negotiated, remote.outbox.traffic());
+        }
         self.board.enter(LinkState::Handshaking);
         let (give_way, mut giving_way) = watch::channel(false);
         let stop = async {
