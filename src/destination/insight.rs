@@ -32,6 +32,8 @@ pub struct SubscriptionInsight {
     pub network: bool,
     /// Whether it only looks.
     pub browser: bool,
+    /// Whether another one has the queue for itself.
+    pub kept_out: bool,
     /// How many messages may be outstanding.
     pub prefetch: usize,
     /// How many are.
@@ -53,6 +55,8 @@ pub enum Obstacle {
     NotAdmitted(NotAdmitted),
     /// It only looks.
     Browses,
+    /// An exclusive consumer has the queue for itself.
+    KeptOut,
     /// It has as many unsettled messages as it may have.
     WindowFull,
     /// It has not asked for one (prefetch 0).
@@ -67,6 +71,7 @@ impl SubscriptionInsight {
         match self.admission.check(&held.message, held.redeliveries) {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
+            Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
@@ -129,6 +134,7 @@ impl Queue {
                 priority: asked.priority,
                 network: asked.network,
                 browser: asked.browser,
+                kept_out: !self.exclusives.let_in(key.0),
                 prefetch,
                 in_flight: window.len(),
                 oldest: window.entries().next().map(held),
@@ -182,6 +188,7 @@ mod tests {
             admission: Admission::default(),
             network: false,
             browser,
+            exclusive: false,
         };
         queue.subscribe(asked(false), 0, &mut effects);
         queue.subscribe(asked(true), 0, &mut effects);

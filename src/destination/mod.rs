@@ -10,6 +10,7 @@ mod backlog;
 mod browse;
 mod effects;
 mod entry;
+mod exclusive;
 mod insight;
 mod memory;
 mod on_request;

@@ -12,6 +12,7 @@ use super::backlog::Backlog;
 use super::browse::BrowseCursor;
 use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
+use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::ready::ReadyRing;
 use super::shared_window::{MemberNumber, SharedWindow};
@@ -31,6 +32,8 @@ pub struct QueueSubscription {
     pub network: bool,
     /// It only looks: it gets what there is now, in order, and takes none of it.
     pub browser: bool,
+    /// It wants the queue for itself, and gets it unless another one has it.
+    pub exclusive: bool,
     /// Its window and its number there, where it has others than this queue: `prefetch` is not
     /// asked then.
     pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,
@@ -51,7 +54,7 @@ pub(super) struct Subscription {
     pub(super) asked: QueueSubscription,
     pub(super) window: Window,
     /// Whether it stands in the ring of those with room.
-    ready: bool,
+    pub(super) ready: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
     tested_to: i64,
     /// A browser's: its window stays empty and has no room.
@@ -102,6 +105,7 @@ pub struct Queue {
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
     ready: ReadyRing,
+    pub(super) exclusives: Exclusives,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -122,6 +126,7 @@ impl Queue {
             slots: Vec::new(),
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
+            exclusives: Exclusives::default(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -198,6 +203,7 @@ impl Queue {
                 self.slots.len() - 1
             }
         };
+        self.claim(slot, now, effects);
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -217,6 +223,7 @@ impl Queue {
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
+        let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
@@ -234,6 +241,9 @@ impl Queue {
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
+        }
+        if held {
+            self.hand_on(now, effects);
         }
     }
 
@@ -300,7 +310,7 @@ impl Queue {
         true
     }
 
-    fn stand_back(&mut self, slot: usize) {
+    pub(super) fn stand_back(&mut self, slot: usize) {
         if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
             subscription.ready = false;
             // Being ready, it had refused all that is pending now.
@@ -369,7 +379,7 @@ impl Queue {
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
     pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
-        if self.show(slot, now, effects) {
+        if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
         loop {

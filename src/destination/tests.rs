@@ -47,6 +47,7 @@ fn asking(prefetch: usize) -> QueueSubscription {
         admission: Admission::default(),
         network: false,
         browser: false,
+        exclusive: false,
         shared: None,
     }
 }

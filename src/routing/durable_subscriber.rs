@@ -243,6 +243,7 @@ impl DurableSubscriber {
             admission: Admission::default(),
             network: info.network_subscription,
             browser: false,
+            exclusive: false,
             shared: None,
         };
         let State { queue, effects, .. } = &mut *state;

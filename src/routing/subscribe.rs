@@ -84,6 +84,7 @@ impl Broker {
                 admission: admission.clone().without_no_local(),
                 network: info.network_subscription,
                 browser: info.browser,
+                exclusive: info.exclusive,
                 shared: None,
             };
             match members.as_slice() {
@@ -290,10 +291,7 @@ pub fn window_of(prefetch_size: i32) -> usize {
 
 fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
-    let refused = [
-        (info.browser && !address.kind().is_queue(), "browsers of topics are"),
-        (info.exclusive, "exclusive consumers are"),
-    ];
+    let refused = [(info.browser && !address.kind().is_queue(), "browsers of topics are")];
     match refused.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(SubscribeError::NotSupported(what)),
         None => Ok(()),
