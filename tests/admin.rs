@@ -13,6 +13,7 @@ use ferrymq::config::{AdminAddress, BrokerConfig, Flags, load};
 use ferrymq::node::{Node, World};
 use ferrymq_client::{OutgoingMessage, ProducerOptions};
 use ferrymq_transport::clock::Clock;
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::tcp::Tcp;
 use serde_json::Value;
 use support::{
@@ -330,7 +331,13 @@ fn configuration() -> BrokerConfig {
 }
 
 fn world() -> World {
-    World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1 }
+    World {
+        dialer: Arc::new(Tcp),
+        binder: Arc::new(Tcp),
+        clock: Clock::system(),
+        seed: 1,
+        pace: Pace::default(),
+    }
 }
 
 #[test]

@@ -150,9 +150,6 @@ async fn what_fails_is_told_and_the_connection_goes_on() {
     assert!(peer.ask(nameless.into()).await.is_err());
     let aimless = ConsumerInfo { destination: None, ..peer.consumer(1, &queue, 10) };
     assert!(peer.ask(aimless.into()).await.is_err());
-    let composite = Destination::queue("a,b");
-    let composite = peer.consumer(1, &composite, 10);
-    assert!(peer.ask(composite.into()).await.is_err());
     let foreign = Destination::new(DestinationKind::TempQueue, "somebody:1");
     let foreign = peer.consumer(1, &foreign, 10);
     let refused = peer.ask(foreign.into()).await.unwrap_err();

@@ -326,21 +326,35 @@ async fn loops_are_told_from_a_lack_of_demand() {
     let london = broker("london")
         .configure(&connector("to-paris", &format!("tcp://127.0.0.1:{port}"), ""))
         .start();
-    let paris =
-        broker("paris").port(port).configure(&connector("to-london", london.url(), "")).start();
+    let policies = "[[destination_policy]]\nmatch = \"queue://back\"\n\
+                    [destination_policy.replay]\nreplay_when_no_consumers = false\n\
+                    [[destination_policy]]\nmatch = \"queue://later\"\n\
+                    [destination_policy.replay]\nreplay_delay = \"1h\"\n";
+    let paris = broker("paris")
+        .port(port)
+        .configure(&connector("to-london", london.url(), ""))
+        .configure(policies)
+        .start();
     let (at_london, at_paris) =
         (Native::connect(london.url()).await, Native::connect(paris.url()).await);
 
     // 18: the consumer that it crossed for is gone, and the one that is left is where it came from.
     let leaves = Native::with_mode(paris.url(), AckMode::Client).await;
-    let leaving = leaves.consumer("queue://back").await;
-    at_london.send_numbers("queue://back", 0, 1).await;
-    assert_eq!(text(&leaving).await, "0");
-    let _left = at_london.consumer("queue://back").await;
+    let mut left = Vec::new();
+    for queue in ["queue://back", "queue://later"] {
+        let leaving = leaves.consumer(queue).await;
+        at_london.send_numbers(queue, 0, 1).await;
+        assert_eq!(text(&leaving).await, "0");
+        left.push(at_london.consumer(queue).await);
+    }
     leaves.connection.close().await.unwrap();
     verdict(&paris, "back", "already_visited")
         .says("link", "to-london -> london", "has been visited already")
         .is_moved_by("a consumer at a broker that it has not passed yet, or here");
+    // The same, where it may go back, but not yet.
+    verdict(&paris, "later", "too_early")
+        .says("link", "to-london -> london", "too early to go back until")
+        .is_moved_by("time, or a consumer here");
 
     // 19: paris has demand, but only that of london's own consumer, which does not want these.
     let _choosy = selective(&at_london, "queue://own", "false").await;

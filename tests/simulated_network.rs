@@ -16,6 +16,7 @@ use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::simulated::{LinkConditions, SimulatedNetwork};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -66,6 +67,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()
     }

@@ -35,6 +35,20 @@ pub struct NetworkConnectorConfig {
     pub dynamically_included: Vec<DestinationPattern>,
     /// Forwarded without demand. Default: none.
     pub statically_included: Vec<DestinationPattern>,
+    /// Of the included topics, those whose demand is durable whoever asks for it (`forceDurable` of
+    /// an included destination). Default: none.
+    pub force_durable: Vec<DestinationPattern>,
+    /// What durable subscriptions of the remote broker want is asked for when a bridge starts, so
+    /// that those made and ended meanwhile are known. Default: true (ActiveMQ's is false: there,
+    /// what ended during an outage is kept for ever).
+    pub sync_durable_subs: bool,
+    /// Durable demand of earlier bridges waits until a remote consumer asks for it. Default: false.
+    pub dynamic_only: bool,
+    /// Durable demand of earlier bridges is taken up for these only; empty (default): for all.
+    pub durable_destinations: Vec<DestinationPattern>,
+    /// The names of the broker's other connectors, whose durable demand is theirs. That of a
+    /// connector which the broker has no more goes to the one that bridges to the same broker.
+    pub other_connectors: Vec<String>,
     /// Never forwarded; wins over inclusion. Default: none.
     pub excluded: Vec<DestinationPattern>,
     /// Demand is not listened to; only the static destinations cross. Default: false.
@@ -105,9 +119,6 @@ pub enum ConnectorConfigError {
 /// Options of ActiveMQ's connectors that are known and do not work yet, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("use_virtual_dest_subs", "virtual destinations need no flag"),
-    ("sync_durable_subs", "durable subscriptions do not cross bridges yet"),
-    ("durable_destinations", "durable subscriptions do not cross bridges yet"),
-    ("dynamic_only", "durable subscriptions do not cross bridges yet"),
     ("suppress_duplicate_queue_subscriptions", "suppression between connectors is not there yet"),
     ("suppress_duplicate_topic_subscriptions", "suppression between connectors is not there yet"),
     ("destination_filter", "it follows from dynamically_included"),
@@ -182,6 +193,11 @@ impl NetworkConnectorConfig {
             conduit_network_queue_subscriptions: false,
             dynamically_included: Vec::new(),
             statically_included: Vec::new(),
+            force_durable: Vec::new(),
+            sync_durable_subs: true,
+            dynamic_only: false,
+            durable_destinations: Vec::new(),
+            other_connectors: Vec::new(),
             excluded: Vec::new(),
             static_bridge: false,
             bridge_temp_destinations: true,
@@ -199,6 +215,11 @@ impl NetworkConnectorConfig {
     pub fn set_network_ttl(&mut self, hops: i32) {
         self.message_ttl = hops;
         self.consumer_ttl = hops;
+    }
+
+    /// Whether durable demand is compared with what the remote broker tells of.
+    pub fn synchronises_durables(&self) -> bool {
+        self.sync_durable_subs && !self.dynamic_only && !self.static_bridge
     }
 
     /// The rule about destinations.
@@ -240,8 +261,8 @@ mod tests {
     #[test]
     fn options_that_do_not_work_say_why_in_either_spelling() {
         assert!(unsupported("localUri").unwrap().contains("directly"));
-        assert_eq!(unsupported("syncDurableSubs"), unsupported("sync_durable_subs"));
-        assert!(unsupported("syncDurableSubs").is_some());
+        assert_eq!(unsupported("useCompression"), unsupported("use_compression"));
+        assert!(unsupported("useCompression").is_some());
         assert_eq!(unsupported("prefetch_size"), None);
     }
 

@@ -29,6 +29,12 @@ const ADMIN_KEY: &str = "ferrymqAdmin";
 /// The longest such address that is believed.
 const LONGEST_ADMIN: usize = 300;
 
+/// What a bridge says to its own broker, in the network properties of the `BrokerInfo`, about a far
+/// broker that is no FerryMQ: what goes back there must have been here for a while. Such a broker
+/// still has the message that it forwarded until it has our answer, and takes one that comes back
+/// before for a copy, which it drops.
+pub(crate) const FOREIGN: &str = "ferrymqForeign=true\n";
+
 impl BrokerIdentity {
     /// Who a `BrokerInfo` says that its sender is; a broker without a name is called by its id.
     /// `None`: it has no id.
@@ -46,6 +52,11 @@ impl BrokerIdentity {
             admin: admin.filter(|admin| !admin.is_empty() && admin.len() <= LONGEST_ADMIN),
             id,
         })
+    }
+
+    /// Whether an own bridge says in this `BrokerInfo` that the far broker is no FerryMQ.
+    pub fn is_foreign(far_end: &BrokerInfo) -> bool {
+        far_end.network_properties.as_ref().is_some_and(|text| *text == FOREIGN)
     }
 
     /// What it says about itself beyond the fields of `BrokerInfo`: lines of Java properties.
@@ -66,7 +77,8 @@ impl BrokerIdentity {
 ///   [`Permits::verdict`](crate::rules::permit::Permits::verdict) says so, for each destination
 ///   that a wildcard reaches; and gets a message only if
 ///   [`forward`](crate::rules::forward::forward) says so, asked with the consumer's
-///   `additionalPredicate`. What is refused stays for other consumers, uncounted and unacked.
+///   `additionalPredicate`, or, of a queue, [`replay`](crate::rules::replay::replay). What is
+///   refused stays for other consumers, uncounted and unacked.
 /// - `RemoveInfo` with a last delivered sequence of -1 gives back what the consumer held, in its
 ///   old order and without raising a redelivery counter; so does the end of the pipe.
 pub trait LocalBroker: Send + Sync + 'static {

@@ -25,6 +25,9 @@ pub(crate) fn policy() -> DemandPolicy {
         consumer_ttl: -1,
         remote: BrokerId::new("remote"),
         session: session("local"),
+        broker: "local".to_owned(),
+        client_id: "north_remote_inbound_local".to_owned(),
+        force_durable: Vec::new(),
     }
 }
 

@@ -66,6 +66,7 @@ impl Site {
             Arc::new(self.network.host("local")),
             Clock::starting_at(1_700_000_000_000),
             11,
+            Arc::default(),
         )
     }
 }

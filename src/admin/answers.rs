@@ -194,7 +194,7 @@ pub struct LinkAnswer {
     pub made_by: String,
     /// The broker there, as it last introduced itself; null before it has.
     pub remote_broker: Option<BrokerName>,
-    /// `connecting`, `handshaking`, `live`, `waiting_to_retry`, `given_up` or `stopped`.
+    /// `connecting`, `handshaking`, `live`, `waiting_to_retry`, `standby`, `given_up` or `stopped`.
     pub state: String,
     /// Why it is down; null when it is not.
     pub reason: Option<String>,

@@ -160,9 +160,9 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
 /// Why a link is down, where it is.
 fn reason(state: &LinkState) -> Option<String> {
     match state {
-        LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } => {
-            Some(reason.clone())
-        }
+        LinkState::WaitingToRetry { reason, .. }
+        | LinkState::Standby { reason }
+        | LinkState::GivenUp { reason } => Some(reason.clone()),
         _ => None,
     }
 }
@@ -183,6 +183,7 @@ fn state(state: &LinkState) -> &'static str {
         LinkState::Handshaking => "handshaking",
         LinkState::Live { .. } => "live",
         LinkState::WaitingToRetry { .. } => "waiting_to_retry",
+        LinkState::Standby { .. } => "standby",
         LinkState::GivenUp { .. } => "given_up",
         LinkState::Stopped => "stopped",
     }

@@ -16,6 +16,7 @@ use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
 use super::up::{self, UpArguments};
+use super::world;
 
 /// A federated message broker network that speaks OpenWire.
 #[derive(Debug, Parser)]
@@ -75,7 +76,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         complain(error);
         return ExitCode::Usage;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().on_thread_park(world::rest).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(format_args!("cannot start the runtime: {error}"));

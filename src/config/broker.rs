@@ -3,6 +3,8 @@
 //! How the text of a file or of a command line becomes this is the business of the neighbouring
 //! modules; nothing here knows about files.
 
+use std::time::Duration;
+
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
@@ -67,6 +69,23 @@ pub struct DestinationPolicy {
     pub memory_limit: Option<u64>,
     /// What such a destination remembers, to recognise what bridges bring again.
     pub audit: AuditPolicy,
+    /// How such a queue sends messages back over bridges.
+    pub replay: ReplaySettings,
+}
+
+/// How a queue sends messages back to brokers that they have visited, when no consumer is here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// Whether it does.
+    pub replay_when_no_consumers: Option<bool>,
+    /// How long a message stays at least.
+    pub replay_delay: Option<Duration>,
+    /// How many messages each demand gets back within `rate_duration`; 0: any number.
+    pub rate_limit: Option<u32>,
+    /// See `rate_limit`.
+    pub rate_duration: Option<Duration>,
+    /// Whether a consumer here counts only for messages that its selector matches.
+    pub selector_aware: Option<bool>,
 }
 
 /// What a destination remembers of the messages that bridges bring.
@@ -85,6 +104,11 @@ pub struct AuditPolicy {
 impl DestinationPolicy {
     /// A policy that sets nothing.
     pub fn new(pattern: DestinationPattern) -> Self {
-        Self { pattern, memory_limit: None, audit: AuditPolicy::default() }
+        Self {
+            pattern,
+            memory_limit: None,
+            audit: AuditPolicy::default(),
+            replay: ReplaySettings::default(),
+        }
     }
 }

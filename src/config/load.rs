@@ -17,13 +17,13 @@ use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::{AdminConfig, AdminListen, HostName};
 use super::broker::{
-    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
 };
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
-    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, TransportConnectorSection,
-    VirtualTopicSection,
+    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, ReplaySection,
+    TransportConnectorSection, VirtualTopicSection,
 };
 use super::virtual_topic::VirtualTopic;
 
@@ -212,11 +212,22 @@ fn policies(
                 max_audit_depth: section.max_audit_depth.map(count),
                 max_producers_to_audit: section.max_producers_to_audit.map(count),
             },
+            replay: section.replay.map(|replay| replay_settings(replay.value)).unwrap_or_default(),
             ..DestinationPolicy::new(pattern.value)
         });
     }
     policies.sort_by_key(|policy| specificity(&policy.pattern));
     policies
+}
+
+fn replay_settings(section: ReplaySection) -> ReplaySettings {
+    ReplaySettings {
+        replay_when_no_consumers: section.replay_when_no_consumers.map(|on| on.value),
+        replay_delay: section.replay_delay.map(|delay| delay.value),
+        rate_limit: section.rate_limit.map(|limit| limit.value),
+        rate_duration: section.rate_duration.map(|duration| duration.value),
+        selector_aware: section.selector_aware.map(|aware| aware.value),
+    }
 }
 
 fn count(number: Located<NonZeroU32>) -> usize {

@@ -13,7 +13,9 @@ mod virtual_topic;
 mod tests;
 
 pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
-pub use broker::{AuditPolicy, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig};
+pub use broker::{
+    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
+};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };

@@ -3,8 +3,8 @@
 use ferrymq_network::document::table::{Field, Fields};
 
 use super::sections::{
-    AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, SystemUsageSection,
-    TransportConnectorSection, VirtualTopicSection,
+    AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, ReplaySection,
+    SystemUsageSection, TransportConnectorSection, VirtualTopicSection,
 };
 
 /// One table of a configuration file.
@@ -49,6 +49,14 @@ pub fn tables() -> Vec<ConfigTable> {
             about: "Settings for the destinations that a pattern matches. Of several that match, \
                     the most specific one that has a setting decides it.",
             fields: PolicySection::fields(),
+        },
+        ConfigTable {
+            name: "replay",
+            heading: "[destination_policy.replay]",
+            about: "How a queue sends messages back to brokers that they have visited: when no \
+                    consumer here wants one, and no other bridge leads to one that it has not \
+                    visited, or nearer.",
+            fields: ReplaySection::fields(),
         },
         ConfigTable {
             name: "virtual_topic",

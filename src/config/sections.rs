@@ -1,6 +1,7 @@
 //! The tables of a broker's configuration file, as they are written.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
@@ -92,9 +93,26 @@ section! {
         optional max_audit_depth: NonZeroU32 = "10000",
         /// For how many producers it does so, those of the latest messages.
         optional max_producers_to_audit: NonZeroU32 = "1024",
+        /// How such a queue sends messages back over bridges.
+        optional replay: ReplaySection,
     }
-    refused {
-        "replay" => "sending messages back is not supported yet",
+}
+
+section! {
+    /// How a queue sends messages back to brokers that they have visited. A message goes back when no
+    /// consumer here wants it and no other bridge leads to one that it has not visited, or nearer.
+    pub struct ReplaySection {
+        /// Whether it does; without it, messages strand where their last consumer left.
+        optional replay_when_no_consumers: bool = "true",
+        /// How long a message stays at least.
+        optional replay_delay: Duration = "\"0s\"",
+        /// How many messages each demand gets back within `rate_duration`; 0 is any number.
+        optional rate_limit: u32 = "0",
+        /// The time that `rate_limit` is about.
+        optional rate_duration: Duration = "\"1s\"",
+        /// Whether a consumer here keeps only those messages from going back that its selector
+        /// matches.
+        optional selector_aware: bool = "true",
     }
 }
 

@@ -19,8 +19,12 @@ impl Peer {
             return Err(Refusal::state("the consumer has no identifier"));
         };
         self.check_session(id.session_id)?;
-        if self.consumers.contains_key(id) {
-            // A client that failed over declares again what it has.
+        if let Some(known) = self.consumers.get(id) {
+            // A client that failed over declares again what it has; a bridge of our own, whose
+            // demand has come to be reached another way.
+            if self.permits.is_some() {
+                self.broker.describe_anew(&known.subscription, info);
+            }
             return Ok(Outcome::Done);
         }
         if self.consumers.len() >= MOST_CONSUMERS {
@@ -34,11 +38,12 @@ impl Peer {
         }
         let subscription = subscribed?;
         let window = window_of(info.prefetch_size);
-        self.windows = self.windows.saturating_add(window);
+        self.windows.add(window);
         self.consumers_so_far += 1;
         let number = self.consumers_so_far;
         let consumer = Consumer { subscription, window, retained, number, pull_until: None };
         self.consumers.insert(id.clone(), consumer);
+        self.synchronise(info);
         Ok(Outcome::Done)
     }
 
@@ -46,7 +51,12 @@ impl Peer {
         let Some(client) = &self.client else {
             return Err(Refusal::state("the connection is not open"));
         };
-        let link = ConsumerLink { outbox: &self.outbox, client, permits: self.permits.as_ref() };
+        let link = ConsumerLink {
+            outbox: &self.outbox,
+            client,
+            permits: self.permits.as_ref(),
+            foreign: self.foreign,
+        };
         Ok(self.broker.subscribe(info, &link)?)
     }
 
@@ -80,8 +90,11 @@ impl Peer {
         delivered: Delivered,
         which: impl Fn(&ConsumerId) -> bool,
     ) {
-        let mut ending: Vec<Consumer> =
-            self.consumers.extract_if(|id, _| which(id)).map(|(_, consumer)| consumer).collect();
+        let mut ending: Vec<Consumer> = self
+            .consumers
+            .extract_if(.., |id, _| which(id))
+            .map(|(_, consumer)| consumer)
+            .collect();
         ending.sort_by_key(|consumer| consumer.number);
         // What one gives back is not for the next to go: it would count as delivered again.
         for consumer in &ending {
@@ -94,7 +107,7 @@ impl Peer {
 
     fn end_consumer(&mut self, consumer: Consumer, delivered: Delivered) {
         self.pulls.forget(consumer.pull_until, consumer.number);
-        self.windows = self.windows.saturating_sub(consumer.window);
+        self.windows.remove(consumer.window);
         self.retained -= consumer.retained;
         self.broker.unsubscribe(consumer.subscription, delivered);
     }
@@ -125,7 +138,8 @@ impl Peer {
             self.remove_consumer(id, Delivered::Unknown)?;
         } else if let Some(consumer) = self.consumers.get_mut(id) {
             let window = window_of(control.prefetch);
-            self.windows = self.windows.saturating_sub(consumer.window).saturating_add(window);
+            self.windows.remove(consumer.window);
+            self.windows.add(window);
             consumer.window = window;
             self.broker.set_prefetch(&consumer.subscription, window);
         }

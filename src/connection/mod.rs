@@ -13,6 +13,8 @@ mod pulls;
 mod refusal;
 mod roster;
 mod serve;
+mod synchronises;
+mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};
 pub use listener::{ListenError, Listening};

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionControl, ConnectionInfo, DestinationInfo, SessionInfo,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
+    DestinationInfo, SessionInfo,
 };
 use ferrymq_openwire::text::Text;
 
 use super::peer::{Duplex, Outcome, Peer};
 use super::refusal::Refusal;
+use super::synchronises::Synchronises;
 use crate::routing::Broker;
 
 /// How many sessions one connection may open.
@@ -41,17 +44,23 @@ impl Peer {
         if self.leaving.is_some() {
             return Err(Refusal::protocol("the former connection over this link still closes"));
         }
+        self.admit_bridge()?;
+        let own = self.permits.is_some().then(|| self.broker.identity().id.clone());
         let (client, former) = self.broker.open_client(
             info.connection_id.as_ref(),
             info.client_id.as_ref(),
             &self.remote,
+            own.as_ref().or(self.bridge_of.as_ref()),
             self.end.clone(),
         )?;
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.former = former;
-        self.admit_bridge()?;
+        if self.permits.is_some() {
+            // A bridge of our own takes up what its predecessors left, and tells the far broker.
+            self.tell(self.broker.durable_consumers());
+        }
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
             self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
@@ -78,6 +87,9 @@ impl Peer {
             tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         }
         self.is_network = true;
+        self.synchronises = Synchronises::asked(info, self.version);
+        self.bridge_of.clone_from(&info.broker_id);
+        self.foreign = self.permits.is_some() && BrokerIdentity::is_foreign(info);
         self.entry.is_of_broker(info);
         if info.duplex_connection {
             self.duplex = Duplex::Wanted(Box::new(info.clone()));
@@ -85,7 +97,36 @@ impl Peer {
         Ok(Outcome::Done)
     }
 
-    /// The peer is let in: it may have the bridge back that it asked for.
+    /// A bridge that asked for it is told which durable subscriptions there are, once it listens
+    /// to their comings and goings: what happens from now on it learns from advisories.
+    pub(super) fn synchronise(&mut self, consumer: &ConsumerInfo) {
+        let listens = consumer.destination.as_ref().is_some_and(|topic| {
+            topic.name().to_string_lossy().contains("ActiveMQ.Advisory.Consumer.")
+        });
+        if !listens {
+            return;
+        }
+        match self.synchronises.take() {
+            None => {}
+            Some(Synchronises::Durables) => self.tell(self.broker.durable_consumers()),
+            Some(Synchronises::Topics) => {
+                let mut told = self.broker.durable_consumers();
+                told.extend(self.broker.topic_consumers());
+                self.tell(told);
+            }
+        }
+    }
+
+    fn tell(&self, consumers: Vec<ConsumerInfo>) {
+        self.outbox.push(Command::BrokerSubscriptionInfo(Box::new(BrokerSubscriptionInfo {
+            broker_name: Some(Text::from(self.broker.identity().name.as_str())),
+            subscription_infos: Some(consumers.into_iter().map(Some).collect()),
+            ..BrokerSubscriptionInfo::default()
+        })));
+    }
+
+    /// Whether the peer may have the bridge back that it asked for. It is started when the peer is
+    /// let in.
     fn admit_bridge(&mut self) -> Result<(), Refusal> {
         let Duplex::Wanted(info) = std::mem::take(&mut self.duplex) else { return Ok(()) };
         let Some(bridges) = &self.bridges_back else {

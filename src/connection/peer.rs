@@ -1,6 +1,6 @@
 //! What a connection knows of its peer, and what each command does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
@@ -8,7 +8,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
 };
-use ferrymq_openwire::ids::{ConsumerId, ProducerId};
+use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
+use super::synchronises::Synchronises;
+use super::windows::Windows;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
 
@@ -47,18 +49,24 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// What its bridge still waits to be told.
+    pub(super) synchronises: Option<Synchronises>,
+    /// That broker.
+    pub(super) bridge_of: Option<BrokerId>,
+    /// An own bridge's: the broker at its far end is no FerryMQ.
+    pub(super) foreign: bool,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
     pub(super) sessions: BTreeSet<i64>,
     pub(super) producers: HashMap<ProducerId, Producer>,
-    pub(super) consumers: HashMap<ConsumerId, Consumer>,
+    /// Ordered, because each acknowledgement looks its consumer up: comparing is cheaper than hashing.
+    pub(super) consumers: BTreeMap<ConsumerId, Consumer>,
     /// How many consumers there have been: the next one's number.
     pub(super) consumers_so_far: u64,
     /// Consumers that wait for what they pulled.
     pub(super) pulls: Pulls,
-    /// The prefetch windows of all consumers: how much may lawfully lie in the outbox.
-    pub(super) windows: usize,
+    pub(super) windows: Windows,
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
     pub(super) parked: Parked,
@@ -139,14 +147,17 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            synchronises: None,
+            bridge_of: None,
+            foreign: false,
             entry,
             client: None,
             sessions: BTreeSet::new(),
             producers: HashMap::new(),
-            consumers: HashMap::new(),
+            consumers: BTreeMap::new(),
             consumers_so_far: 0,
             pulls: Pulls::default(),
-            windows: 0,
+            windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
             last_target: None,
@@ -165,7 +176,7 @@ impl Peer {
     /// How many commands may lie in the outbox before the peer is not read any more: what its
     /// windows allow within reason (they are the peer's own choice), and a share of answers.
     pub(super) fn most_outbound(&self) -> usize {
-        MOST_ANSWERS + self.windows.min(MOST_WINDOW)
+        MOST_ANSWERS + self.windows.total().min(MOST_WINDOW)
     }
 
     /// Lets the peer have `bytes` more of names that the broker keeps for it.
@@ -178,6 +189,28 @@ impl Peer {
         }
         self.retained += bytes;
         Ok(())
+    }
+
+    /// Whether somebody waits for what the broker makes of a command: the peer for its answer, or
+    /// someone for a reply.
+    pub(super) fn awaits(&self, command: &Command) -> bool {
+        match command {
+            // A bridge asks for answers, and goes on sending.
+            Command::Message(message) => {
+                (message.response_required && !self.is_network) || message.is_part_of_a_dialogue()
+            }
+            Command::MessageAck(ack) => ack.response_required,
+            _ => true,
+        }
+    }
+
+    /// Whether more like this may lie unread for a while: acknowledgements that make room where
+    /// there is plenty.
+    pub(super) fn can_leave_unread(&self, batch: &[Command]) -> bool {
+        self.windows.are_wide()
+            && batch.iter().all(
+                |command| matches!(command, Command::MessageAck(ack) if !ack.response_required),
+            )
     }
 
     /// Handles one command.
@@ -199,6 +232,9 @@ impl Peer {
                     // What a client that failed over says first: that it will do so again.
                     | Command::ConnectionControl(_)
                     | Command::BrokerInfo(_)
+                    // ActiveMQ's bridges send it there already; it is of use to duplex ones only.
+                    | Command::BrokerSubscriptionInfo(_)
+                    | Command::ConnectionError(_)
                     | Command::KeepAliveInfo(_)
                     | Command::ShutdownInfo(_)
             )

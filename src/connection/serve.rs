@@ -11,8 +11,9 @@ use ferrymq_openwire::negotiate::{Negotiated, WireFormatOptions};
 use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::pipe::pipe;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,10 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(15);
 const OPENING_FRAME_SIZE: u64 = 64 * 1024;
 /// What the ends of an in-process link speak.
 const OWN_VERSION: u8 = 12;
+/// How long acknowledgements that are not urgent may lie unread while there is much to do.
+const UNREAD: Duration = Duration::from_millis(3);
+/// A reading that brings as much needs no waiting for more.
+const ENOUGH: usize = 64;
 /// How long what is queued for a peer may take to leave when its connection ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -41,6 +46,7 @@ pub struct Connections {
     tasks: TaskTracker,
     end: CancellationToken,
     roster: Arc<Roster>,
+    pace: Pace,
     bridges_back: Option<Arc<dyn BridgesBack>>,
 }
 
@@ -52,10 +58,10 @@ pub struct Admitted {
 }
 
 impl Connections {
-    /// Serves the connections of `broker`, until they are closed.
-    pub fn new(broker: Arc<Broker>) -> Self {
+    /// Serves the connections of `broker`, until they are closed; `pace` is told what arrives.
+    pub fn new(broker: Arc<Broker>, pace: Pace) -> Self {
         let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
-        Self { broker, tasks, end, roster: Arc::default(), bridges_back: None }
+        Self { broker, tasks, end, roster: Arc::default(), pace, bridges_back: None }
     }
 
     /// The same connections; peers that come this way may have bridges back.
@@ -154,7 +160,7 @@ impl Connections {
                     peer.outbox = wire.outbox.clone();
                     peer.entry.sends_by(&wire.outbox);
                 }
-                read(&mut peer, &mut wire.receiver, early, &end).await
+                read(&mut peer, &mut wire.receiver, early, &end, &self.pace).await
             }
         };
         ended.log(&address.remote, peer.is_open());
@@ -270,9 +276,11 @@ async fn read(
     receiver: &mut Receiver,
     early: Vec<Command>,
     end: &CancellationToken,
+    pace: &Pace,
 ) -> End {
     let broker = Arc::clone(&peer.broker);
     let mut batch = early;
+    let mut leisurely = false;
     loop {
         if let Some(ended) = handle_all(peer, &mut batch).await {
             return ended;
@@ -299,10 +307,14 @@ async fn read(
             () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
-            received = receive(receiver, peer, most, &mut batch), if !unread => {
+            received = receive(receiver, peer, most, leisurely, &mut batch), if !unread => {
                 if let Err(error) = received {
                     return End::Broken(error);
                 }
+                pace.arrived(batch.len(), batch.iter().any(|command| peer.awaits(command)));
+                leisurely = pace.is_stream()
+                    && batch.len() < ENOUGH
+                    && peer.can_leave_unread(&batch);
             }
         }
     }
@@ -345,12 +357,18 @@ async fn discard(receiver: &mut Receiver) {
 }
 
 /// Reads from a peer that reads what it is sent. One that does not is not read either.
+///
+/// `leisurely`, it waits for some more first: each reading has its price.
 async fn receive(
     receiver: &mut Receiver,
     peer: &Peer,
     most: usize,
+    leisurely: bool,
     batch: &mut Vec<Command>,
 ) -> Result<(), LinkError> {
+    if leisurely {
+        sleep(UNREAD).await;
+    }
     peer.outbox.drained_below(most).await;
     receiver.receive(batch).await
 }

@@ -13,21 +13,35 @@ use crate::selector::{Selector, SelectorError, Selectors};
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
     /// The loop and hop rule of the bridge that subscribes.
-    bridge: Option<NetworkBridgeFilter>,
+    bridge: Option<Bridge>,
     /// `noLocal`: messages of this connection are not for it (topics).
     not_from: Option<Text>,
     /// The consumer's own condition.
     selector: Option<Selector>,
 }
 
+/// A bridge and the broker that it leaves.
+#[derive(Debug, Clone)]
+struct Bridge {
+    filter: NetworkBridgeFilter,
+    own: BrokerId,
+}
+
 impl Admission {
-    /// What a consumer asks for; `selectors` are those that others ask for already.
-    pub fn of(info: &ConsumerInfo, selectors: &Selectors) -> Result<Self, SelectorError> {
+    /// What a consumer asks of the broker `own`; `selectors` are those that others ask for already.
+    pub fn of(
+        info: &ConsumerInfo,
+        own: &BrokerId,
+        selectors: &Selectors,
+    ) -> Result<Self, SelectorError> {
         let connection = || info.consumer_id.as_ref().and_then(|id| id.connection_id.clone());
         let selector = info.selector.as_ref().map(|text| selectors.parse(text)).transpose()?;
         Ok(Self {
             not_from: if info.no_local { connection() } else { None },
-            bridge: info.additional_predicate.clone(),
+            bridge: info
+                .additional_predicate
+                .clone()
+                .map(|filter| Bridge { filter, own: own.clone() }),
             selector: selector.flatten(),
         })
     }
@@ -49,12 +63,17 @@ impl Admission {
         {
             return Err(NotAdmitted::OwnMessage);
         }
-        if let Some(filter) = &self.bridge {
-            let verdict = forward(filter, message);
+        if let Some(Bridge { filter, own }) = &self.bridge {
+            let verdict = forward(filter, own, message);
             if !verdict.may_cross() {
                 return Err(NotAdmitted::Bridge(verdict));
             }
         }
+        self.check_selector(message, redeliveries)
+    }
+
+    /// The consumer's own condition alone.
+    pub fn check_selector(&self, message: &Message, redeliveries: i32) -> Result<(), NotAdmitted> {
         match &self.selector {
             Some(selector) if !selector.evaluate(message, redeliveries).is_true() => {
                 Err(NotAdmitted::Selector(selector.clone()))
@@ -65,7 +84,7 @@ impl Admission {
 
     /// The broker at the far end of the bridge that subscribes; none for other consumers.
     pub fn next_broker(&self) -> Option<&BrokerId> {
-        self.bridge.as_ref().and_then(|filter| filter.network_broker_id.as_ref())
+        self.bridge.as_ref().and_then(|bridge| bridge.filter.network_broker_id.as_ref())
     }
 }
 

@@ -47,6 +47,11 @@ impl Backlog {
         }
     }
 
+    /// The entry at a place.
+    pub(super) fn get(&self, sequence: i64) -> Option<&Entry> {
+        self.first_from(sequence).filter(|entry| entry.sequence == sequence)
+    }
+
     /// Takes out the entry at a place.
     pub(super) fn remove(&mut self, sequence: i64) -> Option<Entry> {
         if let Some(entry) = self.aside.remove(&sequence) {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::rules::replay::ReplayPolicy;
+use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
+use super::contender::{Contender, check_return};
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
@@ -46,6 +49,12 @@ pub struct SubscriptionInsight {
     pub has_room: bool,
     /// What it may get.
     pub admission: Admission,
+    /// A bridge's: how many bridges away the consumer is.
+    pub distance: usize,
+    /// A bridge's: how long a message that goes back must have been here, in milliseconds.
+    pub settling: i64,
+    /// A bridge's: when the next message may go back, if its rate is used up.
+    pub next_turn: Option<i64>,
 }
 
 /// Why a waiting message does not go to a subscription.
@@ -64,17 +73,46 @@ pub enum Obstacle {
 }
 
 impl SubscriptionInsight {
-    /// Why a waiting message does not go there; none: it does, as soon as it is its turn.
+    /// Why a waiting message does not go there; none: it does, as soon as it is its turn. `others`
+    /// are the queue's other subscriptions, `replay` is what the queue sends back.
     ///
     /// What would refuse the message for good comes before what only holds it up.
-    pub fn obstacle(&self, held: &HeldMessage) -> Option<Obstacle> {
-        match self.admission.check(&held.message, held.redeliveries) {
+    pub fn obstacle<'a>(
+        &self,
+        held: &HeldMessage,
+        others: impl Iterator<Item = &'a SubscriptionInsight>,
+        replay: &ReplayPolicy,
+        now: i64,
+    ) -> Option<Obstacle> {
+        let (message, redeliveries) = (&*held.message, held.redeliveries);
+        let checked = match self.admission.check(message, redeliveries) {
+            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
+                if replay.replay_when_no_consumers =>
+            {
+                let (to, others) = (self.contender(), others.map(Self::contender));
+                check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
+            }
+            other => other,
+        };
+        match checked {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
             Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
+        }
+    }
+}
+
+impl SubscriptionInsight {
+    fn contender(&self) -> Contender<'_> {
+        Contender {
+            admission: &self.admission,
+            network: self.network,
+            browser: self.browser,
+            distance: self.distance,
+            settling: self.settling,
         }
     }
 }
@@ -122,7 +160,7 @@ impl Queue {
     }
 
     /// The first `most` subscriptions.
-    pub fn insight(&self, most: usize) -> Vec<SubscriptionInsight> {
+    pub fn insight(&self, most: usize, now: i64) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
         all.map(|(key, asked, window)| {
             let (prefetch, has_room) = match &asked.shared {
@@ -141,6 +179,9 @@ impl Queue {
                 settled_at: window.settled_at(),
                 has_room,
                 admission: asked.admission.clone(),
+                distance: asked.distance,
+                settling: asked.settling,
+                next_turn: self.next_turn(key, now),
             }
         })
         .collect()
@@ -172,7 +213,7 @@ mod tests {
 
     use super::super::effects::Effects;
     use super::super::memory::MemoryAccount;
-    use super::super::queue::QueueSubscription;
+    use super::super::subscription::QueueSubscription;
     use super::*;
 
     #[test]
@@ -187,15 +228,20 @@ mod tests {
             shared: None,
             admission: Admission::default(),
             network: false,
+            distance: 0,
+            settling: 0,
             browser,
             exclusive: false,
         };
         queue.subscribe(asked(false), 0, &mut effects);
         queue.subscribe(asked(true), 0, &mut effects);
         let [first] = &queue.first_waiting(i64::MIN, 10)[..] else { panic!("one waits") };
-        let [pulls, looks] = &queue.insight(10)[..] else { panic!("there are two") };
-        assert!(matches!(pulls.obstacle(first), Some(Obstacle::NotAsked)));
-        assert!(matches!(looks.obstacle(first), Some(Obstacle::Browses)));
-        assert_eq!(queue.insight(1).len(), 1);
+        let [pulls, looks] = &queue.insight(10, 0)[..] else { panic!("there are two") };
+        let obstacle = |to: &SubscriptionInsight, other: &SubscriptionInsight| {
+            to.obstacle(first, std::iter::once(other), queue.replay(), 0)
+        };
+        assert!(matches!(obstacle(pulls, looks), Some(Obstacle::NotAsked)));
+        assert!(matches!(obstacle(looks, pulls), Some(Obstacle::Browses)));
+        assert_eq!(queue.insight(1, 0).len(), 1);
     }
 }

@@ -8,6 +8,8 @@ mod admission;
 mod audit;
 mod backlog;
 mod browse;
+mod contender;
+mod delivered;
 mod effects;
 mod entry;
 mod exclusive;
@@ -15,21 +17,28 @@ mod insight;
 mod memory;
 mod on_request;
 mod queue;
+mod rate;
 mod ready;
+mod returns;
 mod shared_window;
+mod subscription;
 mod topic_subscription;
 mod window;
 
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
 pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
+pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge};
-pub use queue::{Delivered, Queue, QueueSubscription};
+pub use queue::Queue;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
+pub use subscription::QueueSubscription;
 pub use topic_subscription::{Pending, TopicSubscription};
 pub use window::Outcome;

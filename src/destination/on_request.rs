@@ -6,7 +6,8 @@ use ferrymq_openwire::text::Text;
 
 use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
-use super::queue::{Queue, Subscription, dispose};
+use super::queue::{Queue, dispose};
+use super::subscription::Subscription;
 use super::window::Outcome;
 
 impl Queue {

@@ -3,86 +3,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
 use super::acknowledgement::{AckError, Acknowledgement};
-use super::admission::Admission;
 use super::backlog::Backlog;
 use super::browse::BrowseCursor;
-use super::effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+use super::delivered::Delivered;
+use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
+use super::rate::Rate;
 use super::ready::ReadyRing;
-use super::shared_window::{MemberNumber, SharedWindow};
+use super::returns::{Judgement, Returns};
+use super::subscription::{QueueSubscription, Subscription};
 use super::window::{Outcome, Window};
-
-/// What a consumer asks of a queue.
-#[derive(Clone)]
-pub struct QueueSubscription {
-    /// Consumers of a higher priority are served first while they have room.
-    pub priority: i8,
-    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0: it gets one for each
-    /// [`pull`](Queue::pull).
-    pub prefetch: usize,
-    /// Which messages it may get.
-    pub admission: Admission,
-    /// A bridge's: what it did not settle was never delivered to anyone.
-    pub network: bool,
-    /// It only looks: it gets what there is now, in order, and takes none of it.
-    pub browser: bool,
-    /// It wants the queue for itself, and gets it unless another one has it.
-    pub exclusive: bool,
-    /// Its window and its number there, where it has others than this queue: `prefetch` is not
-    /// asked then.
-    pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,
-}
-
-impl QueueSubscription {
-    pub(super) fn admits(&self, entry: &Entry) -> bool {
-        self.admission.admits(&entry.message, entry.redeliveries)
-    }
-
-    /// Takes room for a message; only of a window that it shares there may be none.
-    fn reserves(&self) -> bool {
-        self.shared.as_ref().is_none_or(|(window, member)| window.reserve(*member))
-    }
-}
-
-pub(super) struct Subscription {
-    pub(super) asked: QueueSubscription,
-    pub(super) window: Window,
-    /// Whether it stands in the ring of those with room.
-    pub(super) ready: bool,
-    /// While not ready: every pending message before this sequence was refused by its admission.
-    tested_to: i64,
-    /// A browser's: its window stays empty and has no room.
-    pub(super) browse: Option<BrowseCursor>,
-}
-
-/// What a consumer has seen of the messages that it did not settle, when it goes
-/// (`lastDeliveredSequenceId` of OpenWire's `RemoveInfo`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// None.
-    Nothing,
-    /// Unknown: the connection was lost; counts as all.
-    Unknown,
-    /// Those up to the one with this sequence number of the broker.
-    UpTo(i64),
-}
-
-impl Delivered {
-    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number.
-    pub fn of(last_delivered_sequence_id: i64) -> Self {
-        match last_delivered_sequence_id {
-            -1 => Self::Nothing,
-            -2 => Self::Unknown,
-            sequence => Self::UpTo(sequence),
-        }
-    }
-}
 
 /// Messages in order, and the subscriptions that share them.
 ///
@@ -106,6 +43,8 @@ pub struct Queue {
     free: BTreeSet<usize>,
     ready: ReadyRing,
     pub(super) exclusives: Exclusives,
+    /// What may go back to brokers that it has visited, and when.
+    returns: Returns,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -115,9 +54,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue whose messages count on `account`.
+    /// An empty queue whose messages count on `account` and never go back over a bridge to a broker
+    /// that they have visited.
     pub fn new(account: Arc<MemoryAccount>) -> Self {
+        let policy = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };
+        Self::returning(account, policy)
+    }
+
+    /// An empty queue whose messages go back as `policy` says.
+    pub fn returning(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
         Self {
+            returns: Returns::new(policy),
             account,
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
@@ -187,8 +134,15 @@ impl Queue {
         let browse = asked.browser.then(|| BrowseCursor::new(asked.prefetch, self.last_come));
         let window = Window::new(if asked.browser { 0 } else { asked.prefetch });
         self.subscriptions += usize::from(!asked.browser);
-        let subscription =
-            Subscription { window, asked, ready: false, tested_to: i64::MIN, browse };
+        let subscription = Subscription {
+            window,
+            asked,
+            ready: false,
+            tested_to: i64::MIN,
+            browse,
+            refused_from: i64::MAX,
+            rate: Rate::default(),
+        };
         let slot = match self
             .free
             .pop_first()
@@ -244,6 +198,9 @@ impl Queue {
         }
         if held {
             self.hand_on(now, effects);
+        }
+        if !subscription.asked.browser {
+            self.reconsider(now, effects);
         }
     }
 
@@ -340,32 +297,96 @@ impl Queue {
             effects.expired.push(entry.message);
             return;
         }
-        let (slots, full) = (&self.slots, &mut self.full);
-        let chosen = self.ready.take_first(|slot| {
-            slots.get(slot).and_then(Option::as_ref).is_some_and(|subscription| {
-                subscription.asked.admits(&entry)
-                    && (subscription.asked.reserves() || {
-                        full.push(slot);
-                        false
-                    })
-            })
-        });
+        let chosen = self.returns.choose(&mut self.ready, &self.slots, &entry, &mut self.full, now);
+        self.full_stand_back();
+        match chosen {
+            Some(slot) => self.dispatch(slot, entry, now, effects),
+            None => {
+                self.note_refusals(entry.sequence);
+                self.keep(entry);
+            }
+        }
+    }
+
+    /// Takes those out of the ring that turned out to be full.
+    fn full_stand_back(&mut self) {
         while let Some(slot) = self.full.pop() {
             self.stand_back(slot);
         }
-        match chosen {
-            Some(slot) => self.dispatch(slot, entry, effects),
-            None => self.keep(entry),
+    }
+
+    /// When a message that waits may go back that may not yet, if there is one: time to
+    /// [`tick`](Self::tick).
+    pub fn next_tick(&self) -> Option<i64> {
+        self.returns.next_due()
+    }
+
+    /// Tries again to send back what had to wait until now.
+    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
+        while let Some(sequence) = self.returns.take_due(now) {
+            let Some(entry) = self.pending.get(sequence) else { continue };
+            let chosen =
+                self.returns.choose(&mut self.ready, &self.slots, entry, &mut self.full, now);
+            self.full_stand_back();
+            if let Some(slot) = chosen {
+                if let Some(entry) = self.take_pending(sequence) {
+                    self.dispatch(slot, entry, now, effects);
+                }
+                continue;
+            }
+            self.note_refusals(sequence);
+            // Bridges without room could not be asked; they must be when they have it.
+            for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
+                if subscription.asked.network {
+                    subscription.tested_to = subscription.tested_to.min(sequence);
+                }
+            }
         }
+    }
+
+    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
+    /// first.
+    fn reconsider(&mut self, now: i64, effects: &mut Effects) {
+        let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
+        for (slot, subscription) in self.slots.iter_mut().enumerate() {
+            let Some(subscription) = subscription else { continue };
+            let from = std::mem::replace(&mut subscription.refused_from, i64::MAX);
+            if from == i64::MAX {
+                continue;
+            }
+            let priority = subscription.asked.priority;
+            if std::mem::take(&mut subscription.ready) {
+                self.ready.remove(priority, slot);
+                subscription.tested_to = from;
+            } else {
+                subscription.tested_to = subscription.tested_to.min(from);
+            }
+            waiting.push((std::cmp::Reverse(priority), slot));
+        }
+        waiting.sort_unstable();
+        for (_, slot) in waiting {
+            self.fill(slot, now, effects);
+        }
+    }
+
+    /// Remembers which bridges might have a message later that stays pending for now.
+    fn note_refusals(&mut self, sequence: i64) {
+        let slots = &mut self.slots;
+        self.returns.settle_refusals(sequence, |slot| {
+            if let Some(subscription) = slots.get_mut(slot).and_then(Option::as_mut) {
+                subscription.refused_from = subscription.refused_from.min(sequence);
+            }
+        });
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
     /// while it has room.
-    fn dispatch(&mut self, slot: usize, entry: Entry, effects: &mut Effects) {
+    fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
         let tested = self.last_kept.saturating_add(1);
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return self.keep(entry);
         };
+        self.returns.count(subscription, &entry, now);
         subscription.hand_over(SubscriptionKey(slot), entry, effects);
         subscription.ready = subscription.has_room();
         if subscription.ready {
@@ -389,15 +410,20 @@ impl Queue {
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
+            let mut judgement = Judgement::Refused;
             let taken = if expired {
                 self.take_pending(sequence)
-            } else if subscription.asked.admits(entry) {
-                if !subscription.asked.reserves() {
-                    return;
-                }
-                self.take_pending(sequence)
             } else {
-                None
+                judgement = self.returns.judge(&self.slots, slot, entry, now);
+                if judgement == Judgement::Admitted {
+                    if !subscription.asked.reserves() {
+                        return;
+                    }
+                    self.take_pending(sequence)
+                } else {
+                    self.returns.note(judgement, sequence);
+                    None
+                }
             };
             let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
                 return;
@@ -405,7 +431,13 @@ impl Queue {
             subscription.tested_to = sequence.saturating_add(1);
             match taken {
                 Some(entry) if expired => effects.expired.push(entry.message),
-                Some(entry) => subscription.hand_over(SubscriptionKey(slot), entry, effects),
+                Some(entry) => {
+                    self.returns.count(subscription, &entry, now);
+                    subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                }
+                None if judgement == Judgement::UnlessOthersGo => {
+                    subscription.refused_from = subscription.refused_from.min(sequence);
+                }
                 None => {}
             }
         }
@@ -448,23 +480,6 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
     }
 }
 
-impl Subscription {
-    fn hand_over(&mut self, to: SubscriptionKey, entry: Entry, effects: &mut Effects) {
-        effects.dispatches.push(Dispatch {
-            to,
-            message: Arc::clone(&entry.message),
-            redeliveries: entry.redeliveries,
-        });
-        self.window.withdraw_pull();
-        self.window.push(entry);
-    }
-
-    /// Whether it may get more, as far as is known here: a shared window is asked for each message.
-    fn has_room(&self) -> bool {
-        self.asked.shared.is_some() || self.window.has_room()
-    }
-}
-
 /// Does with settled messages what becomes of them.
 pub(super) fn dispose(
     taken: &mut Vec<Entry>,
@@ -490,7 +505,18 @@ pub(super) fn dispose(
 
 /// For whoever explains; nothing here changes anything.
 impl Queue {
-    /// The subscriptions and their windows.
+    /// What goes back to brokers that it has visited.
+    pub fn replay(&self) -> &ReplayPolicy {
+        self.returns.policy()
+    }
+
+    /// When a bridge's subscription gets its next message that goes back, if its rate is used up.
+    pub(super) fn next_turn(&self, key: SubscriptionKey, now: i64) -> Option<i64> {
+        let subscription = self.slots.get(key.0).and_then(Option::as_ref)?;
+        self.returns.next_turn(subscription, now)
+    }
+
+    /// The subscriptions and their windows, which are empty where they only look.
     pub(super) fn standing(
         &self,
     ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
@@ -503,5 +529,28 @@ impl Queue {
     /// The first message at or after a place that waits.
     pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
         self.pending.first_from(sequence)
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    /// Whether no subscription with room could have a pending message.
+    pub(super) fn is_at_rest(&self, now: i64) -> bool {
+        let roomy = |slot: &usize| {
+            let subscription = self.slots.get(*slot).and_then(Option::as_ref);
+            subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
+        };
+        let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
+        let mut at = i64::MIN;
+        while let Some(entry) = self.pending.first_from(at) {
+            let admitted = |slot: &usize| {
+                self.returns.judge(&self.slots, *slot, entry, now) == Judgement::Admitted
+            };
+            if slots.iter().any(admitted) {
+                return false;
+            }
+            at = entry.sequence + 1;
+        }
+        true
     }
 }

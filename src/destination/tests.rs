@@ -46,6 +46,8 @@ fn asking(prefetch: usize) -> QueueSubscription {
         prefetch,
         admission: Admission::default(),
         network: false,
+        distance: 0,
+        settling: 0,
         browser: false,
         exclusive: false,
         shared: None,
@@ -186,7 +188,8 @@ fn a_bridge_never_gets_what_its_far_broker_has_seen_and_holds_up_nobody() {
         }),
         ..ConsumerInfo::default()
     };
-    let admission = Admission::of(&info, &Selectors::default()).expect("no selector");
+    let admission =
+        Admission::of(&info, &BrokerId::new("own"), &Selectors::default()).expect("no selector");
     let bridge = QueueSubscription { priority: 5, admission, network: true, ..asking(1) };
     let bridge = queue.subscribe(bridge, 0, &mut effects);
     let seen = MessageFields { broker_path: Some(vec![Some(far)]), ..fields(1) };
@@ -321,7 +324,8 @@ fn a_topic_subscription_counts_and_never_matches() {
 fn selecting(text: &str, prefetch: usize) -> (QueueSubscription, Selector) {
     let selectors = Selectors::default();
     let info = ConsumerInfo { selector: Some(text.into()), ..ConsumerInfo::default() };
-    let admission = Admission::of(&info, &selectors).expect("a valid selector");
+    let admission =
+        Admission::of(&info, &BrokerId::new("own"), &selectors).expect("a valid selector");
     let selector = selectors.parse(&text.into()).expect("a valid selector").expect("not blank");
     (QueueSubscription { admission, ..asking(prefetch) }, selector)
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_network::LocalBroker;
-use ferrymq_network::connector::{AcceptedBridges, NetworkConnector, NetworkConnectorHandle};
+use ferrymq_network::connector::{
+    AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
+};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::link::Link;
+use ferrymq_transport::pace::Pace;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +39,8 @@ pub struct World {
     pub clock: Clock,
     /// Where all randomness of the node comes from.
     pub seed: u64,
+    /// When its threads rest; in a simulation, never.
+    pub pace: Pace,
 }
 
 /// Why a node does not start.
@@ -87,29 +92,37 @@ impl Node {
             virtual_topics: config.virtual_topics,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
-        let connections = Connections::new(Arc::clone(&broker));
+        let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
         let local: Arc<dyn LocalBroker> =
             Arc::new(NodeBroker { broker: Arc::clone(&broker), connections: connections.clone() });
-        let accepted = AcceptedBridges::new(Arc::clone(&local), &world.clock);
+        let register = Arc::<LinkRegister>::default();
+        let accepted =
+            AcceptedBridges::new(Arc::clone(&local), &world.clock, Arc::clone(&register));
         let accepting = connections.with_bridges_back(Arc::new(NodeBridges(Arc::clone(&accepted))));
         for listener in listeners {
             listener.accept_all(accepting.clone(), &tasks, end.clone());
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
+        tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
 
+        let names: Vec<String> =
+            config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
         let connectors: Vec<NetworkConnectorHandle> = config
             .network_connectors
             .into_iter()
             .zip(1u64..)
-            .map(|(connector, number)| {
+            .map(|(mut connector, number)| {
+                connector.other_connectors =
+                    names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
                     connector,
                     Arc::clone(&local),
                     Arc::clone(&world.dialer),
                     world.clock.clone(),
                     world.seed.wrapping_add(number),
+                    Arc::clone(&register),
                 )
             })
             .collect();
@@ -168,6 +181,24 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}
+
+/// Wakes queues when they want to be.
+async fn wake_queues(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        let wait = broker.next_alarm().map(|at| {
+            let wait = at.saturating_sub(broker.clock().now_millis());
+            Duration::from_millis(u64::try_from(wait).unwrap_or(0))
+        });
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                broker.wake_queues();
+            }
+            () = broker.alarm_changed() => {}
         }
     }
 }

@@ -51,6 +51,26 @@ impl Broker {
         });
     }
 
+    /// Tells of a consumer that is described anew.
+    pub(super) fn announce_again(&self, registration: Registration, told: ConsumerInfo) {
+        let Some(address) = &told.destination else { return };
+        let topic = advisory::consumer_topic(address);
+        let mut registry = self.registry.lock();
+        if registry.describe_consumer(registration, told.clone()) {
+            let count = registry.count(&topic);
+            self.tell(&mut registry, &topic, Some(count), || Command::ConsumerInfo(Box::new(told)));
+        }
+    }
+
+    /// The live consumers of topics, advisories' left out, in the order in which they came.
+    pub fn topic_consumers(&self) -> Vec<ConsumerInfo> {
+        let registry = self.registry.lock();
+        let of_topic = |info: &&ConsumerInfo| {
+            info.destination.as_ref().is_some_and(|to| !to.kind().is_queue())
+        };
+        registry.consumers().filter(of_topic).cloned().collect()
+    }
+
     /// Tells of the end of a durable subscription, which a consumer's end is not.
     pub(super) fn announce_unsubscription(
         &self,

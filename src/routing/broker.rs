@@ -8,6 +8,7 @@ use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 
+use super::alarms::Alarms;
 use super::clients::Clients;
 use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
@@ -54,6 +55,8 @@ pub struct Broker {
     /// The next message's number.
     pub(super) sequence: AtomicI64,
     pub(super) directory: Directory,
+    /// Queues that want to be woken.
+    alarms: Alarms,
     pub(super) durables: Mutex<Durables>,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
@@ -79,6 +82,7 @@ impl Broker {
             audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
             directory: Directory::new(virtual_topics),
+            alarms: Alarms::default(),
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
@@ -130,10 +134,34 @@ impl Broker {
         }
     }
 
+    /// When the next queue wants to be woken, in milliseconds since 1970.
+    pub fn next_alarm(&self) -> Option<i64> {
+        self.alarms.next()
+    }
+
+    /// Completes when another time has become the [next](Self::next_alarm), perhaps before this was
+    /// called.
+    pub async fn alarm_changed(&self) {
+        self.alarms.changed().await;
+    }
+
+    /// Wakes the queues whose time has come.
+    pub fn wake_queues(&self) {
+        let now = self.clock.now_millis();
+        while let Some(address) = self.alarms.take_due(now) {
+            if let Some(Living::Queue(queue)) = self.directory.find(&address) {
+                self.clear_up(queue.tick(now));
+            }
+        }
+    }
+
     /// Does what a destination left to do: dead letters for what expired and what was refused.
     pub(super) fn clear_up(&self, aftermath: Aftermath) {
         if aftermath.is_empty() {
             return;
+        }
+        if let Some((at, queue)) = aftermath.alarm {
+            self.alarms.set(at, queue);
         }
         for message in aftermath.expired {
             self.bury(&message, "the message expired");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::ids::{BrokerId, ConnectionId};
 use ferrymq_openwire::text::Text;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ pub(super) struct Clients {
 /// Who holds a connection's identifier.
 pub(super) struct Holder {
     pub(super) number: u64,
+    /// The broker whose bridge it is.
+    pub(super) bridge_of: Option<BrokerId>,
     /// Ends its connection.
     pub(super) end: CancellationToken,
     /// Cancelled when it has let go of all that it had.
@@ -39,5 +41,18 @@ pub enum OpenError {
         client_id: String,
         /// Where the other one is.
         remote: String,
+    },
+    /// The bridge of another broker has it, which must bear the same name.
+    #[error(
+        "client id '{client_id}' is already connected from {remote}, by the bridge of another \
+         broker of this name ({holder}): give each broker a name of its own"
+    )]
+    NamesakeConnected {
+        /// The client identifier.
+        client_id: String,
+        /// Where the other one is.
+        remote: String,
+        /// The other broker.
+        holder: BrokerId,
     },
 }

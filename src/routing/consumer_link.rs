@@ -16,4 +16,6 @@ pub struct ConsumerLink<'a> {
     /// What may cross, where it is a bridge's own link: it gets nothing of what may not, also where
     /// a wildcard reaches it.
     pub permits: Option<&'a Arc<Permits>>,
+    /// Whether that bridge leads to a broker that is no FerryMQ.
+    pub foreign: bool,
 }

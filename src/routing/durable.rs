@@ -106,6 +106,31 @@ impl Broker {
         self.clear_up(aftermath);
     }
 
+    /// A consumer is described anew.
+    pub(super) fn describe_durable(
+        &self,
+        subscriber: &DurableSubscriber,
+        registration: Option<Registration>,
+        info: &ConsumerInfo,
+    ) {
+        let name = subscriber.name();
+        let mut durables = self.durables.lock();
+        if durables.check_room(name, bytes_kept(info)).is_err() {
+            return;
+        }
+        let told = subscriber.describe(info);
+        durables.describe(name, bytes_kept(&told));
+        if let Some(registration) = registration {
+            self.announce_again(registration, told);
+        }
+    }
+
+    /// The durable subscriptions as the consumers that they have or had, by client and name.
+    pub fn durable_consumers(&self) -> Vec<ConsumerInfo> {
+        let all = self.durables.lock().all();
+        all.iter().map(|subscriber| subscriber.info()).collect()
+    }
+
     /// Ends a durable subscription, which must have no consumer, and forgets what it kept. `own`:
     /// the request comes from a bridge of this broker, which may name other clients.
     pub fn remove_durable(

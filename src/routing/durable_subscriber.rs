@@ -179,6 +179,20 @@ impl DurableSubscriber {
         &self.wanted
     }
 
+    /// The last consumer, as others are told of it.
+    pub(super) fn info(&self) -> ConsumerInfo {
+        self.state.lock().info.clone()
+    }
+
+    /// Takes over from `info` whose demand it is; returns the whole description.
+    pub(super) fn describe(&self, info: &ConsumerInfo) -> ConsumerInfo {
+        let mut state = self.state.lock();
+        state.info.broker_path = info.broker_path.clone();
+        state.info.network_consumer_path = info.network_consumer_path.clone();
+        state.info.priority = info.priority;
+        state.info.clone()
+    }
+
     pub(super) fn is_active(&self) -> bool {
         self.state.lock().active.is_some()
     }
@@ -244,6 +258,8 @@ impl DurableSubscriber {
             network: info.network_subscription,
             browser: false,
             exclusive: false,
+            distance: 0,
+            settling: 0,
             shared: None,
         };
         let State { queue, effects, .. } = &mut *state;

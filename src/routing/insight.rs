@@ -1,5 +1,6 @@
 //! Looking into a queue, for whoever explains why a message waits.
 
+use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConsumerId, MessageId};
 
@@ -30,6 +31,8 @@ pub struct QueueInsight {
     pub memory_used: u64,
     /// Bytes that they may hold.
     pub memory_limit: u64,
+    /// What goes back to brokers that it has visited.
+    pub replay: ReplayPolicy,
     /// Whether producers have to wait, be it for the queue or for the whole broker.
     pub full: bool,
     /// The first messages that wait.
@@ -66,15 +69,16 @@ impl Broker {
     ) -> Option<QueueInsight> {
         let Living::Queue(queue) = self.directory.find(address)? else { return None };
         let sought = id.map(|id| seek(&queue, id));
-        let account = queue.account();
+        let (account, now) = (queue.account(), self.clock.now_millis());
         let (broker, own) = (&self.memory, (account.used(), account.limit()));
         let mut insight = queue.look(|queue, consumer| {
-            let subscriptions = queue.insight(MOST_SUBSCRIPTIONS).into_iter();
+            let subscriptions = queue.insight(MOST_SUBSCRIPTIONS, now).into_iter();
             let subscriptions =
                 subscriptions.map(|one| (consumer(one.key).unwrap_or_default(), one));
             QueueInsight {
                 waiting: queue.pending(),
                 in_flight: queue.in_flight(),
+                replay: queue.replay().clone(),
                 memory_used: own.0,
                 memory_limit: own.1.min(broker.limit()),
                 full: own.0 >= own.1 || broker.used() >= broker.limit(),

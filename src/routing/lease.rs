@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_openwire::ids::ConnectionId;
+use ferrymq_openwire::ids::{BrokerId, ConnectionId};
 use ferrymq_openwire::text::Text;
 use tokio_util::sync::CancellationToken;
 
@@ -52,12 +52,14 @@ impl ClientLease {
 impl Broker {
     /// Opens a connection under its identifiers. `end` ends it, should the same connection come
     /// again over another link (a client that failed over): the later one wins, and waits for the
-    /// former's end.
+    /// former's end. So does the bridge of a broker (`bridge_of`) win against an earlier one of the
+    /// same broker and client id: the broker has one of a name, and knows that it lost the link.
     pub fn open_client(
         self: &Arc<Self>,
         connection_id: Option<&ConnectionId>,
         client_id: Option<&Text>,
         remote: &str,
+        bridge_of: Option<&BrokerId>,
         end: CancellationToken,
     ) -> Result<(ClientLease, Option<Former>), OpenError> {
         let connection_id = connection_id
@@ -69,13 +71,23 @@ impl Broker {
             .cloned()
             .ok_or(OpenError::NoClientId)?;
         let mut clients = self.clients.lock();
+        let mut displaced = None;
         if let Some((_, holder, other)) = clients.by_client.get(&client_id)
             && *holder != connection_id
         {
-            return Err(OpenError::ClientIdInUse {
-                client_id: client_id.to_string(),
-                remote: other.clone(),
-            });
+            let held = clients.by_connection.get(holder);
+            let holder = held.and_then(|held| held.bridge_of.as_ref());
+            let (client_id, remote) = (client_id.to_string(), other.clone());
+            match (holder, bridge_of) {
+                (Some(holder), Some(broker)) if holder == broker => {
+                    displaced = held.map(|held| (held.end.clone(), held.gone.clone()));
+                }
+                (Some(holder), Some(_)) => {
+                    let holder = holder.clone();
+                    return Err(OpenError::NamesakeConnected { client_id, remote, holder });
+                }
+                _ => return Err(OpenError::ClientIdInUse { client_id, remote }),
+            }
         }
         clients.next += 1;
         let number = clients.next;
@@ -83,12 +95,14 @@ impl Broker {
             .by_client
             .insert(client_id.clone(), (number, connection_id.clone(), remote.to_owned()));
         let gone = CancellationToken::new();
-        let holder = Holder { number, end, gone: gone.clone() };
+        let bridge_of = bridge_of.cloned();
+        let holder = Holder { number, bridge_of, end, gone: gone.clone() };
         let former = clients.by_connection.insert(connection_id.clone(), holder);
         drop(clients);
-        let former = former.map(|former| {
-            former.end.cancel();
-            Former { gone: former.gone }
+        let former = former.map(|former| (former.end, former.gone)).or(displaced);
+        let former = former.map(|(end, gone)| {
+            end.cancel();
+            Former { gone }
         });
         let broker = Arc::clone(self);
         Ok((ClientLease { broker, number, connection_id, client_id, gone }, former))

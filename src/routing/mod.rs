@@ -5,6 +5,7 @@
 
 mod address_range;
 mod advisory;
+mod alarms;
 mod announce;
 mod arrival;
 mod broker;

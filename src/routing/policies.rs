@@ -1,7 +1,9 @@
 //! What the policies say about a destination.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::destination::Destination;
 
 use super::broker::Broker;
@@ -22,7 +24,45 @@ impl Broker {
             self.identity.id.clone(),
             Arc::clone(&self.audits),
         );
-        Terms { account: MemoryAccount::below(&self.memory, limit), audit }
+        Terms {
+            account: MemoryAccount::below(&self.memory, limit),
+            audit,
+            replay: replay(&matching),
+        }
+    }
+}
+
+fn replay(policies: &[&DestinationPolicy]) -> ReplayPolicy {
+    fn first<T>(
+        policies: &[&DestinationPolicy],
+        setting: fn(&DestinationPolicy) -> Option<T>,
+        default: T,
+    ) -> T {
+        policies.iter().find_map(|policy| setting(policy)).unwrap_or(default)
+    }
+    let default = ReplayPolicy::default();
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    ReplayPolicy {
+        replay_when_no_consumers: first(
+            policies,
+            |policy| policy.replay.replay_when_no_consumers,
+            default.replay_when_no_consumers,
+        ),
+        replay_delay: policies
+            .iter()
+            .find_map(|policy| policy.replay.replay_delay)
+            .map_or(default.replay_delay, millis),
+        rate_limit: first(policies, |policy| policy.replay.rate_limit, default.rate_limit),
+        rate_duration: policies
+            .iter()
+            .find_map(|policy| policy.replay.rate_duration)
+            .map_or(default.rate_duration, millis)
+            .max(1),
+        selector_aware: first(
+            policies,
+            |policy| policy.replay.selector_aware,
+            default.selector_aware,
+        ),
     }
 }
 
@@ -43,5 +83,38 @@ fn audit(policies: &[&DestinationPolicy], address: &Destination) -> AuditSetting
             .unwrap_or(default.enabled),
         depth: depth.unwrap_or(default.depth),
         producers: first(|policy| policy.audit.max_producers_to_audit).unwrap_or(default.producers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tables;
+
+    #[test]
+    fn without_a_policy_the_defaults_are_those_of_the_reference() {
+        let default = |table: &str, key: &str| {
+            let tables = tables();
+            let fields = tables.iter().find(|one| one.name == table).map(|one| &one.fields);
+            let field = fields.and_then(|fields| fields.iter().find(|field| field.key == key));
+            field.and_then(|field| field.default).unwrap_or_default().trim_matches('"').to_owned()
+        };
+        for (address, key) in [
+            (Destination::queue("q"), "max_queue_audit_depth"),
+            (Destination::topic("t"), "max_audit_depth"),
+        ] {
+            let settings = audit(&[], &address);
+            assert_eq!(default("destination_policy", "enable_audit"), settings.enabled.to_string());
+            assert_eq!(default("destination_policy", key), settings.depth.to_string());
+            let producers = settings.producers.to_string();
+            assert_eq!(default("destination_policy", "max_producers_to_audit"), producers);
+        }
+        let policy = replay(&[]);
+        let on = policy.replay_when_no_consumers.to_string();
+        assert_eq!(default("replay", "replay_when_no_consumers"), on);
+        assert_eq!(default("replay", "replay_delay"), format!("{}s", policy.replay_delay / 1000));
+        assert_eq!(default("replay", "rate_limit"), policy.rate_limit.to_string());
+        assert_eq!(default("replay", "rate_duration"), format!("{}s", policy.rate_duration / 1000));
+        assert_eq!(default("replay", "selector_aware"), policy.selector_aware.to_string());
     }
 }

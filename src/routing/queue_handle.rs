@@ -34,6 +34,8 @@ pub(super) struct QueueHandle {
 
 struct State {
     queue: Queue,
+    /// When the queue is to be woken, as far as the broker was told.
+    armed: Option<i64>,
     audit: Audit,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
@@ -58,11 +60,13 @@ type Place = (Outlet, Option<(Arc<SharedWindow>, MemberNumber)>);
 pub(super) struct Aftermath {
     pub(super) expired: Vec<Arc<Message>>,
     pub(super) dead_letters: Vec<DeadLetter>,
+    /// When a queue wants to be woken (milliseconds since 1970), and which.
+    pub(super) alarm: Option<(i64, Destination)>,
 }
 
 impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
-        self.expired.is_empty() && self.dead_letters.is_empty()
+        self.expired.is_empty() && self.dead_letters.is_empty() && self.alarm.is_none()
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
@@ -77,9 +81,10 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, audit } = terms;
+        let Terms { account, audit, replay } = terms;
         let state = State {
-            queue: Queue::new(Arc::clone(&account)),
+            queue: Queue::returning(Arc::clone(&account), replay),
+            armed: None,
             audit,
             outlets: Vec::new(),
             effects: Effects::default(),
@@ -283,6 +288,15 @@ impl QueueHandle {
         self.carry_out(&mut state)
     }
 
+    /// It is time for what the queue waited for.
+    pub(super) fn tick(&self, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        state.armed = None;
+        let State { queue, effects, .. } = &mut *state;
+        queue.tick(now, effects);
+        self.carry_out(&mut state)
+    }
+
     /// Ends the queue unless it has consumers and `unless_consumed`; its messages go with it.
     pub(super) fn remove(&self, unless_consumed: bool) -> bool {
         let mut state = self.state.lock();
@@ -310,11 +324,20 @@ impl QueueHandle {
         }
         self.counters.add_expired(effects.expired.len());
         self.counters.add_dead(effects.dead_letters.len());
-        Aftermath {
+        let mut aftermath = Aftermath {
             expired: std::mem::take(&mut effects.expired),
             dead_letters: std::mem::take(&mut effects.dead_letters),
+            alarm: None,
+        };
+        if let Some(due) = state.queue.next_tick()
+            && state.armed.is_none_or(|armed| due < armed)
+        {
+            state.armed = Some(due);
+            aftermath.alarm = Some((due, self.address.clone()));
         }
+        aftermath
     }
+
     fn hand_over(
         &self,
         dispatches: &mut Vec<Dispatch>,

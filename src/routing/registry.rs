@@ -69,6 +69,21 @@ impl Registry {
         self.consumers.get(&registration)
     }
 
+    /// All consumers, in the order in which they came.
+    pub(super) fn consumers(&self) -> impl Iterator<Item = &ConsumerInfo> {
+        self.consumers.values()
+    }
+
+    /// Describes a consumer anew; false if it is gone.
+    pub(super) fn describe_consumer(
+        &mut self,
+        registration: Registration,
+        info: ConsumerInfo,
+    ) -> bool {
+        let known = self.consumers.get_mut(&registration);
+        known.map(|known| *known = info).is_some()
+    }
+
     pub(super) fn remove_consumer(&mut self, topic: &Destination, registration: Registration) {
         self.consumers.remove(&registration);
         if let Some(registrations) = self.by_topic.get_mut(topic) {

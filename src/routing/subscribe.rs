@@ -49,6 +49,11 @@ impl Subscription {
     }
 }
 
+/// How long, in milliseconds, a message that came from a broker that is no FerryMQ stays before it
+/// goes back there: until it has our answer, that broker still has the message and takes what returns
+/// for a copy, which it drops.
+const SETTLING: i64 = 2_000;
+
 impl Broker {
     /// Lets a consumer have messages.
     pub fn subscribe(
@@ -59,7 +64,7 @@ impl Broker {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
         let prefetch = window_of(info.prefetch_size);
-        let admission = Admission::of(info, &self.selectors)?;
+        let admission = Admission::of(info, &self.identity.id, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
         let members = members(address)?;
         for member in members.iter().filter(|member| member.kind().is_temporary()) {
@@ -85,6 +90,8 @@ impl Broker {
                 network: info.network_subscription,
                 browser: info.browser,
                 exclusive: info.exclusive,
+                distance: info.broker_path.as_ref().map_or(0, Vec::len),
+                settling: if link.foreign { SETTLING } else { 0 },
                 shared: None,
             };
             match members.as_slice() {
@@ -176,6 +183,15 @@ impl Broker {
                 Ok(())
             }
             Some(_) => Err(SubscribeError::ForeignTemporary(address.clone())),
+        }
+    }
+
+    /// A bridge describes the consumer of a durable subscription anew: whose demand it is, and
+    /// over which path, has changed.
+    pub fn describe_anew(&self, subscription: &Subscription, info: &ConsumerInfo) {
+        if let Subscription { held: Held::Durable { subscriber, .. }, registration } = subscription
+        {
+            self.describe_durable(subscriber, *registration, info);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::rules::replay::ReplayPolicy;
+
 use crate::destination::{Audit, MemoryAccount};
 
 /// What a destination is given when it comes to life.
@@ -10,4 +12,6 @@ pub(super) struct Terms {
     pub(super) account: Arc<MemoryAccount>,
     /// Its memory of what bridges brought.
     pub(super) audit: Audit,
+    /// A queue's: what goes back over bridges.
+    pub(super) replay: ReplayPolicy,
 }

@@ -63,7 +63,8 @@ pub(super) struct TopicHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
     counters: DestinationCounters,
-    /// Locked alone.
+    /// Held while what a bridge brings is given out: where two ways lead here, the later copy of a
+    /// message is known at once, and what follows it by that way must not overtake the first.
     audit: Mutex<Audit>,
     subscribers: RwLock<Vec<Listener>>,
     removed: AtomicBool,
@@ -255,7 +256,10 @@ impl TopicHandle {
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
         }
-        if arrival == Arrival::Forwarded && !self.is_new(message) {
+        let mut audit = (arrival == Arrival::Forwarded).then(|| self.audit.lock());
+        if let Some(audit) = &mut audit
+            && !self.is_new(message, audit)
+        {
             tracing::trace!(topic = %self.address, "dropping a second copy of a message");
             return Ok(Aftermath::default());
         }
@@ -279,8 +283,7 @@ impl TopicHandle {
         Ok(aftermath)
     }
 
-    fn is_new(&self, message: &Message) -> bool {
-        let mut audit = self.audit.lock();
+    fn is_new(&self, message: &Message, audit: &mut Audit) -> bool {
         let seen = audit.seen(message);
         self.counters.judge(seen, audit.take_forgotten())
     }

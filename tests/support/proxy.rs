@@ -19,6 +19,8 @@ pub struct Proxy {
 struct Shared {
     open: Mutex<Vec<TcpStream>>,
     accepted: AtomicUsize,
+    /// Whoever dials is turned away.
+    down: AtomicBool,
     /// What arrives is taken and thrown away.
     deaf: AtomicBool,
     closed: AtomicBool,
@@ -35,6 +37,9 @@ impl Proxy {
             for near in listener.incoming().flatten() {
                 if accepting.closed.load(Ordering::SeqCst) {
                     return;
+                }
+                if accepting.down.load(Ordering::SeqCst) {
+                    continue;
                 }
                 let Ok(far) = TcpStream::connect(("127.0.0.1", target)) else { continue };
                 join(&accepting, &near, &far);
@@ -57,6 +62,16 @@ impl Proxy {
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Ends every connection and takes no new one, until it is up again.
+    pub fn go_down(&self) {
+        self.shared.down.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub fn come_up(&self) {
+        self.shared.down.store(false, Ordering::SeqCst);
     }
 
     /// Keeps every connection open and passes nothing on, as a cable that somebody pulled does.

@@ -10,6 +10,7 @@ use ferrymq::node::{Node, World};
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::tcp::Tcp;
 use tokio::time::timeout;
 
@@ -30,8 +31,13 @@ pub async fn broker(limits: Limits) -> Node {
         limits,
         virtual_topics: vec![VirtualTopic::default()],
     };
-    let world =
-        World { dialer: Arc::new(Tcp), binder: Arc::new(Tcp), clock: Clock::system(), seed: 1 };
+    let world = World {
+        dialer: Arc::new(Tcp),
+        binder: Arc::new(Tcp),
+        clock: Clock::system(),
+        seed: 1,
+        pace: Pace::default(),
+    };
     Node::start(config, world).await.unwrap()
 }
 

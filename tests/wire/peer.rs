@@ -45,6 +45,14 @@ impl Wire {
         Self::over(link)
     }
 
+    /// As [`opened`](Self::opened), at a broker of another process.
+    pub async fn opened_at(url: &str, id: &str) -> Self {
+        let link = connect(&Tcp, &url.parse().unwrap()).await.unwrap();
+        let mut wire = Self::over(link);
+        wire.open(id).await.unwrap();
+        wire
+    }
+
     /// Within the process.
     pub fn pipe(node: &Node) -> Self {
         Self::over(node.open_link("test"))

@@ -16,6 +16,7 @@ pub mod link;
 pub mod names;
 pub mod options;
 pub mod outbox;
+pub mod pace;
 pub mod pipe;
 pub mod settings;
 pub mod simulated;

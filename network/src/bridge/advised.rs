@@ -6,6 +6,8 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 
+use crate::demand::durable::DurableKey;
+
 /// The news of one advisory.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum News {
@@ -13,6 +15,8 @@ pub(super) enum News {
     Consumer(Box<ConsumerInfo>),
     /// A consumer is gone.
     ConsumerGone(ConsumerId),
+    /// A durable subscription ended.
+    Unsubscribed(DurableKey),
     /// A temporary destination came or went.
     Temporary(DestinationInfo),
     /// Nothing that a bridge acts on.
@@ -28,6 +32,9 @@ impl News {
                 Some(Command::ConsumerId(consumer)) => Self::ConsumerGone(consumer),
                 _ => Self::Nothing,
             },
+            Some(Command::RemoveSubscriptionInfo(info)) => {
+                DurableKey::ended(&info).map_or(Self::Nothing, Self::Unsubscribed)
+            }
             Some(Command::DestinationInfo(info)) => Self::Temporary(info),
             _ => Self::Nothing,
         }

@@ -34,12 +34,12 @@ pub trait Observer {
 }
 
 /// Runs a bridge over a fresh link to the remote broker until it is over, and closes both links.
-/// `open_local` opens the link to the own broker once the remote one is known; `stop` completes
-/// when the bridge is to end.
+/// `open_local` opens the link to the own broker once the remote one is known, or says why there
+/// is to be no bridge; `stop` completes when the bridge is to end.
 pub async fn run(
     bridge: Bridge,
     remote: Link,
-    open_local: impl Fn(&BrokerIdentity) -> Link,
+    open_local: impl Fn(&BrokerIdentity) -> Result<Link, BridgeEnd>,
     observer: &mut impl Observer,
     stop: impl Future<Output = ()>,
 ) -> BridgeEnd {
@@ -112,7 +112,7 @@ enum Input {
     Drained,
 }
 
-impl<O: Observer, F: Fn(&BrokerIdentity) -> Link> Driver<'_, O, F> {
+impl<O: Observer, F: Fn(&BrokerIdentity) -> Result<Link, BridgeEnd>> Driver<'_, O, F> {
     async fn drive(&mut self, stop: impl Future<Output = ()>) -> BridgeEnd {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
@@ -168,11 +168,19 @@ impl<O: Observer, F: Fn(&BrokerIdentity) -> Link> Driver<'_, O, F> {
 
     fn carry_out(&mut self) {
         self.bridge.take_effects(&mut self.effects);
+        let mut refused = None;
         for event in self.effects.events.drain(..) {
             if let Event::RemoteKnown(remote) = &event {
-                self.local = Some(End::new((self.open_local)(remote)));
+                match (self.open_local)(remote) {
+                    Ok(link) => self.local = Some(End::new(link)),
+                    Err(end) => refused = Some(end),
+                }
             }
             self.observer.told(&event);
+        }
+        if let Some(end) = refused {
+            self.bridge.fail(end);
+            self.bridge.take_effects(&mut self.effects);
         }
         // A closed outbox ends its receiver as well, which tells why.
         self.remote.outbox.push_all(&mut self.effects.to_remote);

@@ -21,6 +21,7 @@ use super::window::{Dispatched, Window, WindowState};
 use crate::demand::table::DemandNumber;
 use crate::rules::forward::{crosses, forward};
 use crate::rules::permit::Permits;
+use crate::rules::verdict::Verdict;
 
 /// What does not change while a bridge forwards.
 #[derive(Debug)]
@@ -186,6 +187,15 @@ impl Forwarder {
         }
     }
 
+    /// Ends a durable subscription, and has the local broker forget it.
+    pub(super) fn abolish(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+        let durable = self.windows.get(&number).and_then(|window| window.durable.clone());
+        self.supersede(number, now, local);
+        if let Some(durable) = durable {
+            local.request(Command::RemoveSubscriptionInfo(durable.removal()));
+        }
+    }
+
     /// The local broker answered a request; true if it was the end of a superseded subscription.
     pub(super) fn ended(&mut self, command: i32) -> bool {
         let Some(number) = self.superseded.remove(&command) else { return false };
@@ -237,13 +247,15 @@ impl Forwarder {
         }
         let Some(message) = dispatch.message else { return };
         let destination = dispatch.destination.unwrap_or_else(|| window.destination.clone());
-        let ForwardTerms { permits, filter, .. } = &self.terms;
-        let verdict = if window.wildcard {
-            crosses(permits, filter, &destination, &message)
-        } else {
-            forward(filter, &message)
-        };
         let is_queue = destination.kind().is_queue();
+        let ForwardTerms { permits, filter, own, .. } = &self.terms;
+        let verdict = match (is_queue, window.wildcard) {
+            // Whether it may go back to where it was, only the queue could tell, and did.
+            (true, false) => Verdict::Forward,
+            (true, true) => permits.verdict(&destination),
+            (false, false) => forward(filter, own, &message),
+            (false, true) => crosses(permits, filter, own, &destination, &message),
+        };
         if is_queue && !verdict.may_cross() {
             self.counts.held += 1;
             window.hold();

@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionInfo, ConsumerInfo, ProducerInfo, SessionInfo,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionInfo, ConsumerInfo, ProducerInfo, SessionInfo,
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::text::Text;
@@ -10,7 +10,7 @@ use ferrymq_openwire::text::Text;
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds, Role};
 use crate::config::{Credentials, NetworkConnectorConfig};
-use crate::local_broker::BrokerIdentity;
+use crate::local_broker::{BrokerIdentity, FOREIGN};
 use crate::network_properties;
 
 /// Opens the local end: a client's opening, and who is at the far end, which makes it a network
@@ -21,7 +21,11 @@ pub(super) fn to_local(
     ids: &EndIds,
     out: &mut Outgoing,
 ) -> i32 {
-    let far_end = BrokerInfo { network_connection: true, ..introduced(remote) };
+    let far_end = BrokerInfo {
+        network_connection: true,
+        network_properties: (!settings.remote_reads_on).then(|| Text::from(FOREIGN)),
+        ..introduced(remote)
+    };
     let request = out.request(connection(ids, &settings.config.local_credentials));
     out.push(session(ids));
     out.push(Command::BrokerInfo(Box::new(far_end)));
@@ -75,6 +79,15 @@ pub(super) fn to_remote(
     }
     out.push(last);
     None
+}
+
+/// Tells the far broker of all durable subscriptions of this one.
+pub(super) fn durables(settings: &BridgeSettings, kept: Vec<ConsumerInfo>) -> Command {
+    Command::BrokerSubscriptionInfo(Box::new(BrokerSubscriptionInfo {
+        broker_name: Some(Text::from(settings.local.name.as_str())),
+        subscription_infos: Some(kept.into_iter().map(Some).collect()),
+        ..BrokerSubscriptionInfo::default()
+    }))
 }
 
 fn introduced(broker: &BrokerIdentity) -> BrokerInfo {

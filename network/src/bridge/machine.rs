@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{BrokerInfo, MessageDispatch, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionError, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
+};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
@@ -18,12 +20,14 @@ use super::liveness::Due;
 use super::outgoing::Outgoing;
 use super::phase::{BridgeEnd, Phase};
 use super::refusal::shown;
-use super::settings::{BridgeSettings, EndIds};
+use super::settings::{BridgeSettings, EndIds, Role};
 use super::window::NOTHING_DELIVERED;
 use super::work::Work;
 use crate::demand::table::DemandChange;
 use crate::local_broker::BrokerIdentity;
 
+/// Since which version brokers tell each other of durable subscriptions.
+const FIRST_WITH_SYNC: u8 = 12;
 /// How long a stopping bridge waits for what the remote broker has not confirmed.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,6 +49,10 @@ pub struct Bridge {
     events: Vec<Event>,
     /// The request whose response the opening waits for.
     awaited: Option<i32>,
+    /// Durable subscriptions of bridges that the local broker told of while it was opened.
+    kept: Vec<ConsumerInfo>,
+    /// Those that the remote broker told of, until they are looked at.
+    theirs: Option<Vec<ConsumerInfo>>,
     /// Exists from the moment that the remote broker is known.
     work: Option<Box<Work>>,
 }
@@ -73,6 +81,8 @@ impl Bridge {
             remote: Outgoing::default(),
             events: Vec::new(),
             awaited: None,
+            kept: Vec::new(),
+            theirs: None,
             work: None,
         }
     }
@@ -139,6 +149,9 @@ impl Bridge {
             Command::ConnectionError(error) => {
                 self.end(BridgeEnd::LocalRefused(shown(error.exception.as_ref())));
             }
+            Command::BrokerSubscriptionInfo(kept) => {
+                self.kept = kept.subscription_infos.into_iter().flatten().flatten().collect();
+            }
             Command::ShutdownInfo(_) => {
                 self.end(BridgeEnd::LocalLost("it is shutting down".to_owned()));
             }
@@ -157,6 +170,11 @@ impl Bridge {
             Command::Response(response) => self.remote_answered(response.correlation_id, now),
             Command::ExceptionResponse(refusal) => {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
+            }
+            Command::BrokerSubscriptionInfo(theirs) => {
+                self.theirs =
+                    Some(theirs.subscription_infos.into_iter().flatten().flatten().collect());
+                self.synchronise(now);
             }
             Command::MessageDispatch(advisory) => {
                 self.advised(advisory.destination, advisory.message, now);
@@ -297,7 +315,29 @@ impl Bridge {
                 work.demand.stand(pattern, &mut work.changes);
             }
         }
+        let kept = std::mem::take(&mut self.kept);
+        work.restore(&kept, &self.settings);
+        let told =
+            self.settings.role != Role::OneWay && self.settings.remote_version >= FIRST_WITH_SYNC;
+        if told && self.settings.config.synchronises_durables() {
+            // The far broker's bridge to here does as this one: it asks nobody.
+            self.remote.push(introduction::durables(&self.settings, kept));
+        }
         self.apply_changes(now);
+        self.synchronise(now);
+    }
+
+    /// Compares durable demand with what the remote broker told of, once the bridge serves.
+    fn synchronise(&mut self, now: Instant) {
+        let follows = self.settings.config.synchronises_durables();
+        let serves = matches!(self.phase, Phase::OpeningRemote { .. } | Phase::Live { .. });
+        if let (true, true, Some(work)) = (follows, serves, &mut self.work)
+            && let Some(theirs) = self.theirs.take()
+        {
+            let events = &mut self.events;
+            work.synchronise(&theirs, &self.settings, &mut self.local, events);
+            self.apply_changes(now);
+        }
     }
 
     fn remote_answered(&mut self, command: i32, now: Instant) {
@@ -362,6 +402,9 @@ impl Bridge {
                 work.consumer_came(&info, &mut self.local, &mut self.events);
             }
             News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
+            News::Unsubscribed(durable) => {
+                work.demand.unsubscribed(&durable, &[], &mut work.changes);
+            }
             News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
             News::Nothing => {}
         }
@@ -387,6 +430,14 @@ impl Bridge {
                     work.forget_topics_that_crossed();
                 }
                 DemandChange::Supersede(number) => work.forwarder.supersede(number, now, local),
+                DemandChange::Describe(info) => {
+                    local.request(Command::ConsumerInfo(info));
+                }
+                DemandChange::Abolish(number) => {
+                    events.extend(work.forwarder.serving(number).map(Event::DemandRemoved));
+                    work.forwarder.abolish(number, now, local);
+                    work.forget_topics_that_crossed();
+                }
             }
         }
     }
@@ -400,6 +451,12 @@ impl Bridge {
 
     /// Gives back what is not acknowledged and leaves both brokers.
     fn end(&mut self, end: BridgeEnd) {
+        if let BridgeEnd::Twin(reason) = &end {
+            // Who runs the remote broker is to know, too.
+            let exception = Some(Throwable::new("java.io.IOException", reason.as_str()));
+            let error = ConnectionError { exception, ..ConnectionError::default() };
+            self.remote.push(Command::ConnectionError(error));
+        }
         if let Some(work) = &mut self.work {
             work.forwarder.abandon(&mut self.local);
             farewell(&work.local_ids, &mut self.local);

@@ -55,6 +55,12 @@ pub enum BridgeEnd {
     /// Both ends are the same broker.
     #[error("the address leads back to this broker; point the connector at another one")]
     Loopback,
+    /// Another link of this connector leads to the same broker.
+    #[error("{0}")]
+    Twin(String),
+    /// The remote broker has dialled, and its link does the work of this one.
+    #[error("{0}")]
+    Standby(String),
     /// The remote broker did not introduce itself.
     #[error("the remote accepted the connection but did not introduce itself within {seconds} s")]
     RemoteSilent {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, ProducerId, SessionId};
 
 use crate::config::NetworkConnectorConfig;
+use crate::demand::durable::bridge_client_id;
 use crate::demand::policy::DemandPolicy;
 use crate::local_broker::BrokerIdentity;
 use crate::rules::permit::Permits;
@@ -25,6 +26,8 @@ pub struct BridgeSettings {
     /// Whether the far broker goes on reading the link while destinations of it are full, as
     /// FerryMQ does. One that does not (ActiveMQ) is not taken for dead while it holds messages.
     pub remote_reads_on: bool,
+    /// The version of the protocol that the far broker speaks.
+    pub remote_version: u8,
 }
 
 /// Which end of which kind of link a bridge stands at.
@@ -37,6 +40,9 @@ pub enum Role {
     /// It is that bridge back: the far broker knows who is here, and dialled.
     Acceptor,
 }
+
+/// Follows the connector's name in the identifiers of a bridge back.
+const BACK: &str = "-duplex";
 
 /// Tells the identifiers of bridges of one connector apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +82,7 @@ impl EndIds {
 impl BridgeSettings {
     /// The identifiers at the local broker.
     pub(super) fn local_ids(&self, remote: &BrokerIdentity) -> EndIds {
-        let connector = self.connector();
-        let client_id = format!("{connector}_{}_inbound_{}", remote.name, self.local.name);
+        let client_id = bridge_client_id(&self.connector(), &remote.name, &self.local.name);
         EndIds::new(format!("{}:1", self.seed(remote)), client_id)
     }
 
@@ -90,6 +95,7 @@ impl BridgeSettings {
     /// The form of the demand subscriptions.
     pub(super) fn demand_policy(&self, remote: &BrokerIdentity) -> DemandPolicy {
         let config = &self.config;
+        let EndIds { session, client_id, .. } = self.local_ids(remote);
         DemandPolicy {
             conduit: config.conduit_subscriptions,
             conduit_network_queues: config.conduit_network_queue_subscriptions,
@@ -99,7 +105,10 @@ impl BridgeSettings {
             message_ttl: config.message_ttl,
             consumer_ttl: config.consumer_ttl,
             remote: remote.id.clone(),
-            session: self.local_ids(remote).session,
+            session,
+            broker: self.local.name.clone(),
+            client_id,
+            force_durable: config.force_durable.clone(),
         }
     }
 
@@ -109,8 +118,18 @@ impl BridgeSettings {
         let name = &self.config.name;
         match self.role {
             Role::OneWay | Role::Initiator => name.clone(),
-            Role::Acceptor => format!("{name}-duplex"),
+            Role::Acceptor => format!("{name}{BACK}"),
         }
+    }
+
+    /// Whether durable demand that the bridge of `connector` left is this one's: of the same
+    /// connector, or of one that the broker has no more.
+    pub(super) fn succeeds(&self, connector: &str) -> bool {
+        let gone = |name: &str| {
+            !name.ends_with(BACK) && !self.config.other_connectors.iter().any(|one| one == name)
+        };
+        // Which connectors a peer has is not known here.
+        connector == self.connector() || (self.role != Role::Acceptor && gone(connector))
     }
 
     /// The common part of both connection ids, readable in any broker's console. The connector's

@@ -11,6 +11,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
+use crate::demand::durable::DurableKey;
 use crate::destination_pattern::DestinationPattern;
 
 /// The messages of one demand subscription between their dispatch and our word on them.
@@ -19,6 +20,8 @@ pub(super) struct Window {
     pub(super) consumer: ConsumerId,
     pub(super) destination: Destination,
     pub(super) wildcard: bool,
+    /// The durable subscription that it is, which outlives it.
+    pub(super) durable: Option<DurableKey>,
     pub(super) state: WindowState,
     /// Whether one acknowledgement may stand for several messages.
     ranges: bool,
@@ -69,6 +72,7 @@ impl Window {
         let wildcard = DestinationPattern::of(&destination).is_wildcard();
         Some(Self {
             consumer: info.consumer_id.clone()?,
+            durable: DurableKey::of(info),
             wildcard,
             destination,
             state: WindowState::Open,

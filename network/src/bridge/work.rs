@@ -6,6 +6,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, DestinationInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::text::Text;
 
 use super::advised::AdvisoryAcks;
 use super::by_number::ByNumber;
@@ -16,9 +17,12 @@ use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds, Role};
 use crate::broker_path::{self, WirePath};
 use crate::composite;
+use crate::config::NetworkConnectorConfig;
+use crate::demand::durable::{DurableKey, connector_of, is_of_bridge};
 use crate::demand::table::{DemandChange, DemandNumber, DemandTable};
 use crate::local_broker::BrokerIdentity;
 use crate::rules::demand::DemandRule;
+use crate::rules::forward::within_hops;
 
 /// What a bridge does once it knows between whom.
 #[derive(Debug)]
@@ -83,6 +87,7 @@ impl Work {
         events: &mut Vec<Event>,
     ) {
         let Some(address) = &info.destination else { return };
+        let mut wanted = Vec::new();
         for destination in composite::members(address) {
             let verdict = self.rule.consumer(info, &destination);
             if !verdict.may_cross() {
@@ -95,7 +100,63 @@ impl Work {
                 self.make_known(&destination, path, local);
             }
             self.demand.add(info, &destination, &mut self.changes);
+            wanted.push(destination);
         }
+        if let Some(durable) = DurableKey::of(info) {
+            // It may have wanted something else before, or have been reached another way.
+            self.demand.unsubscribed(&durable, &wanted, &mut self.changes);
+        }
+    }
+
+    /// The local broker's durable subscriptions of bridges, as the opening found them: takes up
+    /// those that earlier bridges to the same broker left.
+    pub(super) fn restore(&mut self, kept: &[ConsumerInfo], settings: &BridgeSettings) {
+        let NetworkConnectorConfig { dynamic_only, durable_destinations, .. } = &*settings.config;
+        if *dynamic_only {
+            return;
+        }
+        let own = Some(Text::from(self.local_ids.client_id.as_str()));
+        let mut kept: Vec<&ConsumerInfo> =
+            kept.iter().filter(|info| self.left_by_predecessor(info, settings)).collect();
+        // Its own first: of two for one destination, only one can serve.
+        kept.sort_by_key(|info| info.client_id != own);
+        for info in kept {
+            let Some(destination) = &info.destination else { continue };
+            let candidate = durable_destinations.is_empty()
+                || durable_destinations.iter().any(|pattern| pattern.matches(destination));
+            if candidate && self.rule.permits.verdict(destination).may_cross() {
+                self.demand.restore(info, &mut self.changes);
+            }
+        }
+    }
+
+    fn left_by_predecessor(&self, info: &ConsumerInfo, settings: &BridgeSettings) -> bool {
+        let client = info.client_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let connector = connector_of(&client, &self.remote.name, &settings.local.name);
+        is_of_bridge(info) && connector.is_some_and(|name| settings.succeeds(name))
+    }
+
+    /// The remote broker tells of all its durable subscriptions.
+    pub(super) fn synchronise(
+        &mut self,
+        theirs: &[ConsumerInfo],
+        settings: &BridgeSettings,
+        local: &mut Outgoing,
+        events: &mut Vec<Event>,
+    ) {
+        for info in theirs {
+            let client = info.client_id.as_ref().map(ToString::to_string).unwrap_or_default();
+            // Demand of its own bridge to here would come back around.
+            let ours = is_of_bridge(info)
+                && connector_of(&client, &settings.local.name, &self.remote.name).is_some();
+            // A bridge's that has lost its path passed one bridge at least.
+            let pathless = is_of_bridge(info) && info.broker_path.is_none();
+            let too_far = pathless && !within_hops(1, settings.config.consumer_ttl).may_cross();
+            if !ours && !too_far {
+                self.consumer_came(info, local, events);
+            }
+        }
+        self.demand.settle(&mut self.changes);
     }
 
     /// A temporary destination of the remote broker came or went.

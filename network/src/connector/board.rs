@@ -72,6 +72,10 @@ impl LinkBoard {
         if let LinkState::WaitingToRetry { reason, .. } | LinkState::GivenUp { reason } = &state {
             board.shown.last_error = Some(reason.clone());
         }
+        if let LinkState::Live { since } = state {
+            // What brought it up was an answer.
+            board.shown.proven = Some(since);
+        }
         board.shown.state = state;
         board.shown.since = Instant::now();
     }

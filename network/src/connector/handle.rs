@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::board::LinkBoard;
 use super::demand_notes::DemandNote;
+use super::register::LinkRegister;
 use super::status::{LinkState, LinkStatus, MadeBy};
 use super::supervisor::{Supervisor, Surroundings};
 use crate::config::NetworkConnectorConfig;
@@ -78,6 +79,7 @@ impl NetworkConnector {
         dialer: Arc<dyn Dialer>,
         clock: Clock,
         seed: u64,
+        register: Arc<LinkRegister>,
     ) -> NetworkConnectorHandle {
         let (stop, stopping) = watch::channel(false);
         let config = Arc::new(config);
@@ -86,6 +88,7 @@ impl NetworkConnector {
             permits: Arc::clone(&terms.permits),
             local,
             dialer,
+            register,
             connector_started: clock.now_millis(),
             incarnations: AtomicU64::new(1),
             config: config.clone(),

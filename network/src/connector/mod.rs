@@ -6,11 +6,13 @@ mod demand_notes;
 mod handle;
 mod live_endpoint;
 mod outage;
+mod register;
 mod status;
 mod supervisor;
 mod witness;
 
-pub use accepted::{AcceptedBridges, AdmittedBridge};
+pub use accepted::{AcceptedBridges, AdmitError, AdmittedBridge};
 pub use demand_notes::DemandNote;
 pub use handle::{LinkProspect, LinkWatch, NetworkConnector, NetworkConnectorHandle};
+pub use register::LinkRegister;
 pub use status::{LinkState, LinkStatus, MadeBy};

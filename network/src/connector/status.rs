@@ -74,6 +74,12 @@ pub enum LinkState {
         /// When the next attempt is due.
         until: Instant,
     },
+    /// The far end dialled too, and its link does the work; this one is dialled again when that is
+    /// lost.
+    Standby {
+        /// Which link does the work.
+        reason: String,
+    },
     /// As many attempts failed as `maxReconnectAttempts` allows.
     GivenUp {
         /// Why the last one failed.
@@ -90,6 +96,7 @@ impl fmt::Display for LinkState {
             Self::Handshaking => f.write_str("handshaking"),
             Self::Live { .. } => f.write_str("live"),
             Self::WaitingToRetry { reason, .. } => write!(f, "down: {reason}"),
+            Self::Standby { reason } => f.write_str(reason),
             Self::GivenUp { reason } => write!(f, "given up: {reason}"),
             Self::Stopped => f.write_str("stopped"),
         }

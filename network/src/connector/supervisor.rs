@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::backoff::Backoff;
 use ferrymq_transport::dial::Dialer;
@@ -12,12 +13,13 @@ use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::handshake::connect;
 use ferrymq_transport::link::Link;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::board::LinkBoard;
 use super::live_endpoint::live_endpoint;
 use super::outage::{Outage, Word};
-use super::status::LinkState;
+use super::register::{ClaimError, ClaimSlot, Claimed, LinkRegister, STANDBY};
+use super::status::{LinkState, MadeBy};
 use super::witness::Witness;
 use crate::bridge::driver;
 use crate::bridge::machine::Bridge;
@@ -25,7 +27,7 @@ use crate::bridge::phase::BridgeEnd;
 use crate::bridge::settings::{BridgeSettings, Incarnation, Role};
 use crate::config::NetworkConnectorConfig;
 use crate::duplex::{Wire, split};
-use crate::local_broker::LocalBroker;
+use crate::local_broker::{BrokerIdentity, LocalBroker};
 use crate::rules::permit::Permits;
 
 /// What all links of a connector share.
@@ -34,6 +36,7 @@ pub(super) struct Surroundings {
     pub(super) permits: Arc<Permits>,
     pub(super) local: Arc<dyn LocalBroker>,
     pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) register: Arc<LinkRegister>,
     pub(super) connector_started: i64,
     pub(super) incarnations: AtomicU64,
 }
@@ -53,6 +56,11 @@ pub(super) struct Supervisor {
 /// How an attempt ended.
 enum Attempt {
     Stopped,
+    /// A link that `remote` dialled does the work.
+    NotNeeded {
+        reason: String,
+        remote: BrokerId,
+    },
     Failed {
         reason: String,
         /// How to count it.
@@ -66,8 +74,9 @@ enum Failure {
     AfterLife,
     /// It never came to life, or died at once.
     Early,
-    /// The address leads back to this broker: it is retried, but slowly.
-    Loopback,
+    /// The address leads back to this broker, or to one that is linked already: it is retried, but
+    /// slowly.
+    Idle,
 }
 
 impl Supervisor {
@@ -87,6 +96,13 @@ impl Supervisor {
             let (reason, verdict) = match self.attempt(&mut stopping).await {
                 Attempt::Stopped => break,
                 Attempt::Failed { reason, verdict } => (reason, verdict),
+                Attempt::NotNeeded { reason, remote } => {
+                    tokio::select! {
+                        biased;
+                        () = stopped(&mut stopping) => break,
+                        () = self.stand_by(reason, &remote) => continue,
+                    }
+                }
             };
             let Some(delay) = self.delay(verdict) else {
                 self.log_given_up(&reason);
@@ -129,14 +145,27 @@ impl Supervisor {
         };
         self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
         self.board.enter(LinkState::Handshaking);
-        let (end, came_to_life) = self.bridge(remote, stopping).await;
+        let (give_way, mut giving_way) = watch::channel(false);
+        let stop = async {
+            tokio::select! {
+                () = stopped(stopping) => {}
+                () = stopped(&mut giving_way) => {}
+            }
+        };
+        let (end, came_to_life) = self.bridge(remote, give_way, stop).await;
+        let giving_way = *giving_way.borrow();
         self.board.bridge_over();
         if came_to_life {
             self.outage = None;
         }
-        let verdict = match end {
-            BridgeEnd::Stopped => return Attempt::Stopped,
-            BridgeEnd::Loopback => Failure::Loopback,
+        let verdict = match &end {
+            BridgeEnd::Stopped if !giving_way => return Attempt::Stopped,
+            BridgeEnd::Loopback | BridgeEnd::Twin(_) => Failure::Idle,
+            _ if let Some(reason) = not_needed(&end, giving_way)
+                && let Some(remote) = self.board.status().remote_broker =>
+            {
+                return Attempt::NotNeeded { reason, remote: remote.id };
+            }
             _ if came_to_life && started.elapsed() >= self.min_connect_time() => Failure::AfterLife,
             _ => Failure::Early,
         };
@@ -153,13 +182,29 @@ impl Supervisor {
     async fn bridge(
         &self,
         remote: Link,
-        stopping: &mut watch::Receiver<bool>,
+        give_way: watch::Sender<bool>,
+        stop: impl Future<Output = ()>,
     ) -> (BridgeEnd, bool) {
         let around = &self.surroundings;
         let bridge = Bridge::new(self.settings(&remote), Instant::now());
-        let mut observer = Witness::new(&self.board, self.endpoint.bare().to_string());
-        let open_local = |remote: &_| around.local.open_link(remote, around.permits.clone());
-        let stop = stopped(stopping);
+        let claim = ClaimSlot::default();
+        let uri = self.endpoint.bare().to_string();
+        let mut observer = Witness::new(&self.board, uri, Arc::clone(&claim));
+        let open_local = |remote: &BrokerIdentity| {
+            let link = Claimed {
+                remote: remote.clone(),
+                connector: around.config.name.clone(),
+                made_by: MadeBy::Connector,
+                duplex: around.config.duplex.then(|| Arc::clone(&around.permits)),
+                give_way: give_way.clone(),
+            };
+            let entered = around.register.claim(&around.local.identity(), link);
+            *claim.lock() = Some(entered.map_err(|refused| match refused {
+                ClaimError::Twin { .. } => BridgeEnd::Twin(refused.to_string()),
+                ClaimError::Standby { .. } => BridgeEnd::Standby(refused.to_string()),
+            })?);
+            Ok(around.local.open_link(remote, Arc::clone(&around.permits)))
+        };
         let end = if around.config.duplex {
             let halves = split(Wire::new(remote), None);
             around.local.serve(halves.served);
@@ -169,6 +214,23 @@ impl Supervisor {
             driver::run(bridge, remote, open_local, &mut observer, stop).await
         };
         (end, observer.saw_it_live())
+    }
+
+    /// Waits until the link that the far end dialled is lost. It may not have arrived yet.
+    async fn stand_by(&mut self, reason: String, remote: &BrokerId) {
+        let connector = self.surroundings.config.name.as_str();
+        let uri = self.endpoint.bare();
+        tracing::info!(connector, %uri, reason, "not needed for now");
+        self.board.enter(LinkState::Standby { reason });
+        let Surroundings { register, permits, config, .. } = &*self.surroundings;
+        let arrives = register.until_peer_links(remote, permits, true);
+        let _ = timeout(config.link_timeout, arrives).await;
+        register.until_peer_links(remote, permits, false).await;
+        // Who lost it dials again, too; whoever is first will do.
+        self.failures = 0;
+        self.backoff.reset();
+        let delay = self.backoff.next(&mut self.random);
+        sleep(delay).await;
     }
 
     fn settings(&self, link: &Link) -> BridgeSettings {
@@ -183,6 +245,7 @@ impl Supervisor {
             },
             role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
             remote_reads_on: reads_on(link.negotiated.as_ref()),
+            remote_version: version(link.negotiated.as_ref()),
         }
     }
 
@@ -194,7 +257,7 @@ impl Supervisor {
     fn delay(&mut self, verdict: Failure) -> Option<Duration> {
         let redial = self.surroundings.config.remotes.redial();
         match verdict {
-            Failure::Loopback => return Some(redial.longest),
+            Failure::Idle => return Some(redial.longest),
             Failure::AfterLife => {
                 self.failures = 0;
                 self.backoff.reset();
@@ -250,10 +313,27 @@ impl Supervisor {
     }
 }
 
+/// What the link waits for, if it ended because another one does its work.
+fn not_needed(end: &BridgeEnd, gave_way: bool) -> Option<String> {
+    match end {
+        BridgeEnd::Standby(reason) => Some(reason.clone()),
+        BridgeEnd::RemoteRefused(reason) => {
+            reason.find(STANDBY).and_then(|at| reason.get(at..)).map(str::to_owned)
+        }
+        _ if gave_way => Some(STANDBY.to_owned()),
+        _ => None,
+    }
+}
+
 /// Whether the peer goes on reading a link while it has no room for its messages.
 pub(super) fn reads_on(negotiated: Option<&Negotiated>) -> bool {
     let provider = negotiated.and_then(|agreed| agreed.provider.as_ref());
     provider.is_some_and(|provider| provider.as_bytes() == b"FerryMQ")
+}
+
+/// The version of the protocol on a link; one within the process speaks the newest.
+pub(super) fn version(negotiated: Option<&Negotiated>) -> u8 {
+    negotiated.map_or(u8::MAX, |agreed| agreed.format.version)
 }
 
 /// Completes when the connector is to stop, or its handle is gone.

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::board::LinkBoard;
+use super::register::ClaimSlot;
 use super::status::LinkState;
 use crate::bridge::driver::Observer;
 use crate::bridge::effects::Event;
@@ -13,12 +14,13 @@ pub(super) struct Witness<'a> {
     board: &'a LinkBoard,
     /// Where the remote broker is, for the log.
     uri: String,
+    claim: ClaimSlot,
     live: bool,
 }
 
 impl<'a> Witness<'a> {
-    pub(super) fn new(board: &'a LinkBoard, uri: String) -> Self {
-        Self { board, uri, live: false }
+    pub(super) fn new(board: &'a LinkBoard, uri: String, claim: ClaimSlot) -> Self {
+        Self { board, uri, claim, live: false }
     }
 
     /// Whether the bridge came to life.
@@ -35,6 +37,9 @@ impl Observer for Witness<'_> {
             Event::RemoteKnown(remote) => self.board.remote_is(remote),
             Event::Live(remote) => {
                 self.live = true;
+                if let Some(claim) = &*self.claim.lock() {
+                    claim.live();
+                }
                 self.board.enter(LinkState::Live { since: Instant::now() });
                 tracing::info!(connector, remote = %remote.name, uri, "bridge up");
             }

@@ -2,5 +2,6 @@
 //!
 //! No I/O and no time: announcements in, subscriptions to make and to end out.
 
+pub mod durable;
 pub mod policy;
 pub mod table;

@@ -4,7 +4,9 @@ use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, SessionId};
 
+use super::durable::{DurableKey, Source, subscription_name};
 use crate::broker_path;
+use crate::destination_pattern::DestinationPattern;
 
 /// The settings of a connector that shape its demand subscriptions.
 #[derive(Debug, Clone)]
@@ -27,6 +29,12 @@ pub struct DemandPolicy {
     pub remote: BrokerId,
     /// The session that the subscriptions belong to on the local broker.
     pub session: SessionId,
+    /// The local broker's name, which is part of the names of durable subscriptions.
+    pub broker: String,
+    /// The bridge's client identifier at the local broker, whose the durable subscriptions are.
+    pub client_id: String,
+    /// Topics whose demand is durable whoever asks for it (`forceDurable`).
+    pub force_durable: Vec<DestinationPattern>,
 }
 
 /// What one remote consumer says about the demand that it is part of.
@@ -38,15 +46,21 @@ pub(super) struct Wish {
     pub consumers: Vec<ConsumerId>,
     /// Its priority on the remote broker.
     pub priority: i8,
+    /// Whose it is.
+    pub source: Source,
+    /// It outlives the bridge: what is sent while there is none must be kept for it.
+    pub durable: bool,
 }
 
 impl Wish {
-    pub(super) fn of(info: &ConsumerInfo) -> Self {
+    pub(super) fn of(info: &ConsumerInfo, source: Source, forced: bool) -> Self {
         let further = info.network_consumer_path.iter().flatten().flatten();
         Self {
             path: broker_path::brokers(info.broker_path.as_ref()).cloned().collect(),
             consumers: further.chain(&info.consumer_id).cloned().collect(),
             priority: info.priority,
+            durable: forced || matches!(source, Source::Durable(_)),
+            source,
         }
     }
 }
@@ -68,11 +82,51 @@ impl DemandPolicy {
             broker_path: Some(broker_path::extended([], &self.remote)),
             ..ConsumerInfo::default()
         };
-        self.shaped(info, self.priority(1, 0))
+        let mut shaped = self.shaped(info, self.priority(1, 0));
+        if self.forces(destination) {
+            self.make_durable(&mut shaped, destination, None);
+        }
+        shaped
+    }
+
+    /// Whether demand for a topic is durable whoever asks for it.
+    pub(super) fn forces(&self, destination: &Destination) -> bool {
+        self.force_durable.iter().any(|pattern| pattern.matches(destination))
+    }
+
+    /// Lets a subscription outlive the bridge.
+    pub(super) fn make_durable(
+        &self,
+        local: &mut ConsumerInfo,
+        destination: &Destination,
+        only: Option<&DurableKey>,
+    ) {
+        local.subscription_name = Some(subscription_name(&self.broker, destination, only));
+        local.client_id = Some(self.client_id.as_str().into());
+    }
+
+    /// The subscription of an earlier bridge, taken up again under the name that it has.
+    pub(super) fn restored(&self, kept: &ConsumerInfo, destination: &Destination) -> ConsumerInfo {
+        let info = ConsumerInfo {
+            destination: Some(destination.clone()),
+            selector: kept.selector.clone(),
+            subscription_name: kept.subscription_name.clone(),
+            client_id: kept.client_id.clone(),
+            // Who follows it from elsewhere knew it by this.
+            broker_path: kept.broker_path.clone(),
+            network_consumer_path: kept.network_consumer_path.clone(),
+            ..ConsumerInfo::default()
+        };
+        self.shaped(info, kept.priority)
     }
 
     /// The subscription for the first remote consumer of a demand: its own description, made ours.
-    pub(super) fn following(&self, info: &ConsumerInfo, destination: &Destination) -> ConsumerInfo {
+    pub(super) fn following(
+        &self,
+        info: &ConsumerInfo,
+        wish: &Wish,
+        destination: &Destination,
+    ) -> ConsumerInfo {
         let copy = ConsumerInfo {
             destination: Some(destination.clone()),
             selector: info.selector.clone().filter(|_| !self.conduit),
@@ -82,7 +136,14 @@ impl DemandPolicy {
             ..ConsumerInfo::default()
         };
         let mut shaped = self.shaped(copy, info.priority);
-        self.lead(&mut shaped, &Wish::of(info));
+        self.lead(&mut shaped, wish);
+        if wish.durable {
+            let only = match &wish.source {
+                Source::Durable(key) if !self.conduit => Some(key),
+                _ => None,
+            };
+            self.make_durable(&mut shaped, destination, only);
+        }
         shaped
     }
 

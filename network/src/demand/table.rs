@@ -6,6 +6,7 @@ use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId};
 
+use super::durable::{DurableKey, Source};
 use super::policy::{DemandPolicy, Wish};
 use crate::broker_path;
 use crate::destination_pattern::DestinationPattern;
@@ -22,6 +23,11 @@ pub enum DemandChange {
     Unsubscribe(DemandNumber),
     /// End a subscription whose successor was just made: the same demand, described anew.
     Supersede(DemandNumber),
+    /// Describe a durable subscription anew, which cannot have a successor beside it.
+    Describe(Box<ConsumerInfo>),
+    /// End a durable subscription for good, with what it keeps. Its successor, if it has one, was
+    /// just made.
+    Abolish(DemandNumber),
 }
 
 /// The remote consumers known, grouped into demands, each with one subscription here.
@@ -35,6 +41,9 @@ pub enum DemandChange {
 ///   to lead, the subscription is superseded, because the path that it announces decides who else
 ///   follows it.
 /// - A static demand has no consumers and never ends; consumers that it covers add nothing.
+/// - A demand that a durable subscription is part of is durable: its own subscription here keeps
+///   what is sent while there is no bridge. It ends when the last one unsubscribes, not when its
+///   consumer goes. One that an earlier bridge left is taken up before anybody asks for it.
 ///
 /// Every operation costs O(log n) in the number of consumers of one destination; static demands
 /// are searched one by one.
@@ -46,7 +55,7 @@ pub struct DemandTable {
     groups: HashMap<Group, DemandNumber>,
     /// The groups that a remote consumer belongs to (several if its address was composite), and
     /// its rank there.
-    consumers: HashMap<ConsumerId, Vec<(Group, Rank)>>,
+    consumers: HashMap<Source, Vec<(Group, Rank)>>,
     standing: Vec<DestinationPattern>,
     /// The groups of each temporary destination, which ends with all its consumers at once.
     temporary: HashMap<Destination, Vec<Group>>,
@@ -60,6 +69,8 @@ struct Demand {
     info: ConsumerInfo,
     /// Empty for a static demand. The first leads.
     members: BTreeMap<Rank, Wish>,
+    /// It was taken up from an earlier bridge, and may have members that are not known yet.
+    unconfirmed: bool,
 }
 
 /// Nearest first; among equally near ones the first that came.
@@ -69,8 +80,19 @@ type Rank = (usize, u64);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Group {
     destination: Destination,
-    /// The one consumer, possibly far away, that a demand of its own serves.
-    origin: Option<ConsumerId>,
+    /// The one consumer or durable subscription, possibly far away, that a demand of its own
+    /// serves.
+    origin: Option<Source>,
+}
+
+impl Demand {
+    fn is_durable(&self) -> bool {
+        self.info.subscription_name.is_some()
+    }
+
+    fn has_durable_member(&self) -> bool {
+        self.members.values().any(|wish| wish.durable)
+    }
 }
 
 impl DemandTable {
@@ -127,30 +149,67 @@ impl DemandTable {
         self.insert(group, info, BTreeMap::new(), changes);
     }
 
+    /// Takes up a durable subscription that an earlier bridge left at the local broker.
+    pub fn restore(&mut self, kept: &ConsumerInfo, changes: &mut Vec<DemandChange>) {
+        let Some(destination) = &kept.destination else { return };
+        let group = Group { destination: destination.clone(), origin: None };
+        if !self.groups.contains_key(&group) {
+            let info = self.policy.restored(kept, destination);
+            let number = self.insert(group, info, BTreeMap::new(), changes);
+            if let Some(demand) = self.demands.get_mut(&number) {
+                demand.unconfirmed = true;
+            }
+        }
+    }
+
+    /// Everything that the remote broker wants is known: what was taken up from an earlier bridge
+    /// and nobody asks for ends.
+    pub fn settle(&mut self, changes: &mut Vec<DemandChange>) {
+        let unconfirmed = self.groups.iter().filter_map(|(group, number)| {
+            let demand = self.demands.get(number)?;
+            demand.unconfirmed.then(|| (*number, group.clone()))
+        });
+        let mut unconfirmed: Vec<_> = unconfirmed.collect();
+        unconfirmed.sort_unstable_by_key(|(number, _)| *number);
+        for (number, group) in unconfirmed {
+            let Some(demand) = self.demands.get_mut(&number) else { continue };
+            demand.unconfirmed = false;
+            if !demand.members.is_empty() {
+                self.lead_anew(&group, number, changes);
+            } else if !self.stands(&group.destination) {
+                self.take(&group, number);
+                changes.push(DemandChange::Abolish(number));
+            }
+        }
+    }
+
     /// A remote consumer wants a destination (one of its destinations, if its address is
-    /// composite). Saying so again changes nothing.
+    /// composite). Saying so again changes nothing, except for a durable subscription's path.
     pub fn add(
         &mut self,
         info: &ConsumerInfo,
         destination: &Destination,
         changes: &mut Vec<DemandChange>,
     ) {
-        let Some(consumer) = info.consumer_id.clone() else { return };
-        if self.standing.iter().any(|pattern| pattern.matches(destination)) {
+        let Some(source) = Source::of(info, destination) else { return };
+        let wish = Wish::of(info, source, self.policy.forces(destination));
+        let covered = |pattern: &DestinationPattern| {
+            pattern.matches(destination) && (!wish.durable || self.policy.forces(pattern.address()))
+        };
+        if self.standing.iter().any(covered) {
             return;
         }
-        let group = self.group(info, destination, &consumer);
-        let known = self.consumers.entry(consumer.clone()).or_default();
-        if known.iter().any(|(member_of, _)| member_of.destination == *destination) {
-            return;
-        }
-        let wish = Wish::of(info);
         self.arrivals += 1;
         let rank = (wish.path.len(), self.arrivals);
-        known.push((group.clone(), rank));
+        let known = self.consumers.entry(wish.source.clone()).or_default();
+        if let Some(at) = known.iter().position(|(group, _)| group.destination == *destination) {
+            return self.say_again(at, rank, wish, changes);
+        }
+        let group = self.group(info, destination, &wish.source);
+        self.consumers.entry(wish.source.clone()).or_default().push((group.clone(), rank));
         match self.groups.get(&group).copied() {
             None => {
-                let info = self.policy.following(info, destination);
+                let info = self.policy.following(info, &wish, destination);
                 self.insert(group, info, BTreeMap::from([(rank, wish)]), changes);
             }
             Some(number) => {
@@ -162,19 +221,74 @@ impl DemandTable {
         }
     }
 
-    /// A remote consumer is gone. One that is not known changes nothing.
+    /// A wish that is known is announced again. A consumer's stays as it was; a durable
+    /// subscription may have come to be reached over another path.
+    fn say_again(&mut self, at: usize, rank: Rank, wish: Wish, changes: &mut Vec<DemandChange>) {
+        if matches!(wish.source, Source::Consumer(_)) {
+            return;
+        }
+        let known = self.consumers.get_mut(&wish.source);
+        let Some((group, former)) = known.and_then(|known| known.get_mut(at)) else { return };
+        let Some(number) = self.groups.get(group).copied() else { return };
+        let Some(demand) = self.demands.get_mut(&number) else { return };
+        if demand.members.get(former).is_some_and(|known| known.path == wish.path) {
+            return;
+        }
+        demand.members.remove(former);
+        *former = rank;
+        demand.members.insert(rank, wish);
+        let group = group.clone();
+        self.lead_anew(&group, number, changes);
+    }
+
+    /// A remote consumer is gone. One that is not known, or that has a durable subscription,
+    /// changes nothing.
     pub fn remove(&mut self, consumer: &ConsumerId, changes: &mut Vec<DemandChange>) {
-        for (group, rank) in self.consumers.remove(consumer).unwrap_or_default() {
+        self.leave(&Source::Consumer(consumer.clone()), &[], changes);
+    }
+
+    /// A durable subscription of the remote broker wants nothing any more, except `still`.
+    pub fn unsubscribed(
+        &mut self,
+        durable: &DurableKey,
+        still: &[Destination],
+        changes: &mut Vec<DemandChange>,
+    ) {
+        self.leave(&Source::Durable(durable.clone()), still, changes);
+    }
+
+    fn leave(&mut self, source: &Source, still: &[Destination], changes: &mut Vec<DemandChange>) {
+        let Some(member_of) = self.consumers.remove(source) else { return };
+        let (stays, leaves): (Vec<_>, Vec<_>) =
+            member_of.into_iter().partition(|(group, _)| still.contains(&group.destination));
+        if !stays.is_empty() {
+            self.consumers.insert(source.clone(), stays);
+        }
+        for (group, rank) in leaves {
             let Some(number) = self.groups.get(&group).copied() else { continue };
             let Some(demand) = self.demands.get_mut(&number) else { continue };
             demand.members.remove(&rank);
-            if demand.members.is_empty() {
-                self.take(&group, number);
-                changes.push(DemandChange::Unsubscribe(number));
-            } else {
+            let durable = demand.is_durable();
+            if matches!(source, Source::Durable(_)) && !demand.has_durable_member() {
+                // As ActiveMQ: the last one that is known stands for those that are not.
+                demand.unconfirmed = false;
+            }
+            if !demand.members.is_empty() {
                 self.lead_anew(&group, number, changes);
+            } else if !self.stands(&group.destination) {
+                self.take(&group, number);
+                changes.push(if durable {
+                    DemandChange::Abolish(number)
+                } else {
+                    DemandChange::Unsubscribe(number)
+                });
             }
         }
+    }
+
+    /// Whether a demand is static.
+    fn stands(&self, destination: &Destination) -> bool {
+        self.standing.iter().any(|pattern| pattern.address() == destination)
     }
 
     /// A temporary destination is gone, and with it whoever consumed from it: a broker need not say
@@ -197,25 +311,28 @@ impl DemandTable {
         let number = self.groups.get(group).copied()?;
         let demand = self.take(group, number)?;
         self.standing.retain(|pattern| *pattern.address() != group.destination);
-        for consumer in demand.members.values().filter_map(|wish| wish.consumers.last()) {
-            if let Some(member_of) = self.consumers.get_mut(consumer) {
+        for Wish { source, .. } in demand.members.values() {
+            if let Some(member_of) = self.consumers.get_mut(source) {
                 member_of.retain(|(other, _)| other != group);
                 if member_of.is_empty() {
-                    self.consumers.remove(consumer);
+                    self.consumers.remove(source);
                 }
             }
         }
         Some(number)
     }
 
-    fn group(&self, info: &ConsumerInfo, to: &Destination, consumer: &ConsumerId) -> Group {
+    fn group(&self, info: &ConsumerInfo, to: &Destination, source: &Source) -> Group {
         let merges = self.policy.conduit
             && (!to.kind().is_queue()
                 || !info.network_subscription
                 || self.policy.conduit_network_queues);
-        let origin = || {
-            let far = info.network_consumer_path.iter().flatten().flatten().next();
-            far.unwrap_or(consumer).clone()
+        let origin = || match source {
+            Source::Durable(_) => source.clone(),
+            Source::Consumer(_) => {
+                let far = info.network_consumer_path.iter().flatten().flatten().next();
+                far.cloned().map_or_else(|| source.clone(), Source::Consumer)
+            }
         };
         Group { destination: to.clone(), origin: (!merges).then(origin) }
     }
@@ -226,17 +343,18 @@ impl DemandTable {
         mut info: ConsumerInfo,
         members: BTreeMap<Rank, Wish>,
         changes: &mut Vec<DemandChange>,
-    ) {
+    ) -> DemandNumber {
         let number = self.next;
         self.next += 1;
         info.consumer_id = Some(ConsumerId::new(&self.policy.session, number));
         self.wildcard_topics += usize::from(is_wildcard_topic(&group.destination));
         changes.push(DemandChange::Subscribe(Box::new(info.clone())));
-        self.demands.insert(number, Demand { info, members });
+        self.demands.insert(number, Demand { info, members, unconfirmed: false });
         if group.destination.kind().is_temporary() {
             self.temporary.entry(group.destination.clone()).or_default().push(group.clone());
         }
         self.groups.insert(group, number);
+        number
     }
 
     fn take(&mut self, group: &Group, number: DemandNumber) -> Option<Demand> {
@@ -252,18 +370,38 @@ impl DemandTable {
         Some(demand)
     }
 
-    /// Supersedes a demand's subscription if it no longer announces its lead's path.
+    /// Makes a demand's subscription fit its members again: durable if one of them is, and with
+    /// the path of the one that leads.
     fn lead_anew(&mut self, group: &Group, number: DemandNumber, changes: &mut Vec<DemandChange>) {
-        let Some(demand) = self.demands.get(&number) else { return };
+        let Some(demand) = self.demands.get_mut(&number) else { return };
         let Some(lead) = demand.members.values().next() else { return };
-        if announces(&demand.info, &lead.path) {
+        let durable = demand.unconfirmed || demand.has_durable_member();
+        let was_durable = demand.is_durable();
+        if durable == was_durable && announces(&demand.info, &lead.path) {
             return;
         }
         let mut info = demand.info.clone();
         self.policy.lead(&mut info, lead);
+        if durable && was_durable {
+            demand.info = info.clone();
+            return changes.push(DemandChange::Describe(Box::new(info)));
+        }
+        if durable {
+            let only = match &group.origin {
+                Some(Source::Durable(key)) => Some(key),
+                _ => None,
+            };
+            self.policy.make_durable(&mut info, &group.destination, only);
+        } else {
+            (info.subscription_name, info.client_id) = (None, None);
+        }
         let Some(demand) = self.take(group, number) else { return };
         self.insert(group.clone(), info, demand.members, changes);
-        changes.push(DemandChange::Supersede(number));
+        changes.push(if was_durable {
+            DemandChange::Abolish(number)
+        } else {
+            DemandChange::Supersede(number)
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Addresses of brokers and of messages, as texts of a document.
 
+use ferrymq_openwire::destination::DestinationKind;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::options::OptionError;
 use ferrymq_transport::uri::{Uri, UriError};
@@ -33,6 +34,33 @@ impl Text for DestinationPattern {
 
     fn parse(text: &str) -> Result<Self, TextError> {
         text.parse().map_err(|error: PatternError| TextError::at(0, error.to_string()))
+    }
+}
+
+/// A destination that a connector includes, with what ActiveMQ lets be said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncludedDestination {
+    /// Which destinations.
+    pub pattern: DestinationPattern,
+    /// Demand for them is durable whoever asks for it (topics only).
+    pub force_durable: bool,
+}
+
+impl Text for IncludedDestination {
+    const EXPECTED: &'static str =
+        "a destination such as \"queue://orders.>\" or \"topic://prices?forceDurable=true\"";
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let options = [("?forceDurable=true", true), ("?forceDurable=false", false)];
+        let said =
+            options.iter().find_map(|(option, forced)| Some((text.strip_suffix(option)?, *forced)));
+        let (name, force_durable) = said.unwrap_or((text, false));
+        let pattern = <DestinationPattern as Text>::parse(name)?;
+        if force_durable && pattern.kind() != DestinationKind::Topic {
+            let reason = "forceDurable is for topics: what waits in a queue waits anyway";
+            return Err(TextError::at(name.len(), reason));
+        }
+        Ok(Self { pattern, force_durable })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::config::{NetworkConnectorConfig, Secret, unsupported};
 use crate::destination_pattern::DestinationPattern;
 use crate::section;
 
+use super::addresses::IncludedDestination;
 use super::located::Located;
 use super::reader::Reader;
 
@@ -23,16 +24,24 @@ section! {
         optional conduit_subscriptions: bool = "true",
         /// Whether that goes for consumers of queues that are bridges themselves, too.
         optional conduit_network_queue_subscriptions: bool = "false",
-        /// Forward only these on demand; without any, all.
+        /// Forward only these on demand; without any, all. With `?forceDurable=true`, what is sent
+        /// to a topic while the link is down is kept for whoever consumed from it.
         optional dynamically_included
-            ("dynamically_included", "dynamically_included_destinations"): Vec<DestinationPattern>
+            ("dynamically_included", "dynamically_included_destinations"): Vec<IncludedDestination>
             = "[]",
-        /// Forward these without waiting for demand.
+        /// Forward these without waiting for demand; `?forceDurable=true` as above.
         optional statically_included
-            ("statically_included", "statically_included_destinations"): Vec<DestinationPattern>
+            ("statically_included", "statically_included_destinations"): Vec<IncludedDestination>
             = "[]",
         /// Never forward these, whatever else matches them.
         optional excluded ("excluded", "excluded_destinations"): Vec<DestinationPattern> = "[]",
+        /// Whether a bridge asks at its start which durable subscriptions the far broker has, so that
+        /// those made and ended meanwhile are known.
+        optional sync_durable_subs: bool = "true",
+        /// Whether durable demand of earlier bridges waits until somebody asks for it again.
+        optional dynamic_only: bool = "false",
+        /// Take up durable demand of earlier bridges for these only; without any, for all.
+        optional durable_destinations: Vec<DestinationPattern> = "[]",
         /// Whether demand is not listened to, so that only `statically_included` crosses.
         optional static_bridge: bool = "false",
         /// Whether temporary destinations cross, so that replies return.
@@ -82,8 +91,22 @@ impl ConnectorOptions {
             &mut config.conduit_network_queue_subscriptions,
             &self.conduit_network_queue_subscriptions,
         );
-        set(&mut config.dynamically_included, &self.dynamically_included);
-        set(&mut config.statically_included, &self.statically_included);
+        let mut forced = Vec::new();
+        let lists = [
+            (&mut config.dynamically_included, &self.dynamically_included),
+            (&mut config.statically_included, &self.statically_included),
+        ];
+        for (patterns, written) in lists {
+            if let Some(written) = written {
+                *patterns = written.value.iter().map(|one| one.pattern.clone()).collect();
+                let durable = written.value.iter().filter(|one| one.force_durable);
+                forced.extend(durable.map(|one| one.pattern.clone()));
+            }
+        }
+        config.force_durable = forced;
+        set(&mut config.sync_durable_subs, &self.sync_durable_subs);
+        set(&mut config.dynamic_only, &self.dynamic_only);
+        set(&mut config.durable_destinations, &self.durable_destinations);
         set(&mut config.excluded, &self.excluded);
         set(&mut config.static_bridge, &self.static_bridge);
         set(&mut config.bridge_temp_destinations, &self.bridge_temp_destinations);

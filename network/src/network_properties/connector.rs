@@ -39,6 +39,11 @@ const MOST_PATTERNS: usize = 1024;
 const LONGEST_NAME: usize = 128;
 /// The widest window that a peer may ask for.
 const WIDEST_PREFETCH: u32 = 32_766;
+const FORCED: &str = "?forceDurable=true";
+const INCLUDED: &str = "dynamicallyIncludedDestinations";
+/// What ActiveMQ must be told where all is included: it compares no durable demand with an empty
+/// list.
+const EVERYTHING: &str = "[queue://>, topic://>]";
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The text for the far broker. `duplex`: it is asked for a bridge back.
@@ -56,10 +61,16 @@ pub fn written(config: &NetworkConnectorConfig, duplex: bool) -> String {
     };
     property("name", &config.name);
     property("duplex", &duplex.to_string());
-    property("syncDurableSubs", "false");
+    property("syncDurableSubs", &config.synchronises_durables().to_string());
+    property("dynamicOnly", &config.dynamic_only.to_string());
     property("conduitSubscriptions", &config.conduit_subscriptions.to_string());
     property("messageTTL", &config.message_ttl.to_string());
     property("consumerTTL", &config.consumer_ttl.to_string());
+    if duplex || config.synchronises_durables() {
+        let all = config.dynamically_included.is_empty() && config.synchronises_durables();
+        let included = listed(&config.dynamically_included, &config.force_durable);
+        property(INCLUDED, if all { EVERYTHING } else { &included });
+    }
     if !duplex {
         return text;
     }
@@ -78,13 +89,11 @@ pub fn written(config: &NetworkConnectorConfig, duplex: bool) -> String {
     // FerryMQ's own; ActiveMQ passes over what it does not know.
     property("linkTimeout", &config.link_timeout.as_millis().to_string());
     let lists = [
-        ("dynamicallyIncludedDestinations", &config.dynamically_included),
         ("staticallyIncludedDestinations", &config.statically_included),
         ("excludedDestinations", &config.excluded),
     ];
     for (key, patterns) in lists.into_iter().filter(|(_, patterns)| !patterns.is_empty()) {
-        let shown: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-        property(key, &format!("[{}]", shown.join(", ")));
+        property(key, &listed(patterns, &config.force_durable));
     }
     if let Some(name) = &config.remote_credentials.user_name {
         property("userName", name);
@@ -93,6 +102,18 @@ pub fn written(config: &NetworkConnectorConfig, duplex: bool) -> String {
         }
     }
     text
+}
+
+/// A list as ActiveMQ writes it.
+fn listed(patterns: &[DestinationPattern], forced: &[DestinationPattern]) -> String {
+    let shown: Vec<String> = patterns
+        .iter()
+        .map(|pattern| {
+            let option = if forced.contains(pattern) { FORCED } else { "" };
+            format!("{pattern}{option}")
+        })
+        .collect();
+    format!("[{}]", shown.join(", "))
 }
 
 /// The settings of the bridge that a peer asks for. Only what is known here is read, and what a
@@ -128,8 +149,14 @@ pub fn asked_for(text: &str) -> Result<NetworkConnectorConfig, AskedForError> {
         config.link_timeout =
             asked.clamp(NetworkConnectorConfig::SHORTEST_LINK_TIMEOUT, LONGEST_TIMEOUT);
     }
-    config.dynamically_included = asked.patterns("dynamicallyIncludedDestinations")?;
+    set(&mut config.sync_durable_subs, asked.flag("syncDurableSubs")?);
+    set(&mut config.dynamic_only, asked.flag("dynamicOnly")?);
+    if properties.get(INCLUDED).is_none_or(|list| list.trim() != EVERYTHING) {
+        config.dynamically_included = asked.patterns(INCLUDED)?;
+    }
     config.statically_included = asked.patterns("staticallyIncludedDestinations")?;
+    config.force_durable = asked.forced(INCLUDED)?;
+    config.force_durable.extend(asked.forced("staticallyIncludedDestinations")?);
     config.excluded = asked.patterns("excludedDestinations")?;
     config.duplex = true;
     Ok(config)
@@ -167,12 +194,28 @@ impl Asked<'_> {
 
     /// A list as ActiveMQ writes it: `[queue://A.>, topic://B?forceDurable=true]`.
     fn patterns(&self, key: &'static str) -> Result<Vec<DestinationPattern>, AskedForError> {
+        self.entries(key, |_| true)
+    }
+
+    /// The topics of such a list whose demand is durable whoever asks for it.
+    fn forced(&self, key: &'static str) -> Result<Vec<DestinationPattern>, AskedForError> {
+        let mut forced = self.entries(key, |entry| entry.ends_with(FORCED))?;
+        forced.retain(|pattern| pattern.kind() == DestinationKind::Topic);
+        Ok(forced)
+    }
+
+    fn entries(
+        &self,
+        key: &'static str,
+        which: impl Fn(&str) -> bool,
+    ) -> Result<Vec<DestinationPattern>, AskedForError> {
         let Some(list) = self.0.get(key) else { return Ok(Vec::new()) };
         let list = list.trim();
         let list = list.strip_prefix('[').unwrap_or(list);
         let list = list.strip_suffix(']').unwrap_or(list);
         let mut patterns = Vec::new();
-        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let entries = list.split(',').map(str::trim);
+        for entry in entries.filter(|entry| !entry.is_empty() && which(entry)) {
             if patterns.len() == MOST_PATTERNS {
                 return Err(AskedForError::TooManyPatterns { key });
             }

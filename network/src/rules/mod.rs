@@ -6,4 +6,5 @@
 pub mod demand;
 pub mod forward;
 pub mod permit;
+pub mod replay;
 pub mod verdict;

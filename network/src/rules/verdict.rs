@@ -38,12 +38,52 @@ pub enum Verdict {
     BridgeControl,
     /// The demand is a browser's, which only looks.
     Browser,
+    /// It would go back to where it was, but a consumer of this broker wants it.
+    LocalConsumer,
+    /// It would go back to where it was, but another bridge leads to a consumer of it: to a broker
+    /// that it has not visited, or nearer.
+    BetterWay {
+        /// The broker at the end of that bridge.
+        broker: BrokerId,
+    },
+    /// It may go back to where it was, but not yet.
+    TooEarly {
+        /// When it may, in milliseconds since 1970.
+        until: i64,
+    },
+    /// It may go back to where it was, but as many have gone back as may for now.
+    RateLimited {
+        /// When its turn comes, in milliseconds since 1970.
+        until: i64,
+    },
+    /// It goes back and forth, and is held for a while.
+    HeldDown {
+        /// How often it has come back from there.
+        rounds: usize,
+        /// When it may go back again, in milliseconds since 1970.
+        until: i64,
+    },
 }
 
 impl Verdict {
     /// Whether it may cross.
     pub fn may_cross(&self) -> bool {
         matches!(self, Self::Forward)
+    }
+
+    /// When to ask again, in milliseconds since 1970, if time alone changes the answer.
+    pub fn until(&self) -> Option<i64> {
+        match self {
+            Self::TooEarly { until }
+            | Self::RateLimited { until }
+            | Self::HeldDown { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Whether to ask again when a consumer or a demand has gone.
+    pub fn depends_on_others(&self) -> bool {
+        matches!(self, Self::LocalConsumer | Self::BetterWay { .. })
     }
 
     /// The reason as one word, for programs and for metrics; there are as many as there are reasons.
@@ -57,6 +97,11 @@ impl Verdict {
             Self::TemporaryNotBridged => "temporary_not_bridged",
             Self::BridgeControl => "bridge_control",
             Self::Browser => "browser",
+            Self::LocalConsumer => "local_consumer",
+            Self::BetterWay { .. } => "better_way",
+            Self::TooEarly { .. } => "too_early",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::HeldDown { .. } => "held_down",
         }
     }
 
@@ -65,7 +110,18 @@ impl Verdict {
         let remedy = match self {
             Self::Forward | Self::BridgeControl => return None,
             Self::AlreadyVisited { .. } => {
-                "a consumer at a broker that it has not passed yet, or here".to_owned()
+                "a consumer at a broker that it has not passed yet, or here; on a queue also \
+                 replay_when_no_consumers = true in its destination policy"
+                    .to_owned()
+            }
+            Self::LocalConsumer => {
+                "the consumers of this broker: that they take more, or leave".to_owned()
+            }
+            Self::BetterWay { broker } => {
+                format!("the bridge to broker {broker}: that it moves on")
+            }
+            Self::TooEarly { .. } | Self::RateLimited { .. } | Self::HeldDown { .. } => {
+                "time, or a consumer here".to_owned()
             }
             Self::HopLimit { limit, .. } => format!(
                 "a hop limit above {limit} on the connector (network_ttl, or message_ttl and \
@@ -109,6 +165,15 @@ impl fmt::Display for Verdict {
             }
             Self::BridgeControl => f.write_str("advisory that bridges act on themselves"),
             Self::Browser => f.write_str("a browser creates no demand"),
+            Self::LocalConsumer => f.write_str("a consumer of this broker is there for it"),
+            Self::BetterWay { broker } => {
+                write!(f, "the bridge to broker {broker} leads to a consumer and goes first")
+            }
+            Self::TooEarly { until } => write!(f, "too early to go back until {until}"),
+            Self::RateLimited { until } => write!(f, "rate of going back used up until {until}"),
+            Self::HeldDown { rounds, until } => {
+                write!(f, "held until {until}: it has come back {rounds} times")
+            }
         }
     }
 }

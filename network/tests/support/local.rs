@@ -11,6 +11,7 @@ use ferrymq_openwire::commands::{
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
 use ferrymq_openwire::throwable::Throwable;
 
 use super::make::{broker_info, number_of};
@@ -26,6 +27,8 @@ pub struct FakeLocal {
     pub acked: BTreeSet<i64>,
     pub dead: BTreeSet<i64>,
     pub temporary: BTreeSet<Destination>,
+    /// Durable subscriptions that were ended: client and name.
+    pub unsubscribed: Vec<(Text, Text)>,
     /// Subscriptions to these are refused.
     pub refused: BTreeSet<Destination>,
     pub said_goodbye: bool,
@@ -103,6 +106,15 @@ impl FakeLocal {
                     assert!(!self.demands().contains(&destination), "removed while consumed from");
                     assert!(self.temporary.remove(&destination), "removed but never made");
                 }
+            }
+            Command::RemoveSubscriptionInfo(info) => {
+                let ended = (info.client_id.unwrap(), info.subscription_name.unwrap());
+                let in_use = |one: &FakeConsumer| {
+                    one.info.subscription_name.as_ref() == Some(&ended.1)
+                        && one.info.client_id.as_ref() == Some(&ended.0)
+                };
+                assert!(!self.consumers.values().any(in_use), "it has a consumer");
+                self.unsubscribed.push(ended);
             }
             Command::ShutdownInfo(_) => self.said_goodbye = true,
             Command::ConnectionInfo(_) | Command::SessionInfo(_) | Command::BrokerInfo(_) => {}

@@ -13,7 +13,7 @@ use super::finding::{Finding, ago, of_obstacle, settled};
 use super::links::without_demand;
 use super::wish::Wish;
 use crate::admin::snapshot::{name, next_try};
-use crate::destination::{HeldMessage, SubscriptionInsight, SubscriptionKey};
+use crate::destination::{HeldMessage, Obstacle, SubscriptionInsight, SubscriptionKey};
 use crate::node::NodeWatch;
 use crate::routing::{QueueInsight, Sought};
 
@@ -58,7 +58,7 @@ pub(in crate::admin) fn explain(node: &NodeWatch, wish: &Wish) -> ExplainAnswer 
         let about = about(insight);
         answer.message = about.as_ref().map(|(place, held)| message(held, *place, clocks.0));
         answer.considered = considered(insight, &whose, about.as_ref(), clocks.0);
-        (answer.groups, answer.looked_at) = groups(insight, &whose);
+        (answer.groups, answer.looked_at) = groups(insight, &whose, clocks.0);
     }
     let in_flight = answer.message.as_ref().is_some_and(|m| m.place == MessagePlace::InFlight);
     if !in_flight {
@@ -123,7 +123,7 @@ fn considered(
             Some(_) => dispatched(subscription, who, now),
             None if expired => Finding::new("expired", "the message has expired: nobody gets it"),
             None => {
-                let obstacle = subscription.obstacle(held);
+                let obstacle = obstacle(insight, subscription, held, now);
                 of_obstacle(obstacle.as_ref(), subscription, &who.acknowledges, now)
             }
         };
@@ -139,6 +139,18 @@ fn considered(
         });
     }
     considered
+}
+
+/// What a subscription says to a message that waits.
+fn obstacle(
+    insight: &QueueInsight,
+    subscription: &SubscriptionInsight,
+    held: &HeldMessage,
+    now: i64,
+) -> Option<Obstacle> {
+    let all = insight.subscriptions.iter().map(|(_, other)| other);
+    let others = all.filter(|other| other.key != subscription.key);
+    subscription.obstacle(held, others, &insight.replay, now)
 }
 
 /// A subscription that has the message.
@@ -167,7 +179,7 @@ fn dispatched(subscription: &SubscriptionInsight, who: &Who, now: i64) -> Findin
 }
 
 /// The first messages, put together by what all subscriptions say.
-fn groups(insight: &QueueInsight, whose: &[Who]) -> (Vec<GroupAnswer>, u64) {
+fn groups(insight: &QueueInsight, whose: &[Who], now: i64) -> (Vec<GroupAnswer>, u64) {
     let most = MOST_CHECKS / insight.subscriptions.len().max(1);
     let mut found: BTreeMap<Vec<GroupFinding>, (u64, String)> = BTreeMap::new();
     let looked_at = insight.first.len().min(most);
@@ -177,7 +189,7 @@ fn groups(insight: &QueueInsight, whose: &[Who]) -> (Vec<GroupAnswer>, u64) {
             .iter()
             .zip(whose)
             .map(|((_, subscription), who)| {
-                let obstacle = subscription.obstacle(held);
+                let obstacle = obstacle(insight, subscription, held, now);
                 let finding = of_obstacle(obstacle.as_ref(), subscription, "", 0);
                 GroupFinding { name: who.name.clone(), verdict: finding.word.to_owned() }
             })

@@ -37,6 +37,9 @@ pub(super) fn without_demand(link: &LinkProspect, destination: &str, now: Instan
             )
             .moved_by(format!("{remote} answering at {}", status.remote_uri));
         }
+        LinkState::Standby { reason } => {
+            return Finding::new("link_standby", format!("not needed for now: {reason}"));
+        }
         LinkState::Stopped => return Finding::new("link_stopped", "the connector was stopped"),
         LinkState::Live { .. } => {}
     }

@@ -31,6 +31,8 @@ const fn of(
 const CONNECTOR: &str = "network_connector";
 const HOPS: &str = "a limit of 1 strands messages two bridges from their consumers; loops end by the \
                     path that each message and each demand carries";
+const SYNC: &str = "without it, what a durable subscriber ended during an outage is kept for ever, and \
+                    what it began is not known until it comes back";
 const ONE_WAY: &str = "packed bytes differ from peer to peer; the same bytes for all are forwarded \
                        without being taken apart";
 
@@ -68,7 +70,13 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of(CONNECTOR, "dynamically_included", "dynamicallyIncludedDestinations", "[]", ""),
     of(CONNECTOR, "statically_included", "staticallyIncludedDestinations", "[]", ""),
     of(CONNECTOR, "excluded", "excludedDestinations", "[]", ""),
-    of(CONNECTOR, "durable_destinations", "durableDestinations", "all topics in the store", ""),
+    of(
+        CONNECTOR,
+        "durable_destinations",
+        "durableDestinations",
+        "all topics in the store",
+        "an empty list is all topics",
+    ),
     of(CONNECTOR, "destination_filter", "destinationFilter", "computed", ""),
     of(CONNECTOR, "use_virtual_dest_subs", "useVirtualDestSubs", "false", ""),
     of(CONNECTOR, "bridge_temp_destinations", "bridgeTempDestinations", "true", ""),
@@ -103,7 +111,7 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of(CONNECTOR, "dispatch_async", "dispatchAsync", "true", ""),
     of(CONNECTOR, "always_sync_send", "alwaysSyncSend", "true", ""),
     of(CONNECTOR, "use_compression", "useCompression", "false", ""),
-    of(CONNECTOR, "sync_durable_subs", "syncDurableSubs", "false", ""),
+    of(CONNECTOR, "sync_durable_subs", "syncDurableSubs", "false", SYNC),
     of(CONNECTOR, "advisory_for_failed_forward", "advisoryForFailedForward", "false", ""),
     of(
         CONNECTOR,
@@ -133,6 +141,23 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     ),
     of("transport_connector", "audit_network_producers", "auditNetworkProducers", "false", ""),
     of("destination_policy", "replay", "networkBridgeFilterFactory", "", ""),
+    of(
+        "replay",
+        "replay_when_no_consumers",
+        "replayWhenNoConsumers",
+        "false",
+        "without it a message strands where its last consumer has left",
+    ),
+    of("replay", "replay_delay", "replayDelay", "0s", ""),
+    of("replay", "rate_limit", "rateLimit", "0", ""),
+    of("replay", "rate_duration", "rateDuration", "1s", ""),
+    of(
+        "replay",
+        "selector_aware",
+        "selectorAware",
+        "false",
+        "a message strands that no selector of a consumer here matches",
+    ),
     of(
         "system_usage",
         "memory_limit",

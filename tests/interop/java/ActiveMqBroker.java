@@ -8,6 +8,7 @@
 //   --include DEST          a dynamically included destination
 //   --static DEST           a statically included destination
 //   --duplex true           asks the other broker for a bridge back over the same socket
+//   --replay true           replayWhenNoConsumers for all queues (of the broker)
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
 // Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
@@ -20,7 +21,10 @@ import java.util.List;
 
 import org.apache.activemq.broker.BrokerService;
 import org.apache.activemq.broker.TransportConnector;
+import org.apache.activemq.broker.region.policy.PolicyEntry;
+import org.apache.activemq.broker.region.policy.PolicyMap;
 import org.apache.activemq.command.ActiveMQDestination;
+import org.apache.activemq.network.ConditionalNetworkBridgeFilterFactory;
 import org.apache.activemq.network.DiscoveryNetworkConnector;
 
 public final class ActiveMqBroker {
@@ -62,6 +66,8 @@ public final class ActiveMqBroker {
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
+                case "--sync": last.connector.setSyncDurableSubs(Boolean.parseBoolean(value)); break;
+                case "--replay": replay(broker, Boolean.parseBoolean(value)); break;
                 case "--reconnect-ms": last.reconnectMillis = Long.parseLong(value); break;
                 default: throw new IllegalArgumentException("unknown flag " + flag);
             }
@@ -74,6 +80,17 @@ public final class ActiveMqBroker {
         broker.waitUntilStarted();
         System.out.println("ready tcp://127.0.0.1:" + connector.getConnectUri().getPort());
         endWithStandardInput();
+    }
+
+    private static void replay(BrokerService broker, boolean on) {
+        ConditionalNetworkBridgeFilterFactory filter = new ConditionalNetworkBridgeFilterFactory();
+        filter.setReplayWhenNoConsumers(on);
+        PolicyEntry queues = new PolicyEntry();
+        queues.setQueue(">");
+        queues.setNetworkBridgeFilterFactory(filter);
+        PolicyMap policies = new PolicyMap();
+        policies.setPolicyEntries(List.of(queues));
+        broker.setDestinationPolicy(policies);
     }
 
     private static ActiveMQDestination destination(String text) {

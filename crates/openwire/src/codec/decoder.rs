@@ -5,7 +5,9 @@ use bytes::{Buf, BytesMut};
 use super::cache::ReceiveCache;
 use super::input::Input;
 use super::reader::{FrameReader, Loose, Tight};
+use super::recent::RecentTexts;
 use crate::command::Command;
+use crate::commands::{MessageAck, MessageDispatch};
 use crate::error::DecodeError;
 use crate::format::WireFormat;
 
@@ -17,6 +19,7 @@ const MAX_AHEAD: usize = 64 << 10;
 pub struct Decoder {
     format: WireFormat,
     cache: Option<ReceiveCache>,
+    recent: RecentTexts,
     /// Without a size prefix: bytes that the next frame needs at least, so that a long one is not
     /// tried again for each byte that arrives.
     awaited: usize,
@@ -26,7 +29,7 @@ impl Decoder {
     /// A decoder for a connection of this format.
     pub fn new(format: WireFormat) -> Self {
         let cache = format.cache_size.map(ReceiveCache::new);
-        Self { format, cache, awaited: 0 }
+        Self { format, cache, recent: RecentTexts::default(), awaited: 0 }
     }
 
     /// What it was made for.
@@ -104,15 +107,19 @@ impl Decoder {
     fn frame(&mut self, bytes: &[u8], whole: bool) -> Result<(Command, usize), DecodeError> {
         let (form, cache) = (self.format.form(), self.cache.as_mut());
         let type_id = bytes.first().copied().unwrap_or_default();
+        // Those that come once a message, with the same few names each time. Others are rare, and
+        // may hold what should not be kept: a password.
+        let repeats = matches!(type_id, MessageAck::TYPE_ID | MessageDispatch::TYPE_ID);
+        let recent = repeats.then_some(&mut self.recent);
         if self.format.tight {
-            let mut reader = FrameReader::<Tight>::new(bytes, form, cache);
+            let mut reader = FrameReader::<Tight>::new(bytes, form, cache).recalling(recent);
             let command = reader.frame()?;
             if whole {
                 reader.finish(type_id)?;
             }
             Ok((command, reader.position()))
         } else {
-            let mut reader = FrameReader::<Loose>::new(bytes, form, cache);
+            let mut reader = FrameReader::<Loose>::new(bytes, form, cache).recalling(recent);
             let command = reader.frame()?;
             if whole {
                 reader.finish(type_id)?;

@@ -20,6 +20,7 @@ pub(crate) mod depth;
 pub mod encoder;
 pub(crate) mod input;
 pub(crate) mod reader;
+mod recent;
 pub(crate) mod writer;
 
 pub use decoder::Decoder;

@@ -8,6 +8,7 @@ use super::bits::BitsIn;
 use super::cache::{Cached, ReceiveCache};
 use super::depth::MAX_DEPTH;
 use super::input::Input;
+use super::recent::RecentTexts;
 use crate::error::DecodeError;
 use crate::message::{Message, MessageFields, MessageKind, WireForm};
 use crate::structure::{Cacheable, Structure, is_marshal_aware};
@@ -52,6 +53,8 @@ pub(crate) struct FrameReader<'a, M> {
     form: WireForm,
     /// Present when the cache is on.
     cache: Option<&'a mut ReceiveCache>,
+    /// Present where names are likely to come again.
+    recent: Option<&'a mut RecentTexts>,
     depth: u8,
     /// Memory that this frame may still unfold to.
     budget: usize,
@@ -69,10 +72,16 @@ impl<'a, M: Mode> FrameReader<'a, M> {
             bits: BitsIn::default(),
             form,
             cache,
+            recent: None,
             depth: 0,
             budget: unfold_limit(bytes.len()),
             mode: PhantomData,
         }
+    }
+
+    /// Takes texts from those that came before, where they are the same.
+    pub(crate) fn recalling(self, recent: Option<&'a mut RecentTexts>) -> Self {
+        Self { recent, ..self }
     }
 
     /// A reader of a message's body, or of a part of it.
@@ -159,7 +168,11 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         let length = usize::from(self.input.u16()?);
         let bytes = self.input.take(length)?;
         self.charge(length + STRING_OVERHEAD)?;
-        Ok(Some(Text::from_wire(bytes)?))
+        let text = match &mut self.recent {
+            Some(recent) => recent.text(bytes)?,
+            None => Text::from_wire(bytes)?,
+        };
+        Ok(Some(text))
     }
 
     #[inline]

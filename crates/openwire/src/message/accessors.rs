@@ -8,7 +8,7 @@ use super::held::Message;
 use crate::codec::input::Input;
 use crate::codec::reader::{FrameReader, Loose};
 use crate::command::Command;
-use crate::destination::Destination;
+use crate::destination::{Destination, DestinationKind};
 use crate::error::DecodeError;
 use crate::ids::{BrokerId, ConsumerId, MessageId, ProducerId, TransactionId};
 use crate::properties::{Properties, PropertyError};
@@ -159,6 +159,15 @@ impl Message {
     /// Where replies should go.
     pub fn reply_to(&self) -> Option<Destination> {
         self.structure(Slot::ReplyTo)
+    }
+
+    /// Whether it asks for a reply, or may be one: it goes to a temporary destination.
+    pub fn is_part_of_a_dialogue(&self) -> bool {
+        let to_temporary = || {
+            let type_id = self.field(Slot::Destination).get(1).copied();
+            type_id.and_then(DestinationKind::of_type).is_some_and(DestinationKind::is_temporary)
+        };
+        self.flag(Slot::ReplyTo) || to_temporary()
     }
 
     /// Where it was sent first, if a broker has moved it.

@@ -149,10 +149,8 @@ fn mistakes_are_named_with_place_and_way_out() {
             ],
         ),
         (
-            "[[link]]\nfrom = \"london\"\nto = \"paris\"\nsyncDurableSubs = true",
-            &[
-                "10:1: `syncDurableSubs` cannot be used: durable subscriptions do not cross bridges yet",
-            ],
+            "[[link]]\nfrom = \"london\"\nto = \"paris\"\nuseCompression = true",
+            &["10:1: `useCompression` cannot be used: bodies cross as they are"],
         ),
         (
             "[[link]]\nfrom = \"london\"\nto = \"london\"",

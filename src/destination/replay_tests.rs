@@ -1,0 +1,275 @@
+//! What goes back to brokers that it has visited, and when.
+
+use std::sync::Arc;
+
+use ferrymq_network::rules::replay::ReplayPolicy;
+use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::message::{Message, MessageFields};
+use ferrymq_openwire::properties::{Properties, Value};
+use ferrymq_openwire::text::Text;
+
+use super::*;
+use crate::selector::Selectors;
+
+const ARRIVED: i64 = 1_000_000;
+
+fn producer() -> ProducerId {
+    ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1)
+}
+
+/// A message that came over these brokers, of a color for selectors.
+fn colored(number: i64, path: &[&str], color: &str, arrived: i64) -> Arc<Message> {
+    let mut properties = Properties::default();
+    properties.insert(Text::from("color"), Value::String(Text::from(color)));
+    let fields = MessageFields {
+        message_id: Some(MessageId::new(producer(), number)),
+        broker_path: Some(path.iter().map(|broker| Some(BrokerId::new(*broker))).collect()),
+        marshalled_properties: Some(properties.encode()),
+        ..MessageFields::default()
+    };
+    let mut message = Message::from_fields(&fields).unwrap();
+    message.set_broker_sequence_id(number);
+    message.set_broker_in_time(arrived);
+    Arc::new(message)
+}
+
+fn via(number: i64, path: &[&str]) -> Arc<Message> {
+    colored(number, path, "red", ARRIVED)
+}
+
+fn queue(policy: ReplayPolicy) -> Queue {
+    Queue::returning(MemoryAccount::root(u64::MAX), policy)
+}
+
+fn asked(info: &ConsumerInfo, distance: usize, prefetch: usize) -> QueueSubscription {
+    let own = BrokerId::new("own");
+    let network = info.additional_predicate.is_some();
+    QueueSubscription {
+        priority: if network { -5 - i8::try_from(distance).unwrap() } else { 0 },
+        prefetch,
+        admission: Admission::of(info, &own, &Selectors::default()).unwrap(),
+        network,
+        browser: false,
+        exclusive: false,
+        distance,
+        settling: 0,
+        shared: None,
+    }
+}
+
+fn bridge(to: &str, distance: usize, prefetch: usize) -> QueueSubscription {
+    let filter = NetworkBridgeFilter {
+        network_broker_id: Some(BrokerId::new(to)),
+        message_ttl: -1,
+        consumer_ttl: -1,
+        ..NetworkBridgeFilter::default()
+    };
+    let info = ConsumerInfo { additional_predicate: Some(filter), ..ConsumerInfo::default() };
+    asked(&info, distance, prefetch)
+}
+
+fn consumer(selector: Option<&str>, prefetch: usize) -> QueueSubscription {
+    let info = ConsumerInfo { selector: selector.map(Text::from), ..ConsumerInfo::default() };
+    asked(&info, 0, prefetch)
+}
+
+fn numbers(effects: &mut Effects, to: SubscriptionKey) -> Vec<i64> {
+    let mine = effects.dispatches.extract_if(.., |dispatch| dispatch.to == to);
+    mine.map(|dispatch| dispatch.message.broker_sequence_id()).collect()
+}
+
+#[test]
+fn what_the_last_consumer_leaves_goes_back_where_another_one_is() {
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let back = queue.subscribe(bridge("a", 1, 100), ARRIVED, &mut effects);
+    let local = queue.subscribe(consumer(None, 2), ARRIVED, &mut effects);
+    for number in 1..=5 {
+        queue.enqueue(via(number, &["a"]), ARRIVED, &mut effects);
+    }
+    assert_eq!(numbers(&mut effects, local), [1, 2]);
+    assert_eq!(numbers(&mut effects, back), [] as [i64; 0], "a consumer is here, if a busy one");
+    queue.unsubscribe(local, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [1, 2, 3, 4, 5]);
+    queue.unsubscribe(back, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(queue.pending(), 5, "nobody is left");
+}
+
+#[test]
+fn without_replay_it_stays() {
+    let off = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };
+    let (mut queue, mut effects) = (queue(off), Effects::default());
+    let back = queue.subscribe(bridge("a", 1, 100), ARRIVED, &mut effects);
+    queue.enqueue(via(1, &["a"]), ARRIVED, &mut effects);
+    assert_eq!((numbers(&mut effects, back), queue.pending()), (vec![], 1));
+}
+
+#[test]
+fn it_goes_on_before_it_goes_back_and_back_by_the_nearest_way() {
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let far = queue.subscribe(bridge("b", 2, 100), ARRIVED, &mut effects);
+    let near = queue.subscribe(bridge("a", 1, 1), ARRIVED, &mut effects);
+    let onward = queue.subscribe(bridge("c", 3, 1), ARRIVED, &mut effects);
+    for number in 1..=3 {
+        queue.enqueue(via(number, &["a", "b"]), ARRIVED, &mut effects);
+    }
+    assert_eq!(numbers(&mut effects, onward), [1], "c has never had it");
+    assert!(effects.dispatches.is_empty(), "however busy the bridge to c is");
+    queue.unsubscribe(onward, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, near), [1]);
+    assert!(effects.dispatches.is_empty(), "however busy the nearer one is");
+    queue.unsubscribe(near, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [1, 2, 3]);
+}
+
+#[test]
+fn a_consumer_keeps_what_its_selector_matches_or_everything() {
+    for (selector_aware, returned) in [(true, vec![2]), (false, vec![])] {
+        let policy = ReplayPolicy { selector_aware, ..ReplayPolicy::default() };
+        let (mut queue, mut effects) = (queue(policy), Effects::default());
+        let local = queue.subscribe(consumer(Some("color = 'red'"), 100), ARRIVED, &mut effects);
+        let back = queue.subscribe(bridge("a", 1, 100), ARRIVED, &mut effects);
+        queue.enqueue(colored(1, &["a"], "red", ARRIVED), ARRIVED, &mut effects);
+        queue.enqueue(colored(2, &["a"], "blue", ARRIVED), ARRIVED, &mut effects);
+        assert_eq!(numbers(&mut effects, local), [1]);
+        assert_eq!(numbers(&mut effects, back), returned);
+    }
+}
+
+#[test]
+fn a_browser_keeps_nothing_from_going_back() {
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let browser = QueueSubscription { browser: true, ..consumer(None, 10) };
+    queue.subscribe(browser, ARRIVED, &mut effects);
+    let back = queue.subscribe(bridge("a", 1, 100), ARRIVED, &mut effects);
+    queue.enqueue(via(1, &["a"]), ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [1]);
+}
+
+#[test]
+fn a_delay_is_waited_out_and_the_time_is_known() {
+    let policy = ReplayPolicy { replay_delay: 500, ..ReplayPolicy::default() };
+    let (mut queue, mut effects) = (queue(policy), Effects::default());
+    assert_eq!(queue.next_tick(), None);
+    let back = queue.subscribe(bridge("a", 1, 1), ARRIVED, &mut effects);
+    queue.enqueue(via(1, &["a"]), ARRIVED, &mut effects);
+    queue.enqueue(via(2, &["a"]), ARRIVED, &mut effects);
+    assert_eq!(queue.next_tick(), Some(ARRIVED + 500));
+    queue.tick(ARRIVED + 499, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [] as [i64; 0]);
+    queue.tick(ARRIVED + 500, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [1], "the window holds one");
+    assert_eq!(queue.next_tick(), None);
+    let id = MessageId::new(producer(), 1);
+    let ack = Acknowledgement {
+        kind: AckKind::Individual,
+        first: None,
+        last: Some(&id),
+        count: 1,
+        cause: None,
+    };
+    queue.acknowledge(back, &ack, ARRIVED + 600, &mut effects).unwrap();
+    assert_eq!(numbers(&mut effects, back), [2], "and the next is not forgotten");
+}
+
+#[test]
+fn a_message_that_bounces_is_held_longer_each_time() {
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let back = queue.subscribe(bridge("a", 1, 10), ARRIVED, &mut effects);
+    queue.enqueue(via(1, &["a", "own", "a"]), ARRIVED, &mut effects);
+    queue.enqueue(via(2, &["a", "own", "a", "own", "a"]), ARRIVED, &mut effects);
+    assert_eq!(queue.next_tick(), Some(ARRIVED + 100));
+    queue.tick(ARRIVED + 100, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [1]);
+    queue.tick(ARRIVED + 200, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [2]);
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let policy = ReplayPolicy { rate_limit: 2, rate_duration: 100, ..ReplayPolicy::default() };
+    let (mut queue, mut effects) = (queue(policy), Effects::default());
+    let back = queue.subscribe(bridge("a", 1, 100), ARRIVED, &mut effects);
+    for number in 1..=7 {
+        queue.enqueue(via(number, &["a"]), ARRIVED, &mut effects);
+    }
+    let mut went = vec![numbers(&mut effects, back).len()];
+    while let Some(next) = queue.next_tick() {
+        assert!(next <= ARRIVED + 1_000, "it comes to an end");
+        queue.tick(next, &mut effects);
+        went.push(numbers(&mut effects, back).len());
+    }
+    assert_eq!(went, [2, 2, 2, 1]);
+}
+
+/// Who holds which messages after what was just dispatched.
+fn took(held: &mut Vec<(SubscriptionKey, i64)>, effects: &mut Effects) {
+    let dispatches = effects.dispatches.drain(..);
+    held.extend(dispatches.map(|one| (one.to, one.message.broker_sequence_id())));
+}
+
+/// Whatever comes and goes, nobody with room waits for a message that it could have.
+#[test]
+fn nobody_who_could_have_a_message_goes_without() {
+    for seed in 0..150 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let policy = ReplayPolicy {
+            replay_delay: if random.bool() { 0 } else { 30 },
+            rate_limit: if random.u8(..3) == 0 { 2 } else { 0 },
+            rate_duration: 50,
+            selector_aware: random.bool(),
+            replay_when_no_consumers: true,
+        };
+        let (mut queue, mut effects) = (queue(policy), Effects::default());
+        let mut live: Vec<SubscriptionKey> = Vec::new();
+        let mut held: Vec<(SubscriptionKey, i64)> = Vec::new();
+        let (mut now, mut sent, mut settled) = (ARRIVED, 0, 0);
+        for _ in 0..150 {
+            now += random.i64(0..20);
+            queue.tick(now, &mut effects);
+            took(&mut held, &mut effects);
+            match random.u8(..8) {
+                0..=2 => {
+                    let paths: [&[&str]; 5] =
+                        [&[], &["a"], &["b"], &["a", "b"], &["a", "own", "a"]];
+                    let color = if random.bool() { "red" } else { "blue" };
+                    sent += 1;
+                    let path = paths[random.usize(..paths.len())];
+                    queue.enqueue(colored(sent, path, color, now), now, &mut effects);
+                }
+                3 | 4 if live.len() < 6 => {
+                    let prefetch = random.usize(1..4);
+                    let wanted = match random.u8(..5) {
+                        0 => consumer(None, prefetch),
+                        1 => consumer(Some("color = 'red'"), prefetch),
+                        2 => bridge("a", random.usize(1..3), prefetch),
+                        3 => bridge("b", random.usize(1..3), prefetch),
+                        _ => bridge("c", random.usize(1..3), prefetch),
+                    };
+                    live.push(queue.subscribe(wanted, now, &mut effects));
+                }
+                5 if !live.is_empty() => {
+                    let gone = live.swap_remove(random.usize(..live.len()));
+                    held.retain(|(to, _)| *to != gone);
+                    queue.unsubscribe(gone, Delivered::Nothing, now, &mut effects);
+                }
+                _ if !held.is_empty() => {
+                    let (to, number) = held.swap_remove(random.usize(..held.len()));
+                    let id = MessageId::new(producer(), number);
+                    let ack = Acknowledgement {
+                        kind: AckKind::Individual,
+                        first: None,
+                        last: Some(&id),
+                        count: 1,
+                        cause: None,
+                    };
+                    settled += queue.acknowledge(to, &ack, now, &mut effects).unwrap();
+                }
+                _ => {}
+            }
+            took(&mut held, &mut effects);
+            assert!(queue.is_at_rest(now), "seed {seed}");
+            assert_eq!(queue.pending() + held.len() + settled, usize::try_from(sent).unwrap());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A subscription of a queue.
+
+use std::sync::Arc;
+
+use super::admission::Admission;
+use super::browse::BrowseCursor;
+use super::contender::Contender;
+use super::effects::{Dispatch, Effects, SubscriptionKey};
+use super::entry::Entry;
+use super::rate::Rate;
+use super::shared_window::{MemberNumber, SharedWindow};
+use super::window::Window;
+
+/// What a consumer asks of a queue.
+#[derive(Clone)]
+pub struct QueueSubscription {
+    /// Consumers of a higher priority are served first while they have room.
+    pub priority: i8,
+    /// How many messages may be outstanding (ActiveMQ's `prefetchSize`); 0: it gets one for each
+    /// [`pull`](super::queue::Queue::pull).
+    pub prefetch: usize,
+    /// Which messages it may get.
+    pub admission: Admission,
+    /// A bridge's: what it did not settle was never delivered to anyone.
+    pub network: bool,
+    /// A bridge's: how many bridges away the consumer is.
+    pub distance: usize,
+    /// A bridge's: how long a message that goes back must have been here, in milliseconds.
+    pub settling: i64,
+    /// It only looks: it gets what there is now, in order, and takes none of it.
+    pub browser: bool,
+    /// It wants the queue for itself, and gets it unless another one has it.
+    pub exclusive: bool,
+    /// Its window and its number there, where it has others than this queue: `prefetch` is not
+    /// asked then.
+    pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,
+}
+
+impl QueueSubscription {
+    pub(super) fn contender(&self) -> Contender<'_> {
+        let Self { admission, network, browser, distance, settling, .. } = self;
+        Contender {
+            admission,
+            network: *network,
+            browser: *browser,
+            distance: *distance,
+            settling: *settling,
+        }
+    }
+
+    /// Whether a browser may see it.
+    pub(super) fn admits(&self, entry: &Entry) -> bool {
+        self.admission.admits(&entry.message, entry.redeliveries)
+    }
+
+    /// Takes room for a message; only of a window that it shares there may be none.
+    pub(super) fn reserves(&self) -> bool {
+        self.shared.as_ref().is_none_or(|(window, member)| window.reserve(*member))
+    }
+}
+
+/// A subscription of a queue.
+pub(super) struct Subscription {
+    pub(super) asked: QueueSubscription,
+    pub(super) window: Window,
+    /// Whether it stands in the ring of those with room.
+    pub(super) ready: bool,
+    /// While not ready: every pending message before this sequence was refused by its admission.
+    pub(super) tested_to: i64,
+    /// A browser's: its window stays empty and has no room.
+    pub(super) browse: Option<BrowseCursor>,
+    /// A bridge's: the first of the pending messages that it might have if others went;
+    /// `i64::MAX` if there is none.
+    pub(super) refused_from: i64,
+    /// A bridge's: what has gone back over it.
+    pub(super) rate: Rate,
+}
+
+impl Subscription {
+    /// Gives it a message.
+    pub(super) fn hand_over(&mut self, to: SubscriptionKey, entry: Entry, effects: &mut Effects) {
+        effects.dispatches.push(Dispatch {
+            to,
+            message: Arc::clone(&entry.message),
+            redeliveries: entry.redeliveries,
+        });
+        self.window.withdraw_pull();
+        self.window.push(entry);
+    }
+
+    /// Whether it may get more, as far as is known here: a shared window is asked for each message.
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.shared.is_some() || self.window.has_room()
+    }
+}

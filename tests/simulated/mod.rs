@@ -1,0 +1,9 @@
+//! Whole brokers and their clients in one process, over simulated links on a paused clock.
+//!
+//! Every test binary compiles this module and uses its own part of it, hence the allowances.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod simulation;
+
+pub use simulation::{Simulation, run};

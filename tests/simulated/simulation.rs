@@ -1,0 +1,72 @@
+//! Brokers and clients on hosts of a simulated network.
+
+use std::sync::Arc;
+
+use ferrymq::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
+use ferrymq::node::{Node, World};
+use ferrymq_client::{ConnectOptions, Connection, IdSource};
+use ferrymq_network::config::NetworkConnectorConfig;
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::simulated::{LinkConditions, SimulatedNetwork};
+
+const EPOCH: i64 = 1_700_000_000_000;
+const PORT: u16 = 61616;
+
+pub struct Simulation {
+    pub network: SimulatedNetwork,
+    clock: Clock,
+    seed: u64,
+}
+
+impl Simulation {
+    pub fn new(seed: u64, conditions: LinkConditions) -> Self {
+        let network = SimulatedNetwork::new(seed);
+        network.set_default_conditions(conditions);
+        Self { network, clock: Clock::starting_at(EPOCH), seed }
+    }
+
+    /// Starts a broker on the host of its name; it bridges to each of `remotes`.
+    pub async fn broker(&self, name: &str, remotes: &[&str], limits: Limits) -> Node {
+        let connector = |remote: &&str| {
+            let uri = format!("static:(tcp://{remote}:{PORT})").parse().unwrap();
+            NetworkConnectorConfig::new(format!("to-{remote}"), &uri).unwrap()
+        };
+        let config = BrokerConfig {
+            name: name.to_owned(),
+            listen: vec![TransportConnectorConfig {
+                name: "openwire".to_owned(),
+                endpoint: Endpoint::tcp(name, PORT),
+            }],
+            network_connectors: remotes.iter().map(connector).collect(),
+            limits,
+            admin: AdminConfig::off(),
+        };
+        let host = Arc::new(self.network.host(name));
+        let world = World {
+            dialer: Arc::clone(&host) as _,
+            binder: host,
+            clock: self.clock.clone(),
+            seed: self.seed,
+        };
+        Node::start(config, world).await.unwrap()
+    }
+
+    /// Connects a client on a host of its own.
+    pub async fn client(&self, host: &str, broker: &str) -> Connection {
+        let dialer = Arc::new(self.network.host(host));
+        let ids = IdSource::new(host, self.seed, EPOCH);
+        let options = ConnectOptions::new(dialer, self.clock.clone(), ids);
+        Connection::connect(&format!("tcp://{broker}:{PORT}"), options).await.unwrap()
+    }
+}
+
+/// Runs on a paused clock: waiting takes no time.
+pub fn run<T>(story: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(story)
+}
