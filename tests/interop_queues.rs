@@ -321,3 +321,30 @@ fn a_virtual_topic_feeds_its_queues() {
         seen
     });
 }
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn an_exclusive_consumer_has_its_queue_for_itself() {
+    on_both(|jms, url| {
+        jms.connect("c", url, "auto");
+        jms.consume("other", "c", "queue://vault");
+        let exclusive = "queue://vault?consumer.exclusive=true";
+        for name in ["first", "second"] {
+            jms.connect(name, url, "auto");
+            jms.consume(&format!("k {name}"), name, exclusive);
+        }
+        send_texts(jms, "queue://vault", &["1", "2", "3"]);
+        for body in ["1", "2", "3"] {
+            assert_eq!(jms.receive_text("k first"), body);
+        }
+        jms.nothing_comes("other");
+        jms.close("first");
+        send_texts(jms, "queue://vault", &["4", "5"]);
+        for body in ["4", "5"] {
+            assert_eq!(jms.receive_text("k second"), body);
+        }
+        jms.close("second");
+        send_texts(jms, "queue://vault", &["6"]);
+        assert_eq!(jms.receive_text("other"), "6");
+    });
+}
