@@ -64,6 +64,16 @@ async fn every_page_shows_what_happens() {
     assert_eq!(link["remote_broker"]["name"], "paris", "{link}");
     assert_eq!((&link["remote_uri"], &link["demands"]), (&paris.url().into(), &1.into()));
     assert_eq!(link["next_try_in_ms"], Value::Null, "{link}");
+    // Ten bodies of a digit went out, each in a command with its headers; as many answers came.
+    assert!(link["bytes_sent"].as_u64() > Some(1_000), "{link}");
+    assert!(link["bytes_received"].as_u64() > Some(100), "{link}");
+    assert!(link["heard_ms_ago"].is_u64(), "{link}");
+    let metrics = get(&admin, "/metrics").body;
+    for family in ["link_bytes_total", "link_heard_age_seconds", "link_proven_age_seconds"] {
+        let sample =
+            format!("ferrymq_{family}{{connector=\"network\",remote_uri=\"{}\"", paris.url());
+        assert!(metrics.contains(&sample), "{sample} is not in\n{metrics}");
+    }
 
     let destinations = get(&admin, "/api/v1/destinations").json();
     let first = &list(&destinations, "destinations")[0];

@@ -59,6 +59,7 @@ const HOUSES: &[House] = &[
             "endpoint pipe",
             "link options",
             "backoff clock names outbox pace",
+            "traffic",
         ],
         knot: "",
     },

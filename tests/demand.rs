@@ -180,3 +180,36 @@ async fn until_reached(from: &Native, topic: &str, consumer: &ferrymq_client::Co
     from.send_numbers(topic, 999_999, 1).await;
     while text(consumer).await != "999999" {}
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_a_selector_beyond_the_bridge_matches_crosses() {
+    let b = Ferry::named("b").start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let choosy = |selector: &str| {
+        let options = ferrymq_client::ConsumerOptions::new(support::destination("queue://chosen"));
+        at_b.session.consumer(options.selector(selector))
+    };
+    let _none = choosy("JMSType = 'nothing'").await.expect("a consumer");
+    bridged(&at_a, &at_b).await;
+    at_a.send_numbers("queue://chosen", 0, 10).await;
+    let untyped = choosy("JMSType IS NULL AND JMSPriority = 4").await.expect("a consumer");
+    assert_eq!(numbers(&untyped, 10).await, (0..10).collect::<Vec<_>>());
+    untyped.close();
+    // Once that demand is gone, what nobody beyond wants stays at home.
+    let mut round = 0;
+    loop {
+        at_a.send_numbers("queue://chosen", 100 * round, 5).await;
+        let home = at_a.consumer("queue://chosen").await;
+        let mut kept = 0;
+        while kept < 5 && text_within(&home, Duration::from_millis(300)).await.is_some() {
+            kept += 1;
+        }
+        home.close();
+        if kept == 5 {
+            break;
+        }
+        round += 1;
+        assert!(round < 50, "messages still cross though no selector matches them");
+    }
+}

@@ -30,9 +30,36 @@ macro_rules! promises {
     };
 }
 
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn demand_passes_through_an_activemq_in_the_middle_and_ends_with_it() {
+    let c = Ferry::named("C").admin().start();
+    let b = ActiveMq::named("B").connect(c.url()).flag("--ttl", "3").start();
+    let uri = format!("static:({})?initialReconnectDelay=100&maxReconnectDelay=100", b.url());
+    let a = Ferry::named("A").admin().network(&uri).start();
+    let (a, c) = (Subject::Ferry(a), Subject::Ferry(c));
+    let mut jms = Jms::start();
+    jms.connect("sender", a.url(), "auto");
+    jms.produce("p", "sender", TOPIC, true);
+    let away = json!({"as": "away", "url": c.url(), "client_id": "away"});
+    jms.connect_with(away.clone(), "auto");
+    jms.subscribe("k", "away", "sub", TOPIC);
+    kept(&a, 1);
+    jms.close("away");
+    jms.send_many("p", "sender", 0, 100);
+    jms.connect_with(away, "auto");
+    jms.subscribe("k", "away", "sub", TOPIC);
+    jms.receive_run("k", 0, 100);
+    jms.close("k");
+    jms.unsubscribe("away", "sub");
+    kept(&c, 0);
+    kept(&a, 0);
+}
+
 promises! {
     a_durable_subscriber_beyond_a_bridge_misses_nothing_while_it_or_the_link_is_away
     what_was_unsubscribed_while_the_link_was_down_is_gone_when_it_is_up
+    over_a_duplex_link_nothing_is_missed_in_either_direction
 }
 
 const TOPIC: &str = "topic://news";
@@ -40,7 +67,7 @@ const TOPIC: &str = "topic://news";
 /// Two brokers, a bridge from A to B over a wire that can fail, and clients.
 struct Pair {
     a: Subject,
-    _b: Subject,
+    b: Subject,
     wire: Proxy,
     b_url: String,
     jms: Jms,
@@ -48,7 +75,14 @@ struct Pair {
 
 impl Pair {
     fn start(a: Kind, b: Kind) -> Self {
-        let b = Subject::named(b, "B").start();
+        Self::linked(a, b, false)
+    }
+
+    fn linked(a: Kind, b: Kind, duplex: bool) -> Self {
+        let b = match b {
+            Kind::ActiveMq => Subject::ActiveMq(ActiveMq::named("B").start()),
+            Kind::Ferry => Subject::Ferry(Ferry::named("B").admin().start()),
+        };
         let b_url = b.url().to_owned();
         let port = b_url.rsplit(':').next().unwrap().parse().unwrap();
         let wire = Proxy::to(port);
@@ -56,6 +90,7 @@ impl Pair {
             Kind::ActiveMq => {
                 let setup = ActiveMq::named("A").connect(&wire.url());
                 let setup = setup.flag("--include", "topic://>").flag("--sync", "true");
+                let setup = setup.flag("--duplex", &duplex.to_string());
                 Subject::ActiveMq(setup.start())
             }
             Kind::Ferry => {
@@ -63,13 +98,16 @@ impl Pair {
                     "static:({})?initialReconnectDelay=100&maxReconnectDelay=100",
                     wire.url()
                 );
-                Subject::Ferry(Ferry::named("A").admin().network(&uri).start())
+                let toml = format!(
+                    "[[network_connector]]\nname = \"link\"\nuri = \"{uri}\"\nduplex = {duplex}"
+                );
+                Subject::Ferry(Ferry::named("A").admin().configure(&toml).start())
             }
         };
         let mut jms = Jms::start();
         jms.connect("sender", a.url(), "auto");
         jms.produce("p", "sender", TOPIC, true);
-        Self { a, _b: b, wire, b_url, jms }
+        Self { a, b, wire, b_url, jms }
     }
 
     /// The durable subscriber at B takes up its subscription.
@@ -105,14 +143,18 @@ impl Pair {
         self.wire.accepts_another(before);
     }
 
-    /// Waits until a FerryMQ at A keeps this many subscriptions for B; another cannot be seen into.
     fn kept(&self, subscriptions: usize) {
-        if let Subject::Ferry(broker) = &self.a {
-            until("demand at A", PATIENCE, || {
-                let all = get(&broker.admin(), "/api/v1/subscriptions").json();
-                (all["total"] == subscriptions).then_some(())
-            });
-        }
+        kept(&self.a, subscriptions);
+    }
+}
+
+/// Waits until a broker has this many durable subscriptions; an ActiveMQ cannot be seen into.
+fn kept(broker: &Subject, subscriptions: usize) {
+    if let Subject::Ferry(broker) = broker {
+        until("durable subscriptions", PATIENCE, || {
+            let all = get(&broker.admin(), "/api/v1/subscriptions").json();
+            (all["total"] == subscriptions).then_some(())
+        });
     }
 }
 
@@ -157,4 +199,44 @@ fn what_was_unsubscribed_while_the_link_was_down_is_gone_when_it_is_up(a: Kind, 
     pair.established();
     pair.send(10, 10);
     pair.jms.receive_run("k", 10, 10);
+}
+
+fn over_a_duplex_link_nothing_is_missed_in_either_direction(a: Kind, b: Kind) {
+    let mut pair = Pair::linked(a, b, true);
+    pair.come();
+    pair.established();
+    // The same the other way: a subscriber at A, and a sender at B.
+    let (url_a, url_b) = (pair.a.url().to_owned(), pair.b_url.clone());
+    let back = json!({"as": "back", "url": url_a, "client_id": "back"});
+    pair.jms.connect_with(back.clone(), "auto");
+    pair.jms.subscribe("kb", "back", "sub", "topic://back");
+    pair.jms.connect("far", &url_b, "auto");
+    pair.jms.produce("pb", "far", "topic://back", true);
+    until("demand crosses back", PATIENCE, || {
+        pair.jms.send_many("pb", "far", 1_000_000, 1);
+        let came = pair.jms.receive_within("kb", Duration::from_millis(100));
+        (!came.is_null()).then_some(())
+    });
+    while !pair.jms.receive_within("kb", Duration::from_millis(300)).is_null() {}
+    pair.leave();
+    pair.jms.close("back");
+    pair.outage(|pair| {
+        pair.send(0, 50);
+        pair.jms.send_many("pb", "far", 0, 50);
+    });
+    pair.come();
+    pair.jms.connect_with(back, "auto");
+    pair.jms.subscribe("kb", "back", "sub", "topic://back");
+    pair.jms.receive_run("k", 0, 50);
+    pair.jms.receive_run("kb", 0, 50);
+    for consumer in ["k", "kb"] {
+        pair.jms.nothing_comes(consumer);
+        pair.jms.close(consumer);
+    }
+    pair.outage(|pair| {
+        pair.jms.unsubscribe("away", "sub");
+        pair.jms.unsubscribe("back", "sub");
+    });
+    pair.kept(0);
+    kept(&pair.b, 0);
 }

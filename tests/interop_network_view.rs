@@ -4,8 +4,11 @@
 
 mod support;
 
+use ferrymq_client::AckMode;
 use serde_json::Value;
-use support::{ActiveMq, Ferry, PATIENCE, Process, ferrymq_command, free_port, until};
+use support::{
+    ActiveMq, Ferry, Native, PATIENCE, Process, ferrymq_command, free_port, text, until,
+};
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
@@ -30,4 +33,23 @@ fn an_activemq_broker_is_named_with_its_version_and_not_asked() {
     assert_eq!(seen["broker"]["name"], "old", "{seen}");
     assert!(seen["product"].as_str().unwrap().starts_with("ActiveMQ 5."), "{seen}");
     assert_eq!((&seen["seen"], &seen["broker"]["admin"]), (&"not_asked".into(), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+async fn a_message_by_way_of_activemq_keeps_the_names_of_its_way_and_loses_the_times() {
+    let end = Ferry::named("end").admin().start();
+    let middle = ActiveMq::named("middle").connect(end.url()).flag("--ttl", "-1").start();
+    let uri = format!("static:({})?initialReconnectDelay=50&maxReconnectDelay=50", middle.url());
+    let start = Ferry::named("start").network(&uri).start();
+    let (sender, receiver) =
+        (Native::connect(start.url()).await, Native::with_mode(end.url(), AckMode::Client).await);
+    let consumer = receiver.consumer("queue://far").await;
+    sender.send_numbers("queue://far", 0, 1).await;
+    assert_eq!(text(&consumer).await, "0");
+    let answer = support::get(&end.admin(), "/api/v1/explain?queue=far").json();
+    let message = &answer["message"];
+    let path = message["path"].as_array().unwrap();
+    assert!(path.len() == 2 && path[0].as_str().unwrap().starts_with("ID:start"), "{message}");
+    assert_eq!(message["path_unix_ms"], serde_json::json!([null, null]), "{message}");
 }

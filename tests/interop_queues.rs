@@ -261,3 +261,90 @@ fn a_consumer_of_several_queues_has_one_window() {
         jms.nothing_comes("k");
     });
 }
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_message_to_a_list_comes_to_each_of_its_members() {
+    on_both(|jms, url| {
+        jms.connect("c", url, "auto");
+        let members = ["queue://list.a", "queue://list.b", "topic://list.c"];
+        for member in members {
+            jms.consume(member, "c", member);
+        }
+        // The destination of a producer, and that of a message.
+        let list = "queue://list.a,list.b,topic://list.c";
+        send_texts(jms, list, &["one"]);
+        jms.call(json!({"op": "producer", "as": "any", "on": "c.s"}));
+        jms.call(json!({
+            "op": "send", "on": "any", "session": "c.s", "to": list, "body": "two"
+        }));
+        for member in members {
+            for body in ["one", "two"] {
+                let message = jms.receive(member);
+                assert_eq!(
+                    (&message["body"], &message["destination"]),
+                    (&json!(body), &json!(member))
+                );
+            }
+            jms.nothing_comes(member);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_virtual_topic_feeds_its_queues() {
+    on_both(|jms, url| {
+        jms.connect("c", url, "auto");
+        let topic = "topic://VirtualTopic.news";
+        send_texts(jms, topic, &["too early"]);
+        jms.consume("plain", "c", topic);
+        for consumer in ["a", "b", "a again"] {
+            let name = &consumer[..1];
+            jms.consume(consumer, "c", &format!("queue://Consumer.{name}.VirtualTopic.news"));
+        }
+        jms.consume("all", "c", "queue://Consumer.c.VirtualTopic.>");
+        send_texts(jms, topic, &["1", "2"]);
+        let mut seen = Vec::new();
+        for (consumer, count) in [("plain", 2), ("b", 2), ("a", 1), ("a again", 1), ("all", 2)] {
+            for _ in 0..count {
+                let message = jms.receive(consumer);
+                seen.push((consumer, message["body"].clone(), message["destination"].clone()));
+            }
+            jms.nothing_comes(consumer);
+        }
+        // While nobody is there, the queue is.
+        jms.close("b");
+        send_texts(jms, topic, &["3"]);
+        jms.consume("b", "c", "queue://Consumer.b.VirtualTopic.news");
+        assert_eq!(jms.receive_text("b"), "3");
+        seen
+    });
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn an_exclusive_consumer_has_its_queue_for_itself() {
+    on_both(|jms, url| {
+        jms.connect("c", url, "auto");
+        jms.consume("other", "c", "queue://vault");
+        let exclusive = "queue://vault?consumer.exclusive=true";
+        for name in ["first", "second"] {
+            jms.connect(name, url, "auto");
+            jms.consume(&format!("k {name}"), name, exclusive);
+        }
+        send_texts(jms, "queue://vault", &["1", "2", "3"]);
+        for body in ["1", "2", "3"] {
+            assert_eq!(jms.receive_text("k first"), body);
+        }
+        jms.nothing_comes("other");
+        jms.close("first");
+        send_texts(jms, "queue://vault", &["4", "5"]);
+        for body in ["4", "5"] {
+            assert_eq!(jms.receive_text("k second"), body);
+        }
+        jms.close("second");
+        send_texts(jms, "queue://vault", &["6"]);
+        assert_eq!(jms.receive_text("other"), "6");
+    });
+}

@@ -58,6 +58,7 @@ impl Simulation {
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),
+            virtual_topics: Vec::new(),
             admin: AdminConfig::off(),
         };
         let host = Arc::new(self.network.host(name));

@@ -38,6 +38,7 @@ impl Site {
     /// A remote broker that listens at `host:61616`.
     async fn remote(&self, host: &str) -> (Other, JoinHandle<()>) {
         let other = Other::default();
+        other.change(|remote| remote.name = host.to_owned());
         let task = self.listen(host, other.clone()).await;
         (other, task)
     }
@@ -295,4 +296,57 @@ async fn the_same_seed_gives_the_same_outcome() {
     let (first, second) = (outcome().await, outcome().await);
     assert_eq!(first, second);
     assert_ne!(first[0], first[1], "links do not dial in step");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_deaf_peer_of_ten_delays_nobody() {
+    let site = Site::new();
+    let mut listening = Vec::new();
+    for number in 1..10 {
+        listening.push(site.remote(&format!("remote{number}")).await);
+    }
+    // It is accepted by its system, and says nothing.
+    let deaf = site.network.host("remote0").bind(&Endpoint::tcp("remote0", 61616)).await.unwrap();
+    let members: Vec<String> =
+        (0..10).map(|number| format!("tcp://remote{number}:61616")).collect();
+    let start = Instant::now();
+    let connector = site.connect(&format!("static:({})", members.join(",")));
+    until("nine are up", || connector.status().iter().filter(|link| is_live(link)).count() == 9)
+        .await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    until("the tenth is left", || {
+        matches!(connector.status()[0].state, LinkState::WaitingToRetry { .. })
+    })
+    .await;
+    assert!(start.elapsed() <= Duration::from_secs(10), "{:?}", start.elapsed());
+    drop(deaf);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_black_hole_is_noticed_within_the_timeout_and_carries_again_soon_after_its_end() {
+    let site = Site::new();
+    let (_remote, _listening) = site.remote("remote").await;
+    let connector = site.connect("static:(tcp://remote:61616)?maxReconnectDelay=1000");
+    until_live(&connector).await;
+    for seconds in [1, 15, 40, 65] {
+        // Ten seconds is what a link has unless it is told otherwise.
+        const TIMEOUT: Duration = Duration::from_secs(10);
+        sleep(Duration::from_secs(7)).await;
+        site.network.black_hole("local", "remote");
+        let hole = Instant::now();
+        if seconds > 10 {
+            until("noticed", || !is_live(&connector.status()[0])).await;
+            assert!(hole.elapsed() <= TIMEOUT, "{:?}", hole.elapsed());
+        }
+        tokio::time::sleep_until(hole + Duration::from_secs(seconds)).await;
+        site.network.heal("local", "remote");
+        let healed = Instant::now();
+        until("up and proven again", || {
+            let status = &connector.status()[0];
+            is_live(status) && status.proven > Some(healed)
+        })
+        .await;
+        let backoff = Duration::from_secs(1);
+        assert!(healed.elapsed() <= TIMEOUT + backoff, "{seconds} s: {:?}", healed.elapsed());
+    }
 }

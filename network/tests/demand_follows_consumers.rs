@@ -305,3 +305,39 @@ fn advisories_are_acknowledged_before_their_window_closes() {
     });
     assert_eq!(ack.unwrap().ack_type, 2);
 }
+
+#[test]
+fn a_conduit_asks_for_what_any_of_its_consumers_wants() {
+    let mut world = World::live(config());
+    let client = |number: i64, selector: Option<&str>| ConsumerInfo {
+        selector: selector.map(Text::from),
+        ..consumer("client", number, &queue("Q"))
+    };
+    let asked = |world: &World| only_demand(world).selector.map(|text| text.to_string());
+    let gone = |world: &mut World, info: &ConsumerInfo| {
+        world.remote.remove_consumer(info.consumer_id.as_ref().unwrap());
+        world.settle();
+    };
+    let (red, blue, all) =
+        (client(1, Some("c = 'r'")), client(2, Some("c = 'b'")), client(4, None));
+    world.remote.add_consumer(red.clone());
+    world.settle();
+    assert_eq!(asked(&world).as_deref(), Some("c = 'r'"));
+    world.remote.add_consumer(blue.clone());
+    world.remote.add_consumer(client(3, Some("c = 'b'")));
+    world.settle();
+    assert_eq!(asked(&world).as_deref(), Some("(c = 'b') OR (c = 'r')"));
+    gone(&mut world, &blue);
+    assert_eq!(asked(&world).as_deref(), Some("(c = 'b') OR (c = 'r')"), "another wants it, too");
+    world.remote.add_consumer(all.clone());
+    world.settle();
+    assert_eq!(asked(&world), None, "one wants everything");
+    gone(&mut world, &all);
+    gone(&mut world, &red);
+    assert_eq!(asked(&world).as_deref(), Some("c = 'b'"));
+    for number in 10..60 {
+        world.remote.add_consumer(client(number, Some(&format!("n = {number}"))));
+    }
+    world.settle();
+    assert_eq!(asked(&world), None, "too many to ask for");
+}

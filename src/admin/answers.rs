@@ -3,6 +3,8 @@
 //! Names and meanings stay; what is new is added. `…_unix_ms` are milliseconds since 1970, other
 //! `…_ms` are durations.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Who a broker is.
@@ -214,6 +216,17 @@ pub struct LinkAnswer {
     pub demands: u64,
     /// Refusals by the remote broker, each try counted.
     pub refused: u64,
+    /// The same by reason: `security`, `no_destination`, `full`, `remote_failing` or `other`.
+    pub refused_by_reason: BTreeMap<String, u64>,
+    /// Consumers beyond the link that were announced and not followed, by the verdict on them.
+    pub demand_ignored_by_reason: BTreeMap<String, u64>,
+    /// Bytes sent over the link, former connections included.
+    pub bytes_sent: u64,
+    /// Bytes received over it.
+    pub bytes_received: u64,
+    /// How long ago the remote broker was heard over the present connection, be it a sign of life
+    /// alone; null before.
+    pub heard_ms_ago: Option<u64>,
     /// Messages given to the local dead letters after refusals.
     pub given_up: u64,
     /// Copies that overlapping demands brought and that did not cross.

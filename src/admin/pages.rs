@@ -139,17 +139,18 @@ async fn network(State(source): State<Source>) -> Result<Response, Refused> {
 struct Question {
     queue: String,
     message: Option<String>,
+    probe: Option<String>,
 }
 
 async fn explained(
     State(source): State<Source>,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Response, Refused> {
-    let Query(Question { queue, message }) = question.map_err(|error| {
-        let error = format!("{error}; it takes ?queue=NAME, and &message=ID");
+    let Query(Question { queue, message, probe }) = question.map_err(|error| {
+        let error = format!("{error}; it takes ?queue=NAME, and &message=ID or &probe=BROKER-ID,…");
         Refused::new(StatusCode::BAD_REQUEST, error)
     })?;
-    let wish = Wish::read(&queue, message.as_deref())
+    let wish = Wish::read(&queue, message.as_deref(), probe.as_deref())
         .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     source.show(move |node, _| explain(node, &wish)).await
 }

@@ -1,5 +1,6 @@
 //! What the node shows, put into the API's words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferrymq_network::BrokerIdentity;
@@ -150,11 +151,20 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         in_flight: status.in_flight as u64,
         demands: status.demands as u64,
         refused: status.refused,
+        refused_by_reason: by_reason(&status.refused_by),
+        demand_ignored_by_reason: by_reason(&status.ignored_by),
+        bytes_sent: status.bytes_sent,
+        bytes_received: status.bytes_received,
+        heard_ms_ago: status.heard.map(|at| millis(now.saturating_duration_since(at))),
         given_up: status.given_up,
         duplicates: status.duplicates,
         held: status.held,
         last_error: status.last_error.clone(),
     }
+}
+
+fn by_reason(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
 }
 
 /// Why a link is down, where it is.

@@ -15,6 +15,7 @@ use super::output::{complain, say};
 use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
+use super::trace::{self, TraceArguments};
 use super::up::{self, UpArguments};
 use super::world;
 
@@ -46,6 +47,8 @@ enum Command {
     Status(StatusArguments),
     /// Tell why a message of a queue waits, and what would move it.
     Explain(ExplainArguments),
+    /// Show the way that a message took, or the ways that one would take.
+    Trace(TraceArguments),
     /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
     Bench(BenchArguments),
 }
@@ -101,6 +104,7 @@ impl Command {
             | Self::Receive(_)
             | Self::Status(_)
             | Self::Explain(_)
+            | Self::Trace(_)
             | Self::Bench(_) => "error",
         }
     }
@@ -115,6 +119,7 @@ impl Command {
             Self::Receive(arguments) => receive::run(arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
+            Self::Trace(arguments) => trace::run(&arguments).await,
             Self::Bench(arguments) => bench::run(arguments).await,
         }
     }

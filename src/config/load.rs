@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use ferrymq_network::config::NetworkConnectorConfig;
+use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
 use ferrymq_network::document::load::{read, read_flag};
 use ferrymq_network::document::located::Located;
@@ -11,6 +12,7 @@ use ferrymq_network::document::names::Name;
 use ferrymq_network::document::problem::Problems;
 use ferrymq_network::document::reader::Reader;
 use ferrymq_network::document::source::{Source, Span};
+use ferrymq_openwire::destination::DestinationKind;
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::{AdminConfig, AdminListen, HostName};
@@ -21,8 +23,9 @@ use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
     AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, ReplaySection,
-    TransportConnectorSection,
+    TransportConnectorSection, VirtualTopicSection,
 };
+use super::virtual_topic::VirtualTopic;
 
 /// Where a broker listens that nobody told: OpenWire's port, and only for this machine.
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -50,6 +53,7 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
             listen: Vec::new(),
             network_connectors: Vec::new(),
             limits: Limits::default(),
+            virtual_topics: vec![VirtualTopic::default()],
             admin: AdminConfig::default(),
         },
     };
@@ -66,7 +70,9 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
 
 fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
     let mut name = String::new();
+    let mut use_virtual_topics = true;
     if let Some(Located { value: broker, .. }) = file.broker {
+        use_virtual_topics = broker.use_virtual_topics.is_none_or(|use_them| use_them.value);
         name = broker.name.map(|name| name.value.to_string()).unwrap_or_default();
         if let Some(persistent) = broker.persistent.filter(|persistent| persistent.value) {
             reader.report(
@@ -84,13 +90,59 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
         }
         limits.memory = memory.0;
     }
+    let mut virtual_topics = virtual_topics(file.virtual_topic, reader);
+    if !use_virtual_topics {
+        virtual_topics.clear();
+    }
     BrokerConfig {
         name,
         listen: transport_connectors(file.transport_connector, reader),
         network_connectors: network_connectors(file.network_connector, reader),
         limits,
+        virtual_topics,
         admin: file.admin.map(|admin| admin_config(admin.value)).unwrap_or_default(),
     }
+}
+
+fn virtual_topics(
+    sections: Vec<Located<VirtualTopicSection>>,
+    reader: &mut Reader<'_>,
+) -> Vec<VirtualTopic> {
+    if sections.is_empty() {
+        return vec![VirtualTopic::default()];
+    }
+    let mut rules = Vec::new();
+    for Located { value: section, .. } in sections {
+        let mut rule = VirtualTopic::default();
+        if let Some(Located { value: name, span }) = section.name {
+            let whole = if name.contains("://") { name } else { format!("topic://{name}") };
+            match DestinationPattern::parse(&whole) {
+                Ok(pattern) if pattern.kind() == DestinationKind::Topic => rule.name = pattern,
+                Ok(_) => reader.report(&span, "only topics can be virtual topics", None),
+                Err(error) => reader.report(&span, error.to_string(), None),
+            }
+        }
+        if let Some(Located { value: prefix, span }) = section.prefix {
+            let levels =
+                |text: &str| text.split('.').all(|level| !level.is_empty() && level != ">");
+            if !prefix.strip_suffix('.').is_some_and(levels) {
+                reader.report(&span, "a prefix is made of levels, each followed by a dot", None);
+            }
+            rule.prefix = prefix;
+        }
+        if let Some(Located { value: postfix, span }) = section.postfix {
+            let plain = |level: &str| !matches!(level, "" | "*" | ">");
+            let levels = |text: &str| text.split('.').all(plain);
+            if !postfix.is_empty() && !postfix.strip_prefix('.').is_some_and(levels) {
+                reader.report(&span, "a postfix is made of levels, each preceded by a dot", None);
+            }
+            rule.postfix = postfix;
+        }
+        rule.selector_aware = section.selector_aware.is_some_and(|aware| aware.value);
+        rule.local = section.local.is_some_and(|local| local.value);
+        rules.push(rule);
+    }
+    rules
 }
 
 fn admin_config(section: AdminSection) -> AdminConfig {

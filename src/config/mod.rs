@@ -7,6 +7,7 @@ mod load;
 mod policy_order;
 mod reference;
 mod sections;
+mod virtual_topic;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use host_name::host_name;
 pub use load::{Flags, load};
 pub use reference::{ConfigTable, tables};
 pub use sections::BrokerFile;
+pub use virtual_topic::VirtualTopic;

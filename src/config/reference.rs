@@ -4,7 +4,7 @@ use ferrymq_network::document::table::{Field, Fields};
 
 use super::sections::{
     AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, ReplaySection,
-    SystemUsageSection, TransportConnectorSection,
+    SystemUsageSection, TransportConnectorSection, VirtualTopicSection,
 };
 
 /// One table of a configuration file.
@@ -57,6 +57,15 @@ pub fn tables() -> Vec<ConfigTable> {
                     consumer here wants one, and no other bridge leads to one that it has not \
                     visited, or nearer.",
             fields: ReplaySection::fields(),
+        },
+        ConfigTable {
+            name: "virtual_topic",
+            heading: "[[virtual_topic]]",
+            about: "Topics whose messages also go to queues that are named after them: with the \
+                    defaults, `Consumer.NAME.VirtualTopic.X` is a queue of `VirtualTopic.X`. \
+                    Without any such table there is one of defaults; `use_virtual_topics` turns it \
+                    off.",
+            fields: VirtualTopicSection::fields(),
         },
         ConfigTable {
             name: "system_usage",

@@ -23,6 +23,9 @@ section! {
         repeated network_connector: NetworkConnectorSection,
         /// Settings by destination.
         repeated destination_policy: PolicySection,
+        /// Topics whose messages also go to queues that are named after them; the default is one table
+        /// of defaults.
+        repeated virtual_topic: VirtualTopicSection,
         /// What the broker may use of its machine.
         optional system_usage: SystemUsageSection,
         /// The admin API: status and metrics over HTTP.
@@ -37,6 +40,8 @@ section! {
         optional name ("name", "broker_name"): Name,
         /// Whether messages outlive the broker; only `false` is supported yet.
         optional persistent: bool = "false",
+        /// Whether there are virtual topics: those of the tables `virtual_topic`.
+        optional use_virtual_topics: bool = "true",
     }
     refused {
         "data_dir" => "the message store comes later, and messages are kept in memory until then",
@@ -108,6 +113,30 @@ section! {
         /// Whether a consumer here keeps only those messages from going back that its selector
         /// matches.
         optional selector_aware: bool = "true",
+    }
+}
+
+section! {
+    /// Topics whose messages also go to queues that are named after them, so that several consumers
+    /// can share one subscription.
+    pub struct VirtualTopicSection {
+        /// The topics: a name or a pattern.
+        optional name: String = "\"VirtualTopic.>\"",
+        /// What stands before a topic's name in that of its queue: levels, each followed by a dot, `*`
+        /// for any one.
+        optional prefix: String = "\"Consumer.*.\"",
+        /// What stands behind it: levels, each preceded by a dot.
+        optional postfix: String = "\"\"",
+        /// Whether a queue gets only what one of its consumers selects; without a consumer, nothing.
+        optional selector_aware: bool = "false",
+        /// Whether messages that come over a bridge are not copied.
+        optional local: bool = "false",
+    }
+    refused {
+        "concurrent_send" => "copies are made one after the other",
+        "transacted_send" => "transactions are not supported yet",
+        "drop_on_resource_limit" => "producers wait while a queue that gets a copy is full",
+        "set_original_destination" => "a copy always says where its message was sent",
     }
 }
 

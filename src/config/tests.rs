@@ -23,6 +23,22 @@ fn listening(config: &BrokerConfig) -> Vec<String> {
 }
 
 #[test]
+fn rules_of_virtual_topics_are_checked() {
+    let refused = |toml: &str| file(toml).unwrap_err().to_string();
+    for (line, reason) in [
+        ("prefix = \"Consumer\"", "a prefix is made of levels, each followed by a dot"),
+        ("prefix = \"a.>.\"", "a prefix is made of levels, each followed by a dot"),
+        ("postfix = \"copies\"", "a postfix is made of levels, each preceded by a dot"),
+        ("name = \"queue://A\"", "only topics can be virtual topics"),
+        ("concurrent_send = true", "copies are made one after the other"),
+        ("drop_on_resource_limit = true", "producers wait while a queue"),
+    ] {
+        let shown = refused(&format!("[[virtual_topic]]\n{line}"));
+        assert!(shown.contains(reason), "{line}: {shown}");
+    }
+}
+
+#[test]
 fn nothing_at_all_is_a_broker_on_the_loopback() {
     let config = load(None, &Flags::default()).unwrap();
     assert_eq!(config.name, host_name());

@@ -1,7 +1,7 @@
 //! Peers that ask for a bridge back over their own link.
 
 use ferrymq_network::duplex::Wire;
-use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::commands::{BrokerInfo, BrokerSubscriptionInfo};
 use ferrymq_transport::link::{Link, LinkError};
 use tokio::task::JoinHandle;
 
@@ -14,6 +14,11 @@ pub trait BridgesBack: Send + Sync {
 /// A bridge back that was admitted.
 pub trait BridgeBack: Send + Sync {
     /// Starts it over the peer's link. The connection goes on over the link that is returned: it
-    /// carries what the peer asks of the broker. The task ends with the peer's link.
-    fn start(self: Box<Self>, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>);
+    /// carries what the peer asks of the broker. The task ends with the peer's link. `theirs` are
+    /// the peer's durable subscriptions, if it has told of them already.
+    fn start(
+        self: Box<Self>,
+        wire: Wire,
+        theirs: Option<Box<BrokerSubscriptionInfo>>,
+    ) -> (Link, JoinHandle<Option<LinkError>>);
 }

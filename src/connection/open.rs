@@ -58,8 +58,10 @@ impl Peer {
         self.client = Some(client);
         self.former = former;
         if self.permits.is_some() {
-            // A bridge of our own takes up what its predecessors left, and tells the far broker.
-            self.tell(self.broker.durable_consumers());
+            // A bridge of our own takes up what its predecessors left.
+            let mut left = self.broker.durable_consumers();
+            left.retain(|info| info.network_subscription);
+            self.tell(left);
         }
         if info.manageable {
             // Empty texts, not absent ones: Java clients split them without asking.
@@ -87,7 +89,7 @@ impl Peer {
             tracing::info!(remote = %self.remote, broker = %name, "a broker's bridge has connected");
         }
         self.is_network = true;
-        self.synchronises = Synchronises::asked(info, self.version);
+        self.synchronises = Synchronises::asked(info, self.version).or(self.synchronises);
         self.bridge_of.clone_from(&info.broker_id);
         self.foreign = self.permits.is_some() && BrokerIdentity::is_foreign(info);
         self.entry.is_of_broker(info);

@@ -21,68 +21,99 @@ pub(super) struct ParkedMessage {
     pub(super) message: Arc<Message>,
     /// Whether its producer wants its bytes back by a `ProducerAck`.
     pub(super) windowed: bool,
+    /// Where it was sent: perhaps a composite name.
+    pub(super) address: Destination,
 }
 
 /// Messages of one connection whose destinations are full, in order for each destination.
 ///
 /// While there are few, the connection is read on, so that its acknowledgements (which may be what
-/// makes room) and its messages to other destinations are not held up.
+/// makes room) and its messages to other destinations are not held up. A message for several
+/// destinations stands in the line of each, and goes when it is the first in all of them.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
-    by_destination: BTreeMap<Destination, VecDeque<ParkedMessage>>,
-    messages: usize,
+    waiting: BTreeMap<u64, Waiting>,
+    /// By destination the numbers of those that wait for it, in the order in which they came.
+    lines: BTreeMap<Destination, VecDeque<u64>>,
+    last: u64,
+    /// Places in all lines: a message for several destinations counts for each.
+    places: usize,
     bytes: usize,
     /// How large the latest is: however large, it alone does not close the connection.
     latest: usize,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    parked: ParkedMessage,
+    targets: Vec<Destination>,
+}
+
 impl Parked {
     pub(super) fn is_empty(&self) -> bool {
-        self.messages == 0
+        self.waiting.is_empty()
     }
 
     /// How many messages wait.
     pub(super) fn len(&self) -> usize {
-        self.messages
+        self.waiting.len()
     }
 
     /// Whether no more may wait: the connection must not be read.
     pub(super) fn is_full(&self, of_bridge: bool) -> bool {
         if of_bridge {
             let before = self.bytes.saturating_sub(self.latest);
-            return self.messages >= MOST_OF_BRIDGE || before >= MOST_BYTES_OF_BRIDGE;
+            return self.places >= MOST_OF_BRIDGE || before >= MOST_BYTES_OF_BRIDGE;
         }
-        self.messages >= MOST_MESSAGES || self.bytes >= MOST_BYTES
+        self.places >= MOST_MESSAGES || self.bytes >= MOST_BYTES
     }
 
     /// Whether a message to this destination must wait behind others.
     pub(super) fn holds(&self, destination: &Destination) -> bool {
-        self.messages > 0 && self.by_destination.contains_key(destination)
+        !self.waiting.is_empty() && self.lines.contains_key(destination)
     }
 
-    pub(super) fn push(&mut self, destination: Destination, parked: ParkedMessage) {
-        self.messages += 1;
+    /// Lets a message wait for its destinations.
+    pub(super) fn push(&mut self, targets: Vec<Destination>, parked: ParkedMessage) {
+        self.last += 1;
+        self.places += targets.len();
         self.latest = parked.message.size();
         self.bytes += self.latest;
-        self.by_destination.entry(destination).or_default().push_back(parked);
+        for target in &targets {
+            self.lines.entry(target.clone()).or_default().push_back(self.last);
+        }
+        self.waiting.insert(self.last, Waiting { parked, targets });
     }
 
     /// The destinations that messages wait for.
     pub(super) fn destinations(&self) -> Vec<Destination> {
-        self.by_destination.keys().cloned().collect()
+        self.lines.keys().cloned().collect()
     }
 
-    /// The next message that waits for this destination.
+    /// Where the next message of a line was sent, if nothing stands before it in another line.
+    pub(super) fn next(&self, destination: &Destination) -> Option<&Destination> {
+        let number = self.lines.get(destination)?.front()?;
+        let Waiting { parked, targets } = self.waiting.get(number)?;
+        let first = |line: &Destination| {
+            self.lines.get(line).and_then(VecDeque::front).is_some_and(|first| first == number)
+        };
+        targets.iter().all(first).then_some(&parked.address)
+    }
+
+    /// Takes out the next message of a line.
     pub(super) fn pop(&mut self, destination: &Destination) -> Option<ParkedMessage> {
-        let queue = self.by_destination.get_mut(destination)?;
-        let parked = queue.pop_front();
-        if queue.is_empty() {
-            self.by_destination.remove(destination);
+        let number = *self.lines.get(destination)?.front()?;
+        let Waiting { parked, targets } = self.waiting.remove(&number)?;
+        for target in &targets {
+            if let Some(line) = self.lines.get_mut(target) {
+                line.pop_front();
+                if line.is_empty() {
+                    self.lines.remove(target);
+                }
+            }
         }
-        if let Some(parked) = &parked {
-            self.messages -= 1;
-            self.bytes -= parked.message.size();
-        }
-        parked
+        self.places -= targets.len();
+        self.bytes -= parked.message.size();
+        Some(parked)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
 };
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
@@ -78,6 +78,8 @@ pub(super) struct Peer {
     /// Builds bridges back; none over a link that carries one already.
     pub(super) bridges_back: Option<Arc<dyn BridgesBack>>,
     pub(super) duplex: Duplex,
+    /// For that bridge: the peer's durable subscriptions, as ActiveMQ tells of them beforehand.
+    pub(super) theirs: Option<Box<BrokerSubscriptionInfo>>,
 }
 
 /// The bridge back that a peer asks for.
@@ -165,6 +167,7 @@ impl Peer {
             former: None,
             bridges_back: None,
             duplex: Duplex::None,
+            theirs: None,
         }
     }
 
@@ -267,9 +270,14 @@ impl Peer {
             }
             // Hints, and answers to what needs none.
             Command::ControlCommand(_) | Command::FlushCommand(_) => Ok(Outcome::Done),
+            Command::BrokerSubscriptionInfo(theirs) => {
+                if !matches!(self.duplex, Duplex::None) {
+                    self.theirs = Some(theirs);
+                }
+                Ok(Outcome::Unanswered)
+            }
             Command::KeepAliveInfo(_)
             | Command::ConnectionControl(_)
-            | Command::BrokerSubscriptionInfo(_)
             | Command::MessageDispatchNotification(_)
             | Command::Response(_)
             | Command::ExceptionResponse(_)

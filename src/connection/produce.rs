@@ -13,7 +13,7 @@ use super::peer::{Flow, Leaving, Outcome, Peer};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{Arrival, Target};
+use crate::routing::{Arrival, Route};
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
@@ -59,23 +59,24 @@ impl Peer {
         if let Err(refusal) = self.find_target(&message) {
             return self.answer(id, wanted, Err(refusal));
         }
-        let Some(LastTarget { target, windowed, .. }) = &self.last_target else {
+        let Some(LastTarget { route, windowed, .. }) = &self.last_target else {
             return Flow::Continue;
         };
-        let parked = self.parked.holds(target.address());
-        if parked || target.account().is_full() {
+        let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
+        if parked || route.is_full() {
             if !parked {
                 tracing::debug!(
                     remote = %self.remote,
-                    destination = %target.address(),
+                    destination = %route.address(),
                     "a producer waits: the destination is full"
                 );
             }
-            let windowed = *windowed;
-            self.parked.push(target.address().clone(), ParkedMessage { message, windowed });
+            let (windowed, address) = (*windowed, route.address().clone());
+            let targets = route.targets().cloned().collect();
+            self.parked.push(targets, ParkedMessage { message, windowed, address });
             return Flow::Continue;
         }
-        let outcome = self.accept(target, *windowed, message);
+        let outcome = self.accept(route, *windowed, message);
         if outcome.is_err() {
             self.last_target = None;
         }
@@ -85,7 +86,7 @@ impl Peer {
     /// Makes `last_target` that of this message.
     fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
         let known = self.last_target.as_ref().is_some_and(|last| {
-            message.destination_is(last.target.address()) && message.producer_is(&last.producer)
+            message.destination_is(last.route.address()) && message.producer_is(&last.producer)
         });
         if message.transaction_id().is_some() {
             return Err(Refusal::not_supported("transactions are"));
@@ -100,15 +101,15 @@ impl Peer {
         let Some(address) = message.destination() else {
             return Err(Refusal::state("the message has no destination"));
         };
-        let target = self.broker.resolve(&address)?;
-        self.last_target = Some(LastTarget { producer, windowed: *windowed, target });
+        let route = self.broker.route(&address)?;
+        self.last_target = Some(LastTarget { producer, windowed: *windowed, route });
         Ok(())
     }
 
     /// Hands a message to the broker; a windowed producer gets its bytes back.
     fn accept(
         &self,
-        target: &Target,
+        route: &Route,
         windowed: bool,
         message: Arc<Message>,
     ) -> Result<Outcome, Refusal> {
@@ -118,7 +119,7 @@ impl Peer {
             ..ProducerAck::default()
         });
         let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
-        self.broker.publish(target, message, arrival)?;
+        self.broker.send(route, message, arrival)?;
         self.entry.count_message();
         if let Some(ack) = ack {
             self.outbox.push(Command::ProducerAck(ack));
@@ -129,9 +130,15 @@ impl Peer {
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
     /// a peer that leaves may go.
     pub(super) fn retry_parked(&mut self) -> Flow {
-        for address in self.parked.destinations() {
-            if let flow @ (Flow::End | Flow::Refused) = self.retry_destination(&address) {
-                return flow;
+        // What goes to several destinations may be all that others waited behind, in lines that
+        // were looked at before.
+        let mut before = usize::MAX;
+        while self.parked.len() < before {
+            before = self.parked.len();
+            for address in self.parked.destinations() {
+                if let flow @ (Flow::End | Flow::Refused) = self.retry_destination(&address) {
+                    return flow;
+                }
             }
         }
         if self.parked.is_empty()
@@ -145,24 +152,25 @@ impl Peer {
 
     /// Each message was checked when it came, so nothing of its producer is asked again: it may
     /// have been closed meanwhile.
-    fn retry_destination(&mut self, address: &Destination) -> Flow {
-        loop {
+    fn retry_destination(&mut self, line: &Destination) -> Flow {
+        while let Some(address) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
-            let target = self.broker.resolve(address);
-            if target.as_ref().is_ok_and(|target| target.account().is_full()) {
+            let route = self.broker.route(address);
+            if route.as_ref().is_ok_and(Route::is_full) {
                 return Flow::Continue;
             }
-            let Some(ParkedMessage { message, windowed }) = self.parked.pop(address) else {
+            let Some(ParkedMessage { message, windowed, .. }) = self.parked.pop(line) else {
                 return Flow::Continue;
             };
             let (id, wanted) = (message.command_id, message.response_required);
-            let outcome = match &target {
-                Ok(target) => self.accept(target, windowed, message),
+            let outcome = match &route {
+                Ok(route) => self.accept(route, windowed, message),
                 Err(error) => Err(error.clone().into()),
             };
             if let flow @ (Flow::End | Flow::Refused) = self.answer(id, wanted, outcome) {
                 return flow;
             }
         }
+        Flow::Continue
     }
 }

@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::ids::ProducerId;
 
-use crate::routing::Target;
+use crate::routing::Route;
 
 /// A producer of this connection.
 pub(super) struct Producer {
@@ -16,5 +16,5 @@ pub(super) struct Producer {
 pub(super) struct LastTarget {
     pub(super) producer: ProducerId,
     pub(super) windowed: bool,
-    pub(super) target: Target,
+    pub(super) route: Route,
 }

@@ -79,9 +79,9 @@ impl From<PublishError> for Refusal {
         let class = match &error {
             PublishError::InvalidName { .. } => INVALID_DESTINATION,
             PublishError::DoesNotExist { .. } => DOES_NOT_EXIST,
-            PublishError::TooManyDestinations { .. } | PublishError::NamesTooLong { .. } => {
-                RESOURCE_ALLOCATION
-            }
+            PublishError::TooManyDestinations { .. }
+            | PublishError::TooManyTargets { .. }
+            | PublishError::NamesTooLong { .. } => RESOURCE_ALLOCATION,
         };
         Self::new(class, error.to_string())
     }

@@ -21,6 +21,7 @@ use super::duplex::BridgesBack;
 use super::open::own_broker_info;
 use super::peer::{Duplex, Flow, Peer};
 use super::roster::{ConnectionSnapshot, Roster};
+use super::synchronises::Synchronises;
 use crate::destination::Delivered;
 use crate::routing::Broker;
 
@@ -85,7 +86,7 @@ impl Connections {
                 link = handshake(stream, &admitted.wire_format, HANDSHAKE_DEADLINE) => Some(link),
             };
             match opened {
-                Some(Ok(link)) => this.converse(link, None).await,
+                Some(Ok(link)) => this.converse(link, None, false).await,
                 Some(Err(error)) => {
                     tracing::info!(%remote, %error, "a connection ended before it was agreed on");
                 }
@@ -100,14 +101,14 @@ impl Connections {
     pub fn open_pipe(&self, name: &str, permits: Option<Arc<Permits>>) -> Link {
         let (near, far) = pipe(name, &self.broker.identity().name);
         let this = self.clone();
-        self.tasks.spawn(async move { this.converse(far, permits).await });
+        self.tasks.spawn(async move { this.converse(far, permits, false).await });
         near
     }
 
     /// Serves a remote broker's bridge over half of a link that this broker dialled.
     pub fn serve_half(&self, link: Link) {
         let this = Self { bridges_back: None, ..self.clone() };
-        self.tasks.spawn(async move { this.converse(link, None).await });
+        self.tasks.spawn(async move { this.converse(link, None, true).await });
     }
 
     /// Says farewell to every peer and waits until all connections have ended.
@@ -117,7 +118,8 @@ impl Connections {
         self.tasks.wait().await;
     }
 
-    async fn converse(&self, link: Link, permits: Option<Arc<Permits>>) {
+    /// `half`: a bridge back of the far broker is at the other end.
+    async fn converse(&self, link: Link, permits: Option<Arc<Permits>>, half: bool) {
         let mut wire = Wire::new(link);
         let address = wire.peer.clone();
         let max_frame_size = wire.negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
@@ -137,6 +139,9 @@ impl Connections {
             end.clone(),
             Arc::clone(place.entry()),
         );
+        if half {
+            peer.synchronises = Synchronises::unasked(version);
+        }
         if !in_process {
             peer.bridges_back.clone_from(&self.bridges_back);
         }
@@ -154,7 +159,7 @@ impl Connections {
                     wire.receiver.set_max_frame_size(size);
                 }
                 if let Duplex::Admitted(bridge) = std::mem::take(&mut peer.duplex) {
-                    let (half, whole) = bridge.start(wire);
+                    let (half, whole) = bridge.start(wire, peer.theirs.take());
                     joined = Some(whole);
                     wire = Wire::new(half);
                     peer.outbox = wire.outbox.clone();

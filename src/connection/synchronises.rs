@@ -17,15 +17,15 @@ pub(super) enum Synchronises {
 impl Synchronises {
     /// What a broker that introduces itself asks for; `version` is the protocol's.
     pub(super) fn asked(info: &BrokerInfo, version: u8) -> Option<Self> {
-        if version < FIRST_WITH_SYNC {
-            return None;
-        }
         let properties = info.network_properties.as_ref()?.to_string_lossy();
-        let wanted = properties.lines().any(|line| line.trim() == "syncDurableSubs=true");
-        let forced = properties.contains("forceDurable");
-        (wanted && info.network_connection && !info.duplex_connection).then_some(match forced {
-            true => Self::Topics,
-            false => Self::Durables,
-        })
+        let asked = properties.lines().any(|line| line.trim() == "syncDurableSubs=true");
+        let wanted =
+            if properties.contains("forceDurable") { Self::Topics } else { Self::Durables };
+        Self::unasked(version).filter(|_| asked && info.network_connection).and(Some(wanted))
+    }
+
+    /// What the far broker's bridge back may want to know: it introduces itself to nobody.
+    pub(super) fn unasked(version: u8) -> Option<Self> {
+        (version >= FIRST_WITH_SYNC).then_some(Self::Durables)
     }
 }

@@ -35,6 +35,8 @@ pub struct SubscriptionInsight {
     pub network: bool,
     /// Whether it only looks.
     pub browser: bool,
+    /// Whether another one has the queue for itself.
+    pub kept_out: bool,
     /// How many messages may be outstanding.
     pub prefetch: usize,
     /// How many are.
@@ -62,6 +64,8 @@ pub enum Obstacle {
     NotAdmitted(NotAdmitted),
     /// It only looks.
     Browses,
+    /// An exclusive consumer has the queue for itself.
+    KeptOut,
     /// It has as many unsettled messages as it may have.
     WindowFull,
     /// It has not asked for one (prefetch 0).
@@ -93,6 +97,7 @@ impl SubscriptionInsight {
         match checked {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
+            Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
@@ -167,6 +172,7 @@ impl Queue {
                 priority: asked.priority,
                 network: asked.network,
                 browser: asked.browser,
+                kept_out: !self.exclusives.let_in(key.0),
                 prefetch,
                 in_flight: window.len(),
                 oldest: window.entries().next().map(held),
@@ -225,6 +231,7 @@ mod tests {
             distance: 0,
             settling: 0,
             browser,
+            exclusive: false,
         };
         queue.subscribe(asked(false), 0, &mut effects);
         queue.subscribe(asked(true), 0, &mut effects);

@@ -12,6 +12,7 @@ mod contender;
 mod delivered;
 mod effects;
 mod entry;
+mod exclusive;
 mod insight;
 mod memory;
 mod on_request;

@@ -1,14 +1,24 @@
 //! What a queue does for subscriptions without a window of their own: those that pull, those that
 //! look, and those whose window other queues share.
 
+use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
 use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::queue::{Queue, dispose};
+use super::subscription::Subscription;
 use super::window::Outcome;
 
 impl Queue {
+    /// Whether a subscription, browsers left out, admits a message that has not come yet.
+    pub fn is_wanted(&self, message: &Message) -> bool {
+        let subscriptions = self.slots.iter().flatten().map(|subscription| &subscription.asked);
+        subscriptions
+            .filter(|asked| !asked.browser)
+            .any(|asked| asked.admission.admits(message, message.redelivery_counter()))
+    }
+
     /// Lets a subscription have one message now or, while it has not got it, later; only one
     /// without a window needs that. True if it has still to get it.
     pub fn pull(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) -> bool {
@@ -121,5 +131,45 @@ impl Queue {
             effects.ended.extend(ended.then_some(to));
         }
         true
+    }
+
+    /// Lets a new subscription have the queue for itself, if it wants that and none stands before it.
+    pub(super) fn claim(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        let Some(Some(subscription)) = self.slots.get(slot) else { return };
+        if !subscription.asked.exclusive || subscription.asked.browser {
+            return;
+        }
+        self.exclusives.claim(subscription.asked.priority, slot);
+        let ready = |(at, one): (usize, &Option<Subscription>)| {
+            one.as_ref().is_some_and(|one| one.ready).then_some(at)
+        };
+        let standing: Vec<usize> = self.slots.iter().enumerate().filter_map(ready).collect();
+        for other in standing {
+            if !self.exclusives.let_in(other) {
+                self.stand_back(other);
+            }
+        }
+        self.fill(slot, now, effects);
+    }
+
+    /// A subscription ends; true if it had the queue for itself.
+    pub(super) fn withdraw_claim(&mut self, slot: usize) -> bool {
+        let held = self.exclusives.holder() == Some(slot);
+        self.exclusives.withdraw(slot);
+        held
+    }
+
+    /// Lets the next one have the queue, or all of them, higher priorities first.
+    pub(super) fn hand_on(&mut self, now: i64, effects: &mut Effects) {
+        let mut slots: Vec<(i8, usize)> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(at, one)| one.as_ref().map(|one| (one.asked.priority, at)))
+            .collect();
+        slots.sort_by_key(|(priority, at)| (std::cmp::Reverse(*priority), *at));
+        for (_, slot) in slots {
+            self.fill(slot, now, effects);
+        }
     }
 }

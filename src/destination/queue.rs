@@ -13,6 +13,7 @@ use super::browse::BrowseCursor;
 use super::delivered::Delivered;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
+use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
@@ -41,6 +42,7 @@ pub struct Queue {
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
     ready: ReadyRing,
+    pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
     returns: Returns,
     /// Reused between acknowledgements.
@@ -71,6 +73,7 @@ impl Queue {
             slots: Vec::new(),
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
+            exclusives: Exclusives::default(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -154,6 +157,7 @@ impl Queue {
                 self.slots.len() - 1
             }
         };
+        self.claim(slot, now, effects);
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -173,6 +177,7 @@ impl Queue {
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
+        let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
@@ -190,6 +195,9 @@ impl Queue {
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
+        }
+        if held {
+            self.hand_on(now, effects);
         }
         if !subscription.asked.browser {
             self.reconsider(now, effects);
@@ -259,7 +267,7 @@ impl Queue {
         true
     }
 
-    fn stand_back(&mut self, slot: usize) {
+    pub(super) fn stand_back(&mut self, slot: usize) {
         if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
             subscription.ready = false;
             // Being ready, it had refused all that is pending now.
@@ -392,7 +400,7 @@ impl Queue {
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
     pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
-        if self.show(slot, now, effects) {
+        if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
         loop {

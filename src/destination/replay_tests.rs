@@ -51,6 +51,7 @@ fn asked(info: &ConsumerInfo, distance: usize, prefetch: usize) -> QueueSubscrip
         admission: Admission::of(info, &own, &Selectors::default()).unwrap(),
         network,
         browser: false,
+        exclusive: false,
         distance,
         settling: 0,
         shared: None,

@@ -29,6 +29,8 @@ pub struct QueueSubscription {
     pub settling: i64,
     /// It only looks: it gets what there is now, in order, and takes none of it.
     pub browser: bool,
+    /// It wants the queue for itself, and gets it unless another one has it.
+    pub exclusive: bool,
     /// Its window and its number there, where it has others than this queue: `prefetch` is not
     /// asked then.
     pub shared: Option<(Arc<SharedWindow>, MemberNumber)>,

@@ -49,6 +49,7 @@ fn asking(prefetch: usize) -> QueueSubscription {
         distance: 0,
         settling: 0,
         browser: false,
+        exclusive: false,
         shared: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrymq_network::connector::{AcceptedBridges, AdmittedBridge};
 use ferrymq_network::duplex::Wire;
-use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::commands::{BrokerInfo, BrokerSubscriptionInfo};
 use ferrymq_transport::link::{Link, LinkError};
 use tokio::task::JoinHandle;
 
@@ -25,7 +25,11 @@ impl BridgesBack for NodeBridges {
 }
 
 impl BridgeBack for NodeBridge {
-    fn start(self: Box<Self>, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>) {
-        self.0.start(wire)
+    fn start(
+        self: Box<Self>,
+        wire: Wire,
+        theirs: Option<Box<BrokerSubscriptionInfo>>,
+    ) -> (Link, JoinHandle<Option<LinkError>>) {
+        self.0.start(wire, theirs)
     }
 }

@@ -89,6 +89,7 @@ impl Node {
             url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
             admin: config.admin.announced(),
             limits: config.limits,
+            virtual_topics: config.virtual_topics,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
         let connections = Connections::new(Arc::clone(&broker), world.pace);

@@ -15,7 +15,7 @@ use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
-use crate::config::{DestinationPolicy, Limits};
+use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
 
@@ -33,6 +33,8 @@ pub struct BrokerSettings {
     pub admin: Option<String>,
     /// How much it may hold.
     pub limits: Limits,
+    /// The topics whose messages also go to queues.
+    pub virtual_topics: Vec<VirtualTopic>,
 }
 
 pub(super) struct Settings {
@@ -66,7 +68,7 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
         let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
@@ -79,7 +81,7 @@ impl Broker {
             memory: MemoryAccount::root(limits.memory),
             audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
-            directory: Directory::default(),
+            directory: Directory::new(virtual_topics),
             alarms: Alarms::default(),
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),

@@ -16,6 +16,8 @@ use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
 use super::terms::Terms;
 use super::topic_handle::{Listener, TopicHandle, TopicSubscriber};
+use super::virtual_topics::{TopicsOf, VirtualTopics};
+use crate::config::VirtualTopic;
 use crate::destination::MemoryAccount;
 
 /// How many destinations a broker keeps: clients make them by naming them, so there is an end.
@@ -64,6 +66,14 @@ impl Target {
         match &self.0 {
             Living::Queue(queue) => queue.account(),
             Living::Topic(topic) => topic.account(),
+        }
+    }
+
+    /// Whether the next message must wait.
+    pub fn is_full(&self) -> bool {
+        match &self.0 {
+            Living::Queue(queue) => queue.account().is_full(),
+            Living::Topic(topic) => topic.is_full(),
         }
     }
 
@@ -146,6 +156,8 @@ struct Tables {
     patterns: HashMap<Option<Text>, Vec<TopicPattern>>,
     /// Consumers of several queues, by the first levels of their names.
     groups: HashMap<Option<Text>, Vec<Arc<QueueGroup>>>,
+    /// Which queues get copies of which topics' messages.
+    virtual_topics: VirtualTopics,
     /// Bytes of all names.
     name_bytes: usize,
 }
@@ -156,6 +168,34 @@ impl Tables {
         let keys = [first_level(address.name()), None];
         let patterns = keys.into_iter().filter_map(|key| self.patterns.get(&key)).flatten();
         patterns.filter(|pattern| pattern.matches(address))
+    }
+
+    /// Lets a new queue have copies of what is published to its virtual topics.
+    fn join_topics(&mut self, queue: &Arc<QueueHandle>) {
+        for topics in self.virtual_topics.add(queue) {
+            match topics {
+                TopicsOf::One(topic, fan_out) => {
+                    if let Some(topic) = self.topics.get(&topic) {
+                        topic.copy_to([fan_out]);
+                    }
+                }
+                TopicsOf::Matching(pattern, rule, fan_out) => {
+                    for (address, topic) in address_range::matching(&self.topics, &pattern) {
+                        if rule.matches(address) {
+                            topic.copy_to([fan_out.clone()]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_topics(&mut self, queue: &Destination) {
+        for topics in self.virtual_topics.remove(queue) {
+            for (_, topic) in address_range::matching(&self.topics, &topics) {
+                topic.copy_no_more_to(queue);
+            }
+        }
     }
 
     /// The consumers of several queues that are to have the queue at an address.
@@ -199,6 +239,17 @@ impl TopicPattern {
 }
 
 impl Directory {
+    /// An empty one, with these rules of virtual topics.
+    pub(super) fn new(rules: Vec<VirtualTopic>) -> Self {
+        let tables = Tables { virtual_topics: VirtualTopics::new(rules), ..Tables::default() };
+        Self { tables: RwLock::new(tables) }
+    }
+
+    /// Whether a name with wildcards is that of a queue of several virtual topics.
+    pub(super) fn names_virtual_queue(&self, address: &Destination) -> bool {
+        self.tables.read().virtual_topics.names_queue(address)
+    }
+
     pub(super) fn find(&self, address: &Destination) -> Option<Living> {
         self.tables.read().living.get(address).cloned()
     }
@@ -236,6 +287,7 @@ impl Directory {
                 // It is empty: nothing is dispatched here.
                 group.join(&queue, i64::MIN);
             }
+            tables.join_topics(&queue);
             tables.queues.insert(address.clone(), Arc::clone(&queue));
             Living::Queue(queue)
         } else {
@@ -243,6 +295,7 @@ impl Directory {
             for pattern in tables.matching(address) {
                 topic.attach(&pattern.subscriber);
             }
+            topic.copy_to(tables.virtual_topics.of(address));
             tables.topics.insert(address.clone(), Arc::clone(&topic));
             Living::Topic(topic)
         };
@@ -259,7 +312,9 @@ impl Directory {
             tables.gone.add(living.counters());
             tables.name_bytes -= address.name().as_bytes().len();
             tables.topics.remove(address);
-            tables.queues.remove(address);
+            if tables.queues.remove(address).is_some() {
+                tables.leave_topics(address);
+            }
             for group in tables.groups_for(address) {
                 group.leave(address);
             }

@@ -257,6 +257,7 @@ impl DurableSubscriber {
             admission: Admission::default(),
             network: info.network_subscription,
             browser: false,
+            exclusive: false,
             distance: 0,
             settling: 0,
             shared: None,

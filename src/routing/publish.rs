@@ -10,6 +10,7 @@ use super::arrival::Arrival;
 use super::broker::Broker;
 use super::directory::{Living, Target};
 use super::publish_error::PublishError;
+use super::topic_handle::TopicHandle;
 
 impl Broker {
     /// The living destination at `address`, brought to life if need be.
@@ -28,9 +29,10 @@ impl Broker {
             return Err(invalid("the name is empty"));
         }
         if name.contains(&b',') {
-            return Err(invalid("composite destinations are not supported yet"));
+            return Err(invalid("the name of one destination must not hold a comma"));
         }
-        if name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">") {
+        let wildcard = name.split(|byte| *byte == b'.').any(|level| level == b"*" || level == b">");
+        if wildcard && !self.directory.names_virtual_queue(address) {
             return Err(invalid("a name to send to must not hold the wildcards '*' and '>'"));
         }
         Ok(Target(self.create_destination(address)?))
@@ -39,7 +41,7 @@ impl Broker {
     /// Takes a message for `target`. When the destination has been deleted meanwhile, it is looked
     /// up again by the message's own address.
     ///
-    /// Whether there is room is for the caller to ask ([`MemoryAccount::is_full`]): what is handed
+    /// Whether there is room is for the caller to ask ([`Target::is_full`]): what is handed
     /// in here is taken, unless the audit of the destination knows it already.
     pub fn publish(
         &self,
@@ -58,12 +60,27 @@ impl Broker {
                 let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
                 Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
                 match topic.publish(&message, arrival, now) {
-                    Ok(aftermath) => self.clear_up(aftermath),
+                    Ok(aftermath) => {
+                        self.clear_up(aftermath);
+                        self.copy_to_queues(topic, &message, arrival, now);
+                    }
                     Err(_) => return self.publish_anew(target, message, arrival),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Puts copies of a topic's message in the queues that are named after the topic.
+    fn copy_to_queues(&self, topic: &TopicHandle, message: &Message, arrival: Arrival, now: i64) {
+        let Some(copies) = topic.copies() else { return };
+        for copy in copies.iter().filter(|copy| copy.takes(message)) {
+            let message = Arc::new(message.readdressed(copy.queue.address()));
+            // One that has just been deleted gets nothing.
+            if let Ok(aftermath) = copy.queue.publish(message, arrival, &self.sequence, now) {
+                self.clear_up(aftermath);
+            }
+        }
     }
 
     fn publish_anew(

@@ -31,6 +31,14 @@ pub enum PublishError {
         /// How long all may be.
         most: usize,
     },
+    /// A list that is too long.
+    #[error("cannot send to {targets} destinations at once: {most} are allowed")]
+    TooManyTargets {
+        /// How many it names.
+        targets: usize,
+        /// How many it may.
+        most: usize,
+    },
     /// The broker keeps no more destinations.
     #[error("cannot create {address}: the broker already has {most} destinations")]
     TooManyDestinations {

@@ -117,6 +117,11 @@ impl QueueHandle {
         (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
     }
 
+    /// Whether one of its consumers admits a message.
+    pub(super) fn is_wanted(&self, message: &Message) -> bool {
+        self.state.lock().queue.is_wanted(message)
+    }
+
     /// Looks at the queue, and at who its subscriptions' consumers are.
     pub(super) fn look<T>(
         &self,

@@ -47,8 +47,12 @@ impl Broker {
                 "consumers of queues and topics at once without a prefetch window are",
             ));
         }
-        for exact in queues.iter().filter(|member| !member.is_wildcard()) {
-            self.resolve(exact.address())?;
+        // A wildcard may also be the name of a queue: that of several virtual topics.
+        let named = |member: &&DestinationPattern| {
+            !member.is_wildcard() || self.directory.names_virtual_queue(member.address())
+        };
+        for queue in queues.iter().filter(named) {
+            self.resolve(queue.address())?;
         }
         let topics = if topics.is_empty() { None } else { Some(self.topics_of(&topics)?) };
         let permits = link.permits.cloned();

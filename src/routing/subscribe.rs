@@ -89,6 +89,7 @@ impl Broker {
                 admission: admission.clone().without_no_local(),
                 network: info.network_subscription,
                 browser: info.browser,
+                exclusive: info.exclusive,
                 distance: info.broker_path.as_ref().map_or(0, Vec::len),
                 settling: if link.foreign { SETTLING } else { 0 },
                 shared: None,
@@ -306,10 +307,7 @@ pub fn window_of(prefetch_size: i32) -> usize {
 
 fn refuse_unsupported(info: &ConsumerInfo) -> Result<(), SubscribeError> {
     let Some(address) = &info.destination else { return Err(SubscribeError::NoDestination) };
-    let refused = [
-        (info.browser && !address.kind().is_queue(), "browsers of topics are"),
-        (info.exclusive, "exclusive consumers are"),
-    ];
+    let refused = [(info.browser && !address.kind().is_queue(), "browsers of topics are")];
     match refused.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(SubscribeError::NotSupported(what)),
         None => Ok(()),

@@ -16,6 +16,7 @@ use super::counters::DestinationCounters;
 use super::durable_subscriber::DurableSubscriber;
 use super::queue_handle::{Aftermath, Removed, nothing_more};
 use super::terms::Terms;
+use super::virtual_topics::FanOut;
 use crate::destination::{
     Acknowledgement, Admission, Audit, MemberNumber, MemoryAccount, Pending, SharedWindow,
     TopicSubscription,
@@ -67,6 +68,10 @@ pub(super) struct TopicHandle {
     audit: Mutex<Audit>,
     subscribers: RwLock<Vec<Listener>>,
     removed: AtomicBool,
+    /// The queues that get copies of what is published here.
+    copies: RwLock<Arc<[FanOut]>>,
+    /// Whether there are such queues: mostly not, and then no lock is taken for them.
+    copied: AtomicBool,
 }
 
 /// A topic subscription and the outbox that it feeds, behind one lock.
@@ -212,6 +217,8 @@ impl TopicHandle {
             counters: DestinationCounters::default(),
             subscribers: RwLock::new(Vec::new()),
             removed: AtomicBool::new(false),
+            copies: RwLock::new(Arc::new([])),
+            copied: AtomicBool::new(false),
         }
     }
 
@@ -279,6 +286,39 @@ impl TopicHandle {
     fn is_new(&self, message: &Message, audit: &mut Audit) -> bool {
         let seen = audit.seen(message);
         self.counters.judge(seen, audit.take_forgotten())
+    }
+
+    /// Lets queues have copies of what is published here, each once.
+    pub(super) fn copy_to(&self, queues: impl IntoIterator<Item = FanOut>) {
+        let mut copies = self.copies.write();
+        let mut all = copies.to_vec();
+        for fan_out in queues {
+            if !all.iter().any(|other| other.queue.address() == fan_out.queue.address()) {
+                all.push(fan_out);
+            }
+        }
+        self.copied.store(!all.is_empty(), Ordering::Release);
+        *copies = all.into();
+    }
+
+    /// A queue is gone.
+    pub(super) fn copy_no_more_to(&self, queue: &Destination) {
+        let mut copies = self.copies.write();
+        let left: Vec<FanOut> =
+            copies.iter().filter(|copy| copy.queue.address() != queue).cloned().collect();
+        self.copied.store(!left.is_empty(), Ordering::Release);
+        *copies = left.into();
+    }
+
+    /// The queues that get copies; none for most topics.
+    pub(super) fn copies(&self) -> Option<Arc<[FanOut]>> {
+        self.copied.load(Ordering::Acquire).then(|| Arc::clone(&self.copies.read()))
+    }
+
+    /// Whether the next message must wait: here, or at a queue that gets a copy.
+    pub(super) fn is_full(&self) -> bool {
+        let full = |copies: Arc<[FanOut]>| copies.iter().any(|copy| copy.queue.account().is_full());
+        self.account.is_full() || self.copies().is_some_and(full)
     }
 
     /// Gives an advisory to every subscription. It counts on no account, so that durable ones,

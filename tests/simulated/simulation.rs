@@ -8,6 +8,7 @@ use ferrymq_client::{ConnectOptions, Connection, IdSource};
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::pace::Pace;
 use ferrymq_transport::simulated::{LinkConditions, SimulatedNetwork};
 
 const EPOCH: i64 = 1_700_000_000_000;
@@ -41,6 +42,7 @@ impl Simulation {
             network_connectors: remotes.iter().map(connector).collect(),
             limits,
             admin: AdminConfig::off(),
+            virtual_topics: Vec::new(),
         };
         let host = Arc::new(self.network.host(name));
         let world = World {
@@ -48,6 +50,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()
     }

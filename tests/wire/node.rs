@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq::config::{
-    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig,
+    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig, VirtualTopic,
 };
 use ferrymq::node::{Node, World};
 use ferrymq_network::destination_pattern::DestinationPattern;
@@ -34,6 +34,7 @@ pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
         network_connectors: Vec::new(),
         admin: AdminConfig::off(),
         limits,
+        virtual_topics: vec![VirtualTopic::default()],
     };
     let world = World {
         dialer: Arc::new(Tcp),

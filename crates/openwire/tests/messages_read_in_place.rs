@@ -224,9 +224,21 @@ fn forwarded_slowly(message: &Message, producer: &ProducerId, via: &BrokerId) ->
     let transaction = fields.transaction_id.take();
     fields.original_transaction_id = fields.original_transaction_id.or(transaction);
     fields.target_consumer_id = None;
+    let hops = fields.broker_path.as_ref().map_or(0, Vec::len);
+    let length = |entry: &Option<BrokerId>| match entry {
+        Some(BrokerId { value: Some(text) }) => 5 + text.as_bytes().len(),
+        Some(_) => 3,
+        None => 1,
+    };
+    let times = fields.cluster.take().unwrap_or_default();
+    let fits = times.len() <= hops && times.iter().map(length).sum::<usize>() <= 34 * hops;
+    let mut times = if fits { times } else { Vec::new() };
+    if fields.broker_in_time > 0 {
+        times.push(Some(BrokerId::new(format!("{hops}@{}", fields.broker_in_time))));
+    }
+    fields.cluster = Some(times).filter(|times| !times.is_empty());
     fields.broker_path.get_or_insert_default().push(Some(via.clone()));
     fields.droppable = false;
-    fields.cluster = None;
     Message::in_form(&fields, message.form()).unwrap()
 }
 
@@ -249,6 +261,34 @@ fn a_forwarded_message_is_the_one_with_its_fields_changed() {
         assert!(once.broker_path_contains(&via), "{title}");
         let twice = once.forwarded(&producer, &BrokerId::default());
         assert_eq!(twice, forwarded_slowly(&once, &producer, &BrokerId::default()), "{title}");
+    }
+}
+
+#[test]
+fn the_times_of_its_hops_travel_with_a_message() {
+    let producer = ProducerId::new(&SessionId::new(&ConnectionId::new("ID:bridge:1"), 1), 9);
+    let mut message = Message::from_fields(&MessageFields::default()).unwrap();
+    for (name, millis) in [("a", 1_700_000_000_000), ("b", 1_700_000_000_012), ("c", 0)] {
+        message.set_broker_in_time(millis);
+        message = message.forwarded(&producer, &BrokerId::new(name));
+    }
+    let expected = [Some(1_700_000_000_000), Some(1_700_000_000_012), None];
+    assert_eq!(message.hop_times(), expected);
+    // A broker that forgets them, and one that says too much.
+    let mut fields = message.to_fields().unwrap();
+    fields.cluster = None;
+    fields.broker_in_time = 1_700_000_000_100;
+    let forgotten = Message::from_fields(&fields).unwrap();
+    assert_eq!(forgotten.hop_times(), [None; 3]);
+    let on = forgotten.forwarded(&producer, &BrokerId::new("d"));
+    assert_eq!(on.hop_times(), [None, None, None, Some(1_700_000_000_100)]);
+    for nonsense in [vec!["@"; 9], vec!["x".repeat(500).as_str()], vec!["9@5", "0@x", "@"]] {
+        let cluster = nonsense.into_iter().map(|text| Some(BrokerId::new(text))).collect();
+        fields.cluster = Some(cluster);
+        let odd = Message::from_fields(&fields).unwrap();
+        assert_eq!(odd.hop_times(), [None; 3]);
+        let on = odd.forwarded(&producer, &BrokerId::new("d"));
+        assert_eq!(on.hop_times()[3], Some(1_700_000_000_100));
     }
 }
 

@@ -21,4 +21,5 @@ pub mod pipe;
 pub mod settings;
 pub mod simulated;
 pub mod tcp;
+pub mod traffic;
 pub mod uri;

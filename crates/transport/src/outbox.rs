@@ -9,6 +9,8 @@ use ferrymq_openwire::command::Command;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::traffic::Traffic;
+
 /// Commands on their way to one peer.
 ///
 /// Pushing never blocks and never waits. What bounds an outbox is its users: a broker dispatches
@@ -30,6 +32,7 @@ struct Shared {
     drained: Notify,
     /// Wakes those who wait for the end of pushing.
     closed: Notify,
+    traffic: Arc<Traffic>,
 }
 
 struct State {
@@ -58,6 +61,7 @@ impl Outbox {
         Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
+                traffic: Arc::default(),
                 ready: Notify::new(),
                 drained: Notify::new(),
                 closed: Notify::new(),
@@ -127,6 +131,11 @@ impl Outbox {
     pub fn pending(&self) -> usize {
         let state = self.shared.state.lock();
         state.queue.len() + state.in_hand
+    }
+
+    /// What the link has carried, in both directions; a pipe carries no bytes.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.shared.traffic
     }
 
     /// How many dispatches of messages have been queued, ever.

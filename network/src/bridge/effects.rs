@@ -49,6 +49,8 @@ pub enum Event {
         destination: Destination,
         /// What the remote broker said.
         reason: String,
+        /// The same as one of a few words.
+        word: &'static str,
         /// Whether it went to the local dead letters.
         given_up: bool,
     },

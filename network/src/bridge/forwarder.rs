@@ -16,7 +16,7 @@ use super::by_number::ByNumber;
 use super::effects::Event;
 use super::outgoing::Outgoing;
 use super::recent::RecentIds;
-use super::refusal::{Refusal, shown};
+use super::refusal::{Refusal, shown, word};
 use super::window::{Dispatched, Window, WindowState};
 use crate::demand::table::DemandNumber;
 use crate::rules::forward::{crosses, forward};
@@ -316,7 +316,13 @@ impl Forwarder {
         let Some(entry) = window.waiting(forwarded.entry) else { return Ok(()) };
         let reason = shown(exception);
         let given_up = match Refusal::of(exception, &entry.destination) {
-            Refusal::RemoteFailing => return Err(RemoteFailing(reason)),
+            Refusal::RemoteFailing => {
+                let destination = entry.destination.clone();
+                let (given_up, word) = (false, word(exception));
+                let shown = reason.clone();
+                events.push(Event::ForwardRefused { destination, reason: shown, word, given_up });
+                return Err(RemoteFailing(reason));
+            }
             Refusal::Gone => true,
             Refusal::Message => {
                 entry.refusals = entry.refusals.saturating_add(1);
@@ -332,7 +338,8 @@ impl Forwarder {
             local.push(window.poison(&entry, format!("the remote broker refused it: {reason}")));
             self.touched.push(forwarded.window);
         }
-        events.push(Event::ForwardRefused { destination, reason, given_up });
+        let word = word(exception);
+        events.push(Event::ForwardRefused { destination, reason, word, given_up });
         Ok(())
     }
 

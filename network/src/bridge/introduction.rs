@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, BrokerSubscriptionInfo, ConnectionInfo, ConsumerInfo, ProducerInfo, SessionInfo,
+    BrokerInfo, ConnectionInfo, ConsumerInfo, ProducerInfo, SessionInfo,
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::text::Text;
@@ -79,15 +79,6 @@ pub(super) fn to_remote(
     }
     out.push(last);
     None
-}
-
-/// Tells the far broker of all durable subscriptions of this one.
-pub(super) fn durables(settings: &BridgeSettings, kept: Vec<ConsumerInfo>) -> Command {
-    Command::BrokerSubscriptionInfo(Box::new(BrokerSubscriptionInfo {
-        broker_name: Some(Text::from(settings.local.name.as_str())),
-        subscription_infos: Some(kept.into_iter().map(Some).collect()),
-        ..BrokerSubscriptionInfo::default()
-    }))
 }
 
 fn introduced(broker: &BrokerIdentity) -> BrokerInfo {

@@ -20,14 +20,12 @@ use super::liveness::Due;
 use super::outgoing::Outgoing;
 use super::phase::{BridgeEnd, Phase};
 use super::refusal::shown;
-use super::settings::{BridgeSettings, EndIds, Role};
+use super::settings::{BridgeSettings, EndIds};
 use super::window::NOTHING_DELIVERED;
 use super::work::Work;
 use crate::demand::table::DemandChange;
 use crate::local_broker::BrokerIdentity;
 
-/// Since which version brokers tell each other of durable subscriptions.
-const FIRST_WITH_SYNC: u8 = 12;
 /// How long a stopping bridge waits for what the remote broker has not confirmed.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -292,8 +290,12 @@ impl Bridge {
         } else if let Some(number) = work.subscribing.remove(&command)
             && let Err(reason) = answer
         {
+            let discarded = work.forwarder.discard(number);
+            if work.demand.simplify(number, &mut work.changes) {
+                return self.apply_changes(now);
+            }
             work.demand.forget(number);
-            if let Some(destination) = work.forwarder.discard(number) {
+            if let Some(destination) = discarded {
                 self.events.push(Event::DemandRefused { destination, reason });
             }
         }
@@ -315,14 +317,7 @@ impl Bridge {
                 work.demand.stand(pattern, &mut work.changes);
             }
         }
-        let kept = std::mem::take(&mut self.kept);
-        work.restore(&kept, &self.settings);
-        let told =
-            self.settings.role != Role::OneWay && self.settings.remote_version >= FIRST_WITH_SYNC;
-        if told && self.settings.config.synchronises_durables() {
-            // The far broker's bridge to here does as this one: it asks nobody.
-            self.remote.push(introduction::durables(&self.settings, kept));
-        }
+        work.restore(&std::mem::take(&mut self.kept), &self.settings);
         self.apply_changes(now);
         self.synchronise(now);
     }
@@ -402,9 +397,7 @@ impl Bridge {
                 work.consumer_came(&info, &mut self.local, &mut self.events);
             }
             News::ConsumerGone(consumer) => work.demand.remove(&consumer, &mut work.changes),
-            News::Unsubscribed(durable) => {
-                work.demand.unsubscribed(&durable, &[], &mut work.changes);
-            }
+            News::Unsubscribed(durable) => work.unsubscribed(&durable),
             News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
             News::Nothing => {}
         }

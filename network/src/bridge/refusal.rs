@@ -36,6 +36,24 @@ impl Refusal {
     }
 }
 
+/// An exception as one of a few words, for metrics.
+pub(super) fn word(exception: Option<&Throwable>) -> &'static str {
+    let class = exception.and_then(|thrown| thrown.class_name.as_ref());
+    let class = class.map(|class| class.to_string_lossy()).unwrap_or_default();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| class.ends_with(ending));
+    if ends(&["SecurityException"]) {
+        "security"
+    } else if ends(&["InvalidDestinationException", "DestinationDoesNotExistException"]) {
+        "no_destination"
+    } else if ends(&["ResourceAllocationException"]) {
+        "full"
+    } else if ends(&FAILING) {
+        "remote_failing"
+    } else {
+        "other"
+    }
+}
+
 /// An exception in one line, for people.
 pub(super) fn shown(exception: Option<&Throwable>) -> String {
     let Some(thrown) = exception else { return "no reason given".to_owned() };
@@ -68,6 +86,21 @@ mod tests {
         );
         assert_eq!(of("java.io.IOException", &queue), Refusal::RemoteFailing);
         assert_eq!(Refusal::of(None, &queue), Refusal::Message);
+    }
+
+    #[test]
+    fn reasons_are_few_words_whatever_a_peer_says() {
+        for (class, expected) in [
+            ("javax.jms.JMSSecurityException", "security"),
+            ("java.lang.SecurityException", "security"),
+            ("javax.jms.InvalidDestinationException", "no_destination"),
+            ("javax.jms.ResourceAllocationException", "full"),
+            ("java.io.IOException", "remote_failing"),
+            ("anything.else", "other"),
+        ] {
+            assert_eq!(word(Some(&Throwable::new(class, "x"))), expected, "{class}");
+        }
+        assert_eq!(word(None), "other");
     }
 
     #[test]

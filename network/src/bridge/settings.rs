@@ -26,8 +26,6 @@ pub struct BridgeSettings {
     /// Whether the far broker goes on reading the link while destinations of it are full, as
     /// FerryMQ does. One that does not (ActiveMQ) is not taken for dead while it holds messages.
     pub remote_reads_on: bool,
-    /// The version of the protocol that the far broker speaks.
-    pub remote_version: u8,
 }
 
 /// Which end of which kind of link a bridge stands at.

@@ -108,6 +108,15 @@ impl Work {
         }
     }
 
+    /// A durable subscription of the remote broker ended.
+    pub(super) fn unsubscribed(&mut self, durable: &DurableKey) {
+        self.demand.unsubscribed(durable, &[], &mut self.changes);
+        // Of several it cannot be told which; the next bridge learns which are left.
+        if let [only] = self.demand.misnamed(&durable.name, &self.remote.name).as_slice() {
+            self.demand.unsubscribed(only, &[], &mut self.changes);
+        }
+    }
+
     /// The local broker's durable subscriptions of bridges, as the opening found them: takes up
     /// those that earlier bridges to the same broker left.
     pub(super) fn restore(&mut self, kept: &[ConsumerInfo], settings: &BridgeSettings) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::{BrokerInfo, BrokerSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::link::{Link, LinkError};
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use super::board::LinkBoard;
 use super::handle::{LinkProspect, LinkWatch, Terms};
 use super::register::{ClaimSlot, Claimed, LinkRegister};
 use super::status::{LinkState, LinkStatus, MadeBy};
-use super::supervisor::{reads_on, stopped, version};
+use super::supervisor::{reads_on, stopped};
 use super::witness::Witness;
 use crate::bridge::driver;
 use crate::bridge::machine::Bridge;
@@ -140,9 +140,13 @@ impl AcceptedBridges {
 }
 
 impl AdmittedBridge {
-    /// Starts it over the peer's link. What is left for the broker is the other half; the task
-    /// ends with the link.
-    pub fn start(self, wire: Wire) -> (Link, JoinHandle<Option<LinkError>>) {
+    /// Starts it over the peer's link; `theirs` are the peer's durable subscriptions, if it has told
+    /// of them already. What is left for the broker is the other half; the task ends with the link.
+    pub fn start(
+        self,
+        wire: Wire,
+        theirs: Option<Box<BrokerSubscriptionInfo>>,
+    ) -> (Link, JoinHandle<Option<LinkError>>) {
         let Self { bridges, peer, config, link } = self;
         let number = bridges.incarnations.fetch_add(1, Ordering::Relaxed);
         let terms = Terms::of(&config);
@@ -159,13 +163,16 @@ impl AdmittedBridge {
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
             remote_reads_on: reads_on(wire.negotiated.as_ref()),
-            remote_version: version(wire.negotiated.as_ref()),
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));
-        board.remote_runs(wire.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &wire.negotiated {
+            board.link_is(negotiated, wire.outbox.traffic());
+        }
         board.enter(LinkState::Handshaking);
-        let Halves { own, served, joined } = split(wire, Some(&peer));
+        let mut said = vec![Command::BrokerInfo(Box::new(peer))];
+        said.extend(theirs.map(Command::BrokerSubscriptionInfo));
+        let Halves { own, served, joined } = split(wire, said);
         let place = Place { bridges: Arc::clone(&bridges), number, former, giving_way, claim };
         // Held until the task has its place, so that it cannot leave it before.
         let mut living = bridges.living.lock();

@@ -1,6 +1,11 @@
 //! The state of a link, shared between its supervisor and whoever asks.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::negotiate::Negotiated;
+use ferrymq_transport::traffic::Traffic;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -21,6 +26,8 @@ struct Board {
     shown: LinkStatus,
     /// Totals of the bridges before the present one.
     earlier: BridgeCounts,
+    /// What the present link carries; `shown` has what those before it did.
+    traffic: Option<Arc<Traffic>>,
 }
 
 impl LinkBoard {
@@ -38,13 +45,18 @@ impl LinkBoard {
             in_flight: 0,
             demands: 0,
             refused: 0,
+            refused_by: BTreeMap::new(),
+            ignored_by: BTreeMap::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            heard: None,
             given_up: 0,
             duplicates: 0,
             held: 0,
             last_error: None,
         };
         Self {
-            state: Mutex::new(Board { shown, earlier: BridgeCounts::default() }),
+            state: Mutex::new(Board { shown, earlier: BridgeCounts::default(), traffic: None }),
             demand: Mutex::default(),
         }
     }
@@ -54,7 +66,31 @@ impl LinkBoard {
     }
 
     pub(super) fn status(&self) -> LinkStatus {
-        self.state.lock().shown.clone()
+        let board = self.state.lock();
+        let mut status = board.shown.clone();
+        if let Some(traffic) = &board.traffic {
+            status.bytes_sent += traffic.sent();
+            status.bytes_received += traffic.received();
+            status.heard = traffic.heard();
+        }
+        status
+    }
+
+    /// The remote broker refused a message, for a reason of this name.
+    pub(super) fn refused_for(&self, word: &'static str) {
+        *self.state.lock().shown.refused_by.entry(word).or_default() += 1;
+    }
+
+    /// A remote consumer is not followed, for a reason of this name.
+    pub(super) fn ignored_for(&self, word: &'static str) {
+        *self.state.lock().shown.ignored_by.entry(word).or_default() += 1;
+    }
+
+    /// A link was made: the software at the far end, where it says, and what the link carries.
+    pub(super) fn link_is(&self, link: &Negotiated, traffic: &Arc<Traffic>) {
+        let mut board = self.state.lock();
+        board.shown.remote_product = link.product();
+        board.traffic = Some(Arc::clone(traffic));
     }
 
     /// Notes what became of a wish.
@@ -84,11 +120,6 @@ impl LinkBoard {
         self.state.lock().shown.remote_broker = Some(remote.clone());
     }
 
-    /// The software at the far end, where it says.
-    pub(super) fn remote_runs(&self, product: Option<String>) {
-        self.state.lock().shown.remote_product = product;
-    }
-
     /// Shows something that went wrong without ending the bridge.
     pub(super) fn mishap(&self, reason: &str) {
         self.state.lock().shown.last_error = Some(reason.to_owned());
@@ -112,7 +143,11 @@ impl LinkBoard {
     /// The present bridge is over; its totals stay.
     pub(super) fn bridge_over(&self) {
         let mut board = self.state.lock();
-        let Board { shown, earlier } = &mut *board;
+        let Board { shown, earlier, traffic } = &mut *board;
+        if let Some(traffic) = traffic.take() {
+            shown.bytes_sent += traffic.sent();
+            shown.bytes_received += traffic.received();
+        }
         earlier.forwards.forwarded = shown.forwarded;
         earlier.forwards.refused = shown.refused;
         earlier.forwards.given_up = shown.given_up;

@@ -1,5 +1,6 @@
 //! What can be seen of a connector from outside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tokio::time::Instant;
@@ -34,6 +35,16 @@ pub struct LinkStatus {
     pub demands: usize,
     /// Messages refused by the remote broker, each try counted.
     pub refused: u64,
+    /// The same by reason, each one of a few words.
+    pub refused_by: BTreeMap<&'static str, u64>,
+    /// Remote consumers that were announced and not followed, by the verdict on them.
+    pub ignored_by: BTreeMap<&'static str, u64>,
+    /// Bytes sent, over all bridges of this link.
+    pub bytes_sent: u64,
+    /// Bytes received, over all bridges of this link.
+    pub bytes_received: u64,
+    /// When the remote broker was heard last over the present link, be it a sign of life alone.
+    pub heard: Option<Instant>,
     /// Messages given to the local dead letters after such refusals.
     pub given_up: u64,
     /// Copies that overlapping demands brought and that did not cross.

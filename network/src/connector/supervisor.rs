@@ -143,7 +143,9 @@ impl Supervisor {
                 return Attempt::Failed { reason, verdict: Failure::Early };
             }
         };
-        self.board.remote_runs(remote.negotiated.as_ref().and_then(Negotiated::product));
+        if let Some(negotiated) = &remote.negotiated {
+            self.board.link_is(negotiated, remote.outbox.traffic());
+        }
         self.board.enter(LinkState::Handshaking);
         let (give_way, mut giving_way) = watch::channel(false);
         let stop = async {
@@ -206,7 +208,7 @@ impl Supervisor {
             Ok(around.local.open_link(remote, Arc::clone(&around.permits)))
         };
         let end = if around.config.duplex {
-            let halves = split(Wire::new(remote), None);
+            let halves = split(Wire::new(remote), Vec::new());
             around.local.serve(halves.served);
             let end = driver::run(bridge, halves.own, open_local, &mut observer, stop).await;
             end.with_cause(halves.joined.await.ok().flatten())
@@ -245,7 +247,6 @@ impl Supervisor {
             },
             role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
             remote_reads_on: reads_on(link.negotiated.as_ref()),
-            remote_version: version(link.negotiated.as_ref()),
         }
     }
 
@@ -329,11 +330,6 @@ fn not_needed(end: &BridgeEnd, gave_way: bool) -> Option<String> {
 pub(super) fn reads_on(negotiated: Option<&Negotiated>) -> bool {
     let provider = negotiated.and_then(|agreed| agreed.provider.as_ref());
     provider.is_some_and(|provider| provider.as_bytes() == b"FerryMQ")
-}
-
-/// The version of the protocol on a link; one within the process speaks the newest.
-pub(super) fn version(negotiated: Option<&Negotiated>) -> u8 {
-    negotiated.map_or(u8::MAX, |agreed| agreed.format.version)
 }
 
 /// Completes when the connector is to stop, or its handle is gone.

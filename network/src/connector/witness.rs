@@ -53,6 +53,7 @@ impl Observer for Witness<'_> {
             }
             Event::DemandIgnored { destination, verdict } => {
                 self.board.note(|notes, now| notes.ignored(destination, verdict, now));
+                self.board.ignored_for(verdict.word());
                 tracing::debug!(connector, %destination, %verdict, "demand not followed");
             }
             Event::DemandRefused { destination, reason } => {
@@ -60,7 +61,8 @@ impl Observer for Witness<'_> {
                 self.board.mishap(&format!("no subscription to {destination}: {reason}"));
                 tracing::warn!(connector, %destination, reason, "cannot subscribe for demand");
             }
-            Event::ForwardRefused { destination, reason, given_up } => {
+            Event::ForwardRefused { destination, reason, word, given_up } => {
+                self.board.refused_for(word);
                 let fate = if *given_up { "given up" } else { "to be tried again" };
                 self.board.mishap(&format!("message for {destination} refused: {reason}"));
                 tracing::debug!(connector, %destination, reason, fate, "forward refused");

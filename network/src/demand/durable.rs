@@ -28,6 +28,15 @@ impl DurableKey {
         Some(Self { client: info.client_id.clone(), name: info.subscription_name.clone()? })
     }
 
+    /// Whether it is a subscription of a bridge of `owner`, but named after a client beyond.
+    ///
+    /// So ActiveMQ describes the consumers of its bridges' durable subscriptions, whose end it then
+    /// tells under the bridge's own client identifier.
+    pub(super) fn is_misnamed(&self, owner: &str) -> bool {
+        let client = self.client.as_ref().map(ToString::to_string).unwrap_or_default();
+        is_bridges_name(&self.name) && !client.ends_with(&format!("_inbound_{owner}"))
+    }
+
     /// The command that ends it.
     pub fn removal(&self) -> RemoveSubscriptionInfo {
         RemoveSubscriptionInfo {
@@ -74,9 +83,11 @@ pub(super) fn subscription_name(
 
 /// Whether this is a bridge's durable subscription.
 pub fn is_of_bridge(info: &ConsumerInfo) -> bool {
-    info.subscription_name
-        .as_ref()
-        .is_some_and(|name| name.as_bytes().starts_with(PREFIX.as_bytes()))
+    info.subscription_name.as_ref().is_some_and(is_bridges_name)
+}
+
+fn is_bridges_name(name: &Text) -> bool {
+    name.as_bytes().starts_with(PREFIX.as_bytes())
 }
 
 /// The client identifier of a bridge at the broker that owns it.

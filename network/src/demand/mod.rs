@@ -3,5 +3,6 @@
 //! No I/O and no time: announcements in, subscriptions to make and to end out.
 
 pub mod durable;
+mod members;
 pub mod policy;
 pub mod table;

@@ -3,6 +3,7 @@
 use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, SessionId};
+use ferrymq_openwire::text::Text;
 
 use super::durable::{DurableKey, Source, subscription_name};
 use crate::broker_path;
@@ -46,6 +47,8 @@ pub(super) struct Wish {
     pub consumers: Vec<ConsumerId>,
     /// Its priority on the remote broker.
     pub priority: i8,
+    /// What it wants of the destination's messages; all of them if absent.
+    pub selector: Option<Text>,
     /// Whose it is.
     pub source: Source,
     /// It outlives the bridge: what is sent while there is none must be kept for it.
@@ -59,6 +62,7 @@ impl Wish {
             path: broker_path::brokers(info.broker_path.as_ref()).cloned().collect(),
             consumers: further.chain(&info.consumer_id).cloned().collect(),
             priority: info.priority,
+            selector: info.selector.clone().filter(|text| !text.as_bytes().is_empty()),
             durable: forced || matches!(source, Source::Durable(_)),
             source,
         }
@@ -129,7 +133,8 @@ impl DemandPolicy {
     ) -> ConsumerInfo {
         let copy = ConsumerInfo {
             destination: Some(destination.clone()),
-            selector: info.selector.clone().filter(|_| !self.conduit),
+            // A durable subscription that several share cannot change what it keeps.
+            selector: wish.selector.clone().filter(|_| !self.conduit || !wish.durable),
             exclusive: info.exclusive,
             retroactive: info.retroactive,
             maximum_pending_message_limit: info.maximum_pending_message_limit,

@@ -1,12 +1,14 @@
 //! Which remote consumers stand behind which demand subscription.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId};
+use ferrymq_openwire::text::Text;
 
 use super::durable::{DurableKey, Source};
+use super::members::{Members, Rank};
 use super::policy::{DemandPolicy, Wish};
 use crate::broker_path;
 use crate::destination_pattern::DestinationPattern;
@@ -40,6 +42,8 @@ pub enum DemandChange {
 /// - A demand is described by its *lead*, the nearest of its consumers. When another one comes
 ///   to lead, the subscription is superseded, because the path that it announces decides who else
 ///   follows it.
+/// - A demand asks for what any of its consumers wants: the selectors of all, joined by `OR`, within
+///   bounds. When that changes, its subscription is superseded. A durable one asks for everything.
 /// - A static demand has no consumers and never ends; consumers that it covers add nothing.
 /// - A demand that a durable subscription is part of is durable: its own subscription here keeps
 ///   what is sent while there is no bridge. It ends when the last one unsubscribes, not when its
@@ -68,13 +72,12 @@ pub struct DemandTable {
 struct Demand {
     info: ConsumerInfo,
     /// Empty for a static demand. The first leads.
-    members: BTreeMap<Rank, Wish>,
+    members: Members,
+    /// Its selector was refused: it takes everything.
+    plain: bool,
     /// It was taken up from an earlier bridge, and may have members that are not known yet.
     unconfirmed: bool,
 }
-
-/// Nearest first; among equally near ones the first that came.
-type Rank = (usize, u64);
 
 /// What is served by one subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -146,7 +149,7 @@ impl DemandTable {
         }
         self.standing.push(pattern.clone());
         let info = self.policy.standing(pattern.address());
-        self.insert(group, info, BTreeMap::new(), changes);
+        self.insert(group, info, Members::default(), changes);
     }
 
     /// Takes up a durable subscription that an earlier bridge left at the local broker.
@@ -155,7 +158,7 @@ impl DemandTable {
         let group = Group { destination: destination.clone(), origin: None };
         if !self.groups.contains_key(&group) {
             let info = self.policy.restored(kept, destination);
-            let number = self.insert(group, info, BTreeMap::new(), changes);
+            let number = self.insert(group, info, Members::default(), changes);
             if let Some(demand) = self.demands.get_mut(&number) {
                 demand.unconfirmed = true;
             }
@@ -210,7 +213,7 @@ impl DemandTable {
         match self.groups.get(&group).copied() {
             None => {
                 let info = self.policy.following(info, &wish, destination);
-                self.insert(group, info, BTreeMap::from([(rank, wish)]), changes);
+                self.insert(group, info, Members::of(rank, wish), changes);
             }
             Some(number) => {
                 if let Some(demand) = self.demands.get_mut(&number) {
@@ -257,6 +260,16 @@ impl DemandTable {
         self.leave(&Source::Durable(durable.clone()), still, changes);
     }
 
+    /// Those of the durable subscriptions of this name that a bridge of `owner` has, but that are
+    /// named after a client beyond it.
+    pub fn misnamed(&self, name: &Text, owner: &str) -> Vec<DurableKey> {
+        let durables = self.consumers.keys().filter_map(|source| match source {
+            Source::Durable(key) => Some(key),
+            Source::Consumer(_) => None,
+        });
+        durables.filter(|key| key.name == *name && key.is_misnamed(owner)).cloned().collect()
+    }
+
     fn leave(&mut self, source: &Source, still: &[Destination], changes: &mut Vec<DemandChange>) {
         let Some(member_of) = self.consumers.remove(source) else { return };
         let (stays, leaves): (Vec<_>, Vec<_>) =
@@ -297,6 +310,25 @@ impl DemandTable {
         for group in self.temporary.get(destination).cloned().unwrap_or_default() {
             changes.extend(self.forget_group(&group).map(DemandChange::Unsubscribe));
         }
+    }
+
+    /// The local broker refused a demand's subscription. One with a selector is made anew without,
+    /// because the remote broker may know expressions that the local one does not: then this is
+    /// true.
+    pub fn simplify(&mut self, number: DemandNumber, changes: &mut Vec<DemandChange>) -> bool {
+        let Some(demand) = self.demands.get(&number) else { return false };
+        if demand.info.selector.is_none() || demand.is_durable() {
+            return false;
+        }
+        let group = self.groups.iter().find(|(_, at)| **at == number).map(|(group, _)| group);
+        let Some(group) = group.cloned() else { return false };
+        let Some(demand) = self.take(&group, number) else { return false };
+        let info = ConsumerInfo { selector: None, ..demand.info };
+        let successor = self.insert(group, info, demand.members, changes);
+        if let Some(demand) = self.demands.get_mut(&successor) {
+            demand.plain = true;
+        }
+        true
     }
 
     /// The local broker refused a demand's subscription: it and its consumers are forgotten.
@@ -341,7 +373,7 @@ impl DemandTable {
         &mut self,
         group: Group,
         mut info: ConsumerInfo,
-        members: BTreeMap<Rank, Wish>,
+        members: Members,
         changes: &mut Vec<DemandChange>,
     ) -> DemandNumber {
         let number = self.next;
@@ -349,7 +381,7 @@ impl DemandTable {
         info.consumer_id = Some(ConsumerId::new(&self.policy.session, number));
         self.wildcard_topics += usize::from(is_wildcard_topic(&group.destination));
         changes.push(DemandChange::Subscribe(Box::new(info.clone())));
-        self.demands.insert(number, Demand { info, members, unconfirmed: false });
+        self.demands.insert(number, Demand { info, members, plain: false, unconfirmed: false });
         if group.destination.kind().is_temporary() {
             self.temporary.entry(group.destination.clone()).or_default().push(group.clone());
         }
@@ -377,11 +409,21 @@ impl DemandTable {
         let Some(lead) = demand.members.values().next() else { return };
         let durable = demand.unconfirmed || demand.has_durable_member();
         let was_durable = demand.is_durable();
-        if durable == was_durable && announces(&demand.info, &lead.path) {
+        let selector = match (durable, self.policy.conduit) {
+            (true, true) => None,
+            (true, false) => demand.info.selector.clone(),
+            (false, _) => demand.members.selector().filter(|_| !demand.plain),
+        };
+        let selects = was_durable || demand.info.selector == selector;
+        if durable == was_durable && selects && announces(&demand.info, &lead.path) {
             return;
         }
         let mut info = demand.info.clone();
         self.policy.lead(&mut info, lead);
+        if !(durable && was_durable) {
+            info.selector = selector;
+        }
+        let plain = demand.plain;
         if durable && was_durable {
             demand.info = info.clone();
             return changes.push(DemandChange::Describe(Box::new(info)));
@@ -396,7 +438,10 @@ impl DemandTable {
             (info.subscription_name, info.client_id) = (None, None);
         }
         let Some(demand) = self.take(group, number) else { return };
-        self.insert(group.clone(), info, demand.members, changes);
+        let successor = self.insert(group.clone(), info, demand.members, changes);
+        if let Some(demand) = self.demands.get_mut(&successor) {
+            demand.plain = plain;
+        }
         changes.push(if was_durable {
             DemandChange::Abolish(number)
         } else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{BrokerInfo, ShutdownInfo};
+use ferrymq_openwire::commands::ShutdownInfo;
 use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::link::{Link, LinkError, PeerAddress, Receiver};
 use ferrymq_transport::outbox::Outbox;
@@ -55,18 +55,18 @@ pub struct Halves {
     pub joined: JoinHandle<Option<LinkError>>,
 }
 
-/// Splits a link. `introduced` is the far broker's `BrokerInfo`, if it has come already; otherwise
-/// both halves get it when it comes.
+/// Splits a link. `said` is what the far broker has said already that is for the own bridge: its
+/// `BrokerInfo`, unless both halves get it when it comes, and what followed.
 ///
 /// The halves end together, whichever is first: the own bridge's end lets the served half answer
 /// what it has taken, then the peer is told (`ShutdownInfo`) and the link closes. What goes out is
 /// taken from both in turn.
-pub fn split(wire: Wire, introduced: Option<&BrokerInfo>) -> Halves {
+pub fn split(wire: Wire, said: Vec<Command>) -> Halves {
     let Wire { receiver, outbox, pump, peer, negotiated } = wire;
     let (own, own_end) = half(&peer, negotiated.as_ref());
     let (served, served_end) = half(&peer, negotiated.as_ref());
-    if let Some(info) = introduced {
-        own_end.outbox.push(Command::BrokerInfo(Box::new(info.clone())));
+    for command in said {
+        own_end.outbox.push(command);
     }
     let joined = tokio::spawn(async move {
         let broken = join(receiver, &outbox, own_end, served_end).await;

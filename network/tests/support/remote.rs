@@ -16,6 +16,8 @@ use super::make::{advisory, broker_info, number_of};
 
 #[derive(Default)]
 pub struct FakeRemote {
+    /// Who it is; empty: `remote`.
+    pub name: String,
     /// On their way to the bridge.
     pub out: VecDeque<Command>,
     /// How often it was asked whether it lives.
@@ -37,7 +39,8 @@ pub struct FakeRemote {
 
 impl FakeRemote {
     pub fn greet(&mut self) {
-        self.out.push_back(broker_info("remote"));
+        let name = if self.name.is_empty() { "remote" } else { self.name.as_str() };
+        self.out.push_back(broker_info(name));
     }
 
     pub fn sever(&mut self) {

@@ -62,6 +62,9 @@ pub struct HeldMessageAnswer {
     pub size_bytes: u64,
     /// The brokers that forwarded it to here, in order, by their ids.
     pub path: Vec<String>,
+    /// When each of those took it in, by its own clock; null for one that did not note it, as
+    /// ActiveMQ.
+    pub path_unix_ms: Vec<Option<i64>>,
 }
 
 /// Where a message stands.
@@ -72,6 +75,8 @@ pub enum MessagePlace {
     Waiting,
     /// A consumer has it and has not acknowledged it.
     InFlight,
+    /// It is a probe: it is nowhere, and nobody gets it.
+    Probe,
 }
 
 /// A consumer or a link, and its verdict.
@@ -83,6 +88,8 @@ pub struct Considered {
     pub name: String,
     /// Where it is.
     pub remote: String,
+    /// The broker that it would go to; null for a consumer, and where no broker is known.
+    pub next_broker: Option<BrokerName>,
     /// The consumer's identifier; null for a link without one, since nobody beyond it asks.
     pub consumer_id: Option<String>,
     /// The verdict as one word: `selector`, `hop_limit`, `window_full`, `no_demand`, `link_down`…

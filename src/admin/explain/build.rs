@@ -1,8 +1,10 @@
 //! Puts an explanation together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ferrymq_openwire::message::Message;
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::message::{Message, MessageFields};
 use tokio::time::Instant;
 
 use super::answer::{
@@ -55,7 +57,10 @@ pub(in crate::admin) fn explain(node: &NodeWatch, wish: &Wish) -> ExplainAnswer 
         let whose: Vec<Who> =
             insight.subscriptions.iter().map(|(consumer, _)| guests.who(consumer)).collect();
         served = whose.iter().filter_map(|who| who.link).collect();
-        let about = about(insight);
+        let about = match &wish.probe {
+            Some(path) => probe(wish, path).map(|held| (MessagePlace::Probe, held)),
+            None => about(insight),
+        };
         answer.message = about.as_ref().map(|(place, held)| message(held, *place, clocks.0));
         answer.considered = considered(insight, &whose, about.as_ref(), clocks.0);
         (answer.groups, answer.looked_at) = groups(insight, &whose, clocks.0);
@@ -68,6 +73,7 @@ pub(in crate::admin) fn explain(node: &NodeWatch, wish: &Wish) -> ExplainAnswer 
                 kind: "link".to_owned(),
                 name: title(&link.status),
                 remote: link.status.remote_uri.clone(),
+                next_broker: None,
                 consumer_id: None,
                 verdict: finding.word.to_owned(),
                 reason: finding.reason,
@@ -78,6 +84,19 @@ pub(in crate::admin) fn explain(node: &NodeWatch, wish: &Wish) -> ExplainAnswer 
     }
     finish(&mut answer, insight.as_ref(), wish, clocks.0);
     answer
+}
+
+/// A message without properties that came by way of these brokers.
+fn probe(wish: &Wish, path: &[BrokerId]) -> Option<HeldMessage> {
+    let fields = MessageFields {
+        destination: Some(wish.queue.clone()),
+        priority: 4,
+        persistent: true,
+        broker_path: Some(path.iter().cloned().map(Some).collect()),
+        ..MessageFields::default()
+    };
+    let message = Arc::new(Message::from_fields(&fields).ok()?);
+    Some(HeldMessage { message, sequence: 0, redeliveries: 0 })
 }
 
 /// The message that the explanation is about.
@@ -113,7 +132,7 @@ fn considered(
     let holder = match (&insight.sought, place) {
         (Some(Sought::Dispatched(key, _)), _) => Some(*key),
         (_, MessagePlace::InFlight) => first_dispatched(insight).map(|(key, _)| key),
-        (_, MessagePlace::Waiting) => None,
+        (_, MessagePlace::Waiting | MessagePlace::Probe) => None,
     };
     let expired = has_expired(&held.message, now);
     let mut considered = Vec::new();
@@ -131,6 +150,7 @@ fn considered(
             kind: who.kind.to_owned(),
             name: who.name.clone(),
             remote: who.remote.clone(),
+            next_broker: who.next.as_ref().map(name),
             consumer_id: Some(consumer.to_string()),
             verdict: finding.word.to_owned(),
             reason: finding.reason,
@@ -223,6 +243,7 @@ fn message(held: &HeldMessage, place: MessagePlace, now: i64) -> HeldMessageAnsw
         redeliveries: held.redeliveries,
         size_bytes: message.size() as u64,
         path: message.broker_path().iter().map(ToString::to_string).collect(),
+        path_unix_ms: message.hop_times(),
     }
 }
 
@@ -248,6 +269,9 @@ fn finish(answer: &mut ExplainAnswer, insight: Option<&QueueInsight>, wish: &Wis
         }
         (Some(message), Some(_)) if message.place == MessagePlace::InFlight => {
             "the message is with a consumer, which has not acknowledged it".to_owned()
+        }
+        (Some(message), Some(_)) if message.place == MessagePlace::Probe => {
+            "what a message without properties would meet here".to_owned()
         }
         (Some(message), Some(_)) if message.expires_unix_ms.is_some_and(|at| at < now) => format!(
             "the message expired {} ago: the next look through the queue, within half a minute, \

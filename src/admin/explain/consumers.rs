@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ferrymq_network::BrokerIdentity;
 use ferrymq_network::connector::{LinkProspect, LinkState, LinkStatus};
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId};
 
@@ -17,6 +18,8 @@ pub(super) struct Who {
     pub(super) link: Option<usize>,
     /// Who has to acknowledge.
     pub(super) acknowledges: String,
+    /// The broker at its far end.
+    pub(super) next: Option<BrokerIdentity>,
 }
 
 /// Knows whose each consumer is.
@@ -44,6 +47,7 @@ impl<'a> Guests<'a> {
                 remote: String::new(),
                 link: None,
                 acknowledges: "this consumer".to_owned(),
+                next: None,
             };
         };
         let client = snapshot.client_id.clone().unwrap_or_default();
@@ -57,6 +61,10 @@ impl<'a> Guests<'a> {
                     remote: status.map_or_else(|| broker.url.clone(), |one| one.remote_uri.clone()),
                     link,
                     acknowledges: broker.name.clone(),
+                    // The link has it from the broker itself, and so knows more.
+                    next: status
+                        .and_then(|status| status.remote_broker.clone())
+                        .or_else(|| Some(broker.clone())),
                 }
             }
             FarEnd::Broker(broker) => Who {
@@ -65,6 +73,7 @@ impl<'a> Guests<'a> {
                 remote: snapshot.remote.clone(),
                 link: None,
                 acknowledges: broker.name.clone(),
+                next: Some(broker.clone()),
             },
             FarEnd::Client | FarEnd::InProcess(None) => Who {
                 kind: "consumer",
@@ -72,6 +81,7 @@ impl<'a> Guests<'a> {
                 name: client,
                 remote: snapshot.remote.clone(),
                 link: None,
+                next: None,
             },
         }
     }

@@ -52,6 +52,10 @@ pub(super) fn of_obstacle(
         .moved_by("a consumer of another connection"),
         Some(Obstacle::Browses) => Finding::new("browser", "it only looks, and takes nothing")
             .moved_by("a consumer that takes messages"),
+        Some(Obstacle::KeptOut) => {
+            Finding::new("kept_out", "an exclusive consumer has the queue for itself")
+                .moved_by("the end of that consumer")
+        }
         Some(Obstacle::NotAsked) => {
             Finding::new("not_asked", "it gets a message only when it asks for one (prefetch 0)")
                 .moved_by(format!("{who} asking for a message (receive)"))

@@ -2,10 +2,9 @@
 
 use std::fmt::Display;
 
-use ferrymq_network::connector::{LinkState, LinkStatus};
-
 use super::destinations::{Divided, MOST_SERIES, Sum};
 use super::exposition::{Exposition, Kind};
+use super::links::links;
 use crate::admin::stage::Stage;
 use crate::connection::FarEnd;
 use crate::node::NodeWatch;
@@ -175,75 +174,6 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
             family.sample(&[("destination", label)], value(one));
         }
     }
-}
-
-/// Links are as many as the configuration lists, each with an address of its own.
-fn links(links: &[LinkStatus], text: &mut Exposition) {
-    let mut info = text.family(
-        "ferrymq_link_info",
-        Kind::Gauge,
-        "The broker at the far end, as it last introduced itself; always 1.",
-    );
-    for link in links {
-        let remote = link.remote_broker.as_ref().map_or("", |remote| remote.name.as_str());
-        let [connector, uri] = labels(link);
-        info.sample(&[connector, uri, ("remote_broker", remote)], 1);
-    }
-    type Row = (&'static str, Kind, &'static str, fn(&LinkStatus) -> u64);
-    let rows: [Row; 8] = [
-        ("ferrymq_link_up", Kind::Gauge, "Whether messages cross: 1 or 0.", |link| {
-            u64::from(matches!(link.state, LinkState::Live { .. }))
-        }),
-        ("ferrymq_link_demands", Kind::Gauge, "Destinations with demand beyond it.", |link| {
-            link.demands as u64
-        }),
-        (
-            "ferrymq_link_in_flight_messages",
-            Kind::Gauge,
-            "Messages that the remote broker has not confirmed.",
-            |link| link.in_flight as u64,
-        ),
-        (
-            "ferrymq_link_forwarded_total",
-            Kind::Counter,
-            "Messages that the remote broker has.",
-            |link| link.forwarded,
-        ),
-        (
-            "ferrymq_link_refused_total",
-            Kind::Counter,
-            "Refusals by the remote broker, each try counted.",
-            |link| link.refused,
-        ),
-        (
-            "ferrymq_link_given_up_total",
-            Kind::Counter,
-            "Messages given to the dead letters after refusals.",
-            |link| link.given_up,
-        ),
-        (
-            "ferrymq_link_duplicates_total",
-            Kind::Counter,
-            "Copies that overlapping demands brought and that did not cross.",
-            |link| link.duplicates,
-        ),
-        (
-            "ferrymq_link_held_total",
-            Kind::Counter,
-            "Messages that could not cross and returned to their queues.",
-            |link| link.held,
-        ),
-    ];
-    for (name, kind, help, value) in rows {
-        let mut family = text.family(name, kind, help);
-        for link in links {
-            family.sample(&labels(link), value(link));
-        }
-    }
-}
-
-fn labels(link: &LinkStatus) -> [(&'static str, &str); 2] {
-    [("connector", &link.connector), ("remote_uri", &link.remote_uri)]
 }
 
 /// A number of milliseconds, written in seconds.

@@ -33,6 +33,7 @@ fn about(message: &HeldMessageAnswer) -> String {
     let place = match message.place {
         MessagePlace::Waiting => "waits",
         MessagePlace::InFlight => "is in flight",
+        MessagePlace::Probe => "is a probe",
     };
     let kept = if message.persistent { "persistent" } else { "not persistent" };
     let mut text = format!(

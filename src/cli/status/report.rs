@@ -197,6 +197,8 @@ fn age(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::admin::answers::{BrokerName, MessageCounts};
 
@@ -257,6 +259,11 @@ mod tests {
             in_flight: 0,
             demands: 0,
             refused: 0,
+            refused_by_reason: BTreeMap::new(),
+            demand_ignored_by_reason: BTreeMap::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            heard_ms_ago: None,
             given_up: 0,
             duplicates: 0,
             held: 0,

@@ -7,7 +7,7 @@ use ferrymq_network::document::source::Source;
 use ferrymq_network::topology::spec::{BrokerIndex, BrokerSpec, Kind, LinkSpec, Topology};
 use ferrymq_transport::names::nearest;
 
-use crate::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
+use crate::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig, VirtualTopic};
 
 /// The brokers that `up` starts; the others are only dialled.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Plan {
                     .map(|link| link.connector.clone())
                     .collect(),
                 limits: Limits::default(),
+                virtual_topics: vec![VirtualTopic::default()],
                 // The screen shows what it would tell.
                 admin: AdminConfig::off(),
             })

@@ -8,6 +8,7 @@
 //   --include DEST          a dynamically included destination
 //   --static DEST           a statically included destination
 //   --duplex true           asks the other broker for a bridge back over the same socket
+//   --queue-memory-kb N     what each queue may hold in memory before its producers wait
 //   --replay true           replayWhenNoConsumers for all queues (of the broker)
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
@@ -63,6 +64,7 @@ public final class ActiveMqBroker {
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
                 case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
+                case "--queue-memory-kb": queues(broker).setMemoryLimit(1024 * Long.parseLong(value)); break;
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
@@ -85,12 +87,19 @@ public final class ActiveMqBroker {
     private static void replay(BrokerService broker, boolean on) {
         ConditionalNetworkBridgeFilterFactory filter = new ConditionalNetworkBridgeFilterFactory();
         filter.setReplayWhenNoConsumers(on);
-        PolicyEntry queues = new PolicyEntry();
-        queues.setQueue(">");
-        queues.setNetworkBridgeFilterFactory(filter);
-        PolicyMap policies = new PolicyMap();
-        policies.setPolicyEntries(List.of(queues));
-        broker.setDestinationPolicy(policies);
+        queues(broker).setNetworkBridgeFilterFactory(filter);
+    }
+
+    /** The policy of all queues. */
+    private static PolicyEntry queues(BrokerService broker) {
+        if (broker.getDestinationPolicy() == null) {
+            PolicyEntry all = new PolicyEntry();
+            all.setQueue(">");
+            PolicyMap policies = new PolicyMap();
+            policies.setPolicyEntries(List.of(all));
+            broker.setDestinationPolicy(policies);
+        }
+        return broker.getDestinationPolicy().getEntryFor(ActiveMQDestination.createDestination("any", ActiveMQDestination.QUEUE_TYPE));
     }
 
     private static ActiveMQDestination destination(String text) {

@@ -227,6 +227,13 @@ impl Message {
         path.into_iter().flatten().collect()
     }
 
+    /// What `cluster` holds.
+    pub(super) fn clusters(&self) -> Vec<BrokerId> {
+        let mut reader = self.reader(Slot::Cluster);
+        let held = reader.array().ok().flatten().unwrap_or_default();
+        held.into_iter().flatten().collect()
+    }
+
     /// How many brokers have forwarded it. Allocates nothing.
     pub fn broker_path_len(&self) -> usize {
         match self.field(Slot::BrokerPath) {

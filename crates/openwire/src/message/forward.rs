@@ -1,8 +1,13 @@
-//! The copy of a message that a bridge sends on.
+//! Copies of a message that differ in a few fields: the one that a bridge sends on, and the one
+//! that a broker puts elsewhere.
+
+use std::io::Write;
 
 use super::fields::{Layout, Slot};
 use super::held::Message;
+use crate::destination::Destination;
 use crate::ids::{BrokerId, ProducerId};
+use crate::structure::Structure;
 use crate::text::Text;
 
 impl Message {
@@ -10,6 +15,8 @@ impl Message {
     /// this broker (`via`) at the end of the path it has come, in no transaction (a transaction
     /// that it was part of becomes the original one), for no consumer in particular, and without
     /// what is internal to a broker. Its identity and its content stay.
+    ///
+    /// When this broker took it in goes along, beside the path, for whoever traces it.
     ///
     /// Only these fields are written anew; all others are copied as the bytes they are.
     pub fn forwarded(&self, producer: &ProducerId, via: &BrokerId) -> Message {
@@ -32,11 +39,27 @@ impl Message {
         copy.begin(Slot::BrokerPath);
         path.put_with(via, &mut copy.body);
         copy.keep(Slot::Arrival, Slot::Droppable);
-        for slot in [Slot::Droppable, Slot::Cluster] {
-            let present = !self.field(slot).is_empty();
-            copy.put(slot, if present { &[0] } else { &[] });
+        copy.put(Slot::Droppable, if self.field(Slot::Droppable).is_empty() { &[] } else { &[0] });
+        copy.begin(Slot::Cluster);
+        if !self.field(Slot::Cluster).is_empty() {
+            HopTimes::of(self).put_with(path.count, self.broker_in_time(), &mut copy.body);
         }
         copy.finish(Slot::BrokerInTime)
+    }
+
+    /// The copy that a broker puts at another destination than the one that the message was sent to:
+    /// that one becomes the original destination. All else stays, its identity, too.
+    pub fn readdressed(&self, to: &Destination) -> Message {
+        let originally = self.field(Slot::Destination);
+        let room = self.body_len() + originally.len() + to.name().as_bytes().len() + 8;
+        let mut copy = Splice::with_room(self, room);
+        copy.keep(Slot::ProducerId, Slot::Destination);
+        copy.begin(Slot::Destination);
+        copy.body.extend([1, to.type_id()]);
+        put_string(to.wire_text(), &mut copy.body);
+        copy.keep(Slot::TransactionId, Slot::OriginalDestination);
+        copy.put(Slot::OriginalDestination, originally);
+        copy.finish(Slot::MessageId)
     }
 
     /// Bytes of the forwarded copy's body. Being wrong would cost an allocation and nothing else.
@@ -51,8 +74,11 @@ impl Message {
             Slot::Cluster,
         ];
         let gone: usize = anew.map(|slot| self.field(slot).len()).iter().sum();
-        let fixed =
-            [Slot::Droppable, Slot::Cluster].map(|slot| self.field(slot).len().min(1)).iter().sum();
+        let fixed = self.field(Slot::Droppable).len().min(1)
+            + match self.field(Slot::Cluster) {
+                [] => 0,
+                times => times.len() + HopTimes::LONGEST_ENTRY,
+            };
         let path = match self.field(Slot::BrokerPath) {
             [0] => 2,
             _ => 0,
@@ -145,6 +171,79 @@ impl<'a> Path<'a> {
             body.extend([1, BrokerId::TYPE_ID]);
             put_string(via.value.as_ref(), body);
         }
+    }
+}
+
+/// When the brokers of the path took the message in.
+///
+/// They travel in `cluster`, which ActiveMQ reads, never looks at, and does not hand on: so what it
+/// forwards has lost them, and the brokers' names stay. Each is written as a broker's id, `N@MILLIS`:
+/// the place on the path, and milliseconds since 1970.
+struct HopTimes<'a> {
+    count: i16,
+    entries: &'a [u8],
+}
+
+impl<'a> HopTimes<'a> {
+    /// What one more entry takes at most, with the head of the array.
+    const LONGEST_ENTRY: usize = 3 + 2 + 3 + 6 + 20;
+
+    /// Those that came with a message. There are as many as brokers on its path at most, and short
+    /// ones: whatever else a peer puts there is left out.
+    fn of(message: &'a Message) -> Self {
+        let path = message.broker_path_len();
+        match message.field(Slot::Cluster) {
+            [present, high, low, entries @ ..] if *present != 0 => {
+                let count = i16::from_be_bytes([*high, *low]);
+                let fits = usize::try_from(count).is_ok_and(|count| count <= path)
+                    && entries.len() <= path.saturating_mul(Self::LONGEST_ENTRY);
+                if fits { Self { count, entries } } else { Self { count: 0, entries: &[] } }
+            }
+            _ => Self { count: 0, entries: &[] },
+        }
+    }
+
+    /// Writes them with that of the broker at place `at`, if it is known and the path has room.
+    fn put_with(&self, at: i16, millis: i64, body: &mut Vec<u8>) {
+        let more = i16::from(millis > 0 && self.count < i16::MAX);
+        let count = self.count.saturating_add(more);
+        if count == 0 {
+            return body.push(0);
+        }
+        body.push(1);
+        body.extend(count.to_be_bytes());
+        body.extend_from_slice(self.entries);
+        if more > 0 {
+            body.extend([1, BrokerId::TYPE_ID, 1]);
+            let length = body.len();
+            body.extend([0, 0]);
+            // Writing to a vector cannot fail.
+            let _ = write!(body, "{at}@{millis}");
+            let written = (body.len() - length - 2) as u16;
+            if let Some(place) = body.get_mut(length..length + 2) {
+                place.copy_from_slice(&written.to_be_bytes());
+            }
+        }
+    }
+}
+
+impl Message {
+    /// When each broker of the path took the message in, in milliseconds since 1970, as far as they
+    /// noted it: FerryMQ brokers do, and ActiveMQ brokers drop what was noted before them.
+    pub fn hop_times(&self) -> Vec<Option<i64>> {
+        let mut times = vec![None; self.broker_path_len()];
+        for entry in self.clusters().into_iter().take(times.len()) {
+            let text = entry.to_string();
+            let read = text.split_once('@').and_then(|(at, millis)| {
+                Some((at.parse::<usize>().ok()?, millis.parse::<i64>().ok()?))
+            });
+            if let Some((at, millis)) = read
+                && let Some(time) = times.get_mut(at)
+            {
+                *time = Some(millis);
+            }
+        }
+        times
     }
 }
 

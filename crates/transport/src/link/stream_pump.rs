@@ -154,6 +154,7 @@ impl StreamPump {
                 return Err(io::Error::from(io::ErrorKind::WriteZero).into());
             }
             self.buffer.advance(written);
+            self.outbox.traffic().add_sent(written);
             if let Some(timer) = &mut deadline {
                 timer.as_mut().reset(Instant::now() + PATIENCE);
             }

@@ -176,6 +176,7 @@ impl StreamReceiver {
                 received => LinkError::Truncated { received },
             });
         }
+        self.outbox.traffic().add_received(read);
         if let Some(inactivity) = &mut self.inactivity {
             inactivity.heard_since = true;
         }

@@ -1,0 +1,85 @@
+//! Where a message is to go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ferrymq_network::composite;
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
+
+use super::arrival::Arrival;
+use super::broker::Broker;
+use super::directory::Target;
+use super::publish_error::PublishError;
+
+/// How many destinations one message may be sent to at once.
+const MOST_TARGETS: usize = 1024;
+
+/// The living destinations that an address names: one, or the members of a composite name. Keep it
+/// while sending to the same address.
+#[derive(Clone)]
+pub struct Route {
+    address: Destination,
+    /// Never empty, and no destination twice.
+    targets: Vec<Target>,
+}
+
+impl Route {
+    /// The address.
+    pub fn address(&self) -> &Destination {
+        &self.address
+    }
+
+    /// The destinations.
+    pub fn targets(&self) -> impl Iterator<Item = &Destination> {
+        self.targets.iter().map(Target::address)
+    }
+
+    /// Whether the next message must wait: it goes to all of them or to none yet.
+    pub fn is_full(&self) -> bool {
+        self.targets.iter().any(Target::is_full)
+    }
+}
+
+impl Broker {
+    /// The living destinations at `address`, brought to life if need be.
+    pub fn route(&self, address: &Destination) -> Result<Route, PublishError> {
+        if !composite::is_composite(address) {
+            let target = self.resolve(address)?;
+            return Ok(Route { address: address.clone(), targets: vec![target] });
+        }
+        let invalid = |reason| PublishError::InvalidName { address: address.clone(), reason };
+        let members: BTreeSet<Destination> = composite::members(address).into_iter().collect();
+        if members.is_empty() {
+            return Err(invalid("the name is empty"));
+        }
+        if members.len() > MOST_TARGETS {
+            let (targets, most) = (members.len(), MOST_TARGETS);
+            return Err(PublishError::TooManyTargets { targets, most });
+        }
+        let targets = members.iter().map(|member| self.resolve(member));
+        Ok(Route { address: address.clone(), targets: targets.collect::<Result<_, _>>()? })
+    }
+
+    /// Takes a message for all destinations of `route`: a copy for each, under its own address, if
+    /// they are several. See [`publish`](Self::publish).
+    pub fn send(
+        &self,
+        route: &Route,
+        message: Arc<Message>,
+        arrival: Arrival,
+    ) -> Result<(), PublishError> {
+        if let [target] = route.targets.as_slice()
+            && *target.address() == route.address
+        {
+            return self.publish(target, message, arrival);
+        }
+        let mut outcome = Ok(());
+        for target in &route.targets {
+            let copy = Arc::new(message.readdressed(target.address()));
+            // One that has just been deleted does not keep the others from theirs.
+            outcome = outcome.and(self.publish(target, copy, arrival));
+        }
+        outcome
+    }
+}
