@@ -1,6 +1,6 @@
 //! A queue: each message goes to one subscription.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
@@ -45,6 +45,8 @@ pub struct Queue {
     pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
     returns: Returns,
+    /// Slots of bridges, and the first of the pending messages that each might have if others went.
+    refused_from: BTreeMap<usize, i64>,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -74,6 +76,7 @@ impl Queue {
             free: BTreeSet::new(),
             ready: ReadyRing::default(),
             exclusives: Exclusives::default(),
+            refused_from: BTreeMap::new(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -140,7 +143,6 @@ impl Queue {
             ready: false,
             tested_to: i64::MIN,
             browse,
-            refused_from: i64::MAX,
             rate: Rate::default(),
         };
         let slot = match self
@@ -174,6 +176,7 @@ impl Queue {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
         self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
+        self.refused_from.remove(&key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -348,12 +351,10 @@ impl Queue {
     /// first.
     fn reconsider(&mut self, now: i64, effects: &mut Effects) {
         let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
-        for (slot, subscription) in self.slots.iter_mut().enumerate() {
-            let Some(subscription) = subscription else { continue };
-            let from = std::mem::replace(&mut subscription.refused_from, i64::MAX);
-            if from == i64::MAX {
+        for (slot, from) in std::mem::take(&mut self.refused_from) {
+            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
                 continue;
-            }
+            };
             let priority = subscription.asked.priority;
             if std::mem::take(&mut subscription.ready) {
                 self.ready.remove(priority, slot);
@@ -371,12 +372,8 @@ impl Queue {
 
     /// Remembers which bridges might have a message later that stays pending for now.
     fn note_refusals(&mut self, sequence: i64) {
-        let slots = &mut self.slots;
-        self.returns.settle_refusals(sequence, |slot| {
-            if let Some(subscription) = slots.get_mut(slot).and_then(Option::as_mut) {
-                subscription.refused_from = subscription.refused_from.min(sequence);
-            }
-        });
+        let refused_from = &mut self.refused_from;
+        self.returns.settle_refusals(sequence, |slot| note_first(refused_from, slot, sequence));
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
@@ -436,7 +433,7 @@ impl Queue {
                     subscription.hand_over(SubscriptionKey(slot), entry, effects);
                 }
                 None if judgement == Judgement::UnlessOthersGo => {
-                    subscription.refused_from = subscription.refused_from.min(sequence);
+                    note_first(&mut self.refused_from, slot, sequence);
                 }
                 None => {}
             }
@@ -501,6 +498,11 @@ pub(super) fn dispose(
         }
         Outcome::Kept | Outcome::Consumed => taken.clear(),
     }
+}
+
+fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
+    let first = firsts.entry(slot).or_insert(sequence);
+    *first = sequence.min(*first);
 }
 
 /// For whoever explains; nothing here changes anything.

@@ -69,9 +69,6 @@ pub(super) struct Subscription {
     pub(super) tested_to: i64,
     /// A browser's: its window stays empty and has no room.
     pub(super) browse: Option<BrowseCursor>,
-    /// A bridge's: the first of the pending messages that it might have if others went;
-    /// `i64::MAX` if there is none.
-    pub(super) refused_from: i64,
     /// A bridge's: what has gone back over it.
     pub(super) rate: Rate,
 }
