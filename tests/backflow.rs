@@ -96,3 +96,28 @@ async fn it_comes_back_over_several_brokers_and_goes_on_to_others() {
     all.sort_unstable();
     assert_eq!(all, (0..900).collect::<Vec<_>>());
 }
+
+/// A consumer of many queues that leaves, while what it leaves behind may not go back yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_wildcard_consumer_leaves_behind_comes_back_after_its_delay() {
+    let delayed = "[[destination_policy]]\nmatch = \"queue://>\"\n[destination_policy.replay]\n\
+                   replay_delay = \"3s\"\n";
+    let brokers = mesh(&["a", "b"], |setup| setup.configure(delayed));
+    let at_a = Native::connect(brokers[0].url()).await;
+    let at_b = Native::with_mode(brokers[1].url(), AckMode::Individual).await;
+    let wild = at_b.consumer("queue://orders.>").await;
+    at_a.send_numbers("queue://orders.new", 0, 100).await;
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(wild.receive_within(PATIENCE).await.unwrap().expect("a message"));
+    }
+    let waiting = at_a.consumer("queue://orders.new").await;
+    // Its demand is known at b when that of a later one is.
+    let known = at_a.consumer("queue://known").await;
+    at_b.send_numbers("queue://known", 0, 1).await;
+    assert_eq!(numbers(&known, 1).await, [0]);
+    at_b.connection.close().await.expect("an orderly end");
+    let mut came = numbers(&waiting, 100).await;
+    came.sort_unstable();
+    assert_eq!(came, (0..100).collect::<Vec<_>>());
+}

@@ -213,3 +213,17 @@ async fn only_what_a_selector_beyond_the_bridge_matches_crosses() {
         assert!(round < 50, "messages still cross though no selector matches them");
     }
 }
+
+/// What is sent to several topics at once has one id in all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_beyond_a_bridge_gets_each_copy_of_what_several_topics_got() {
+    let b = Ferry::named("b").start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let all = at_b.consumer("topic://news.>").await;
+    until_reached(&at_a, "topic://news.here", &all).await;
+    at_a.send_numbers("topic://news.here,news.there", 0, 10).await;
+    let mut got = numbers(&all, 20).await;
+    got.sort_unstable();
+    assert_eq!(got, (0..10).flat_map(|number| [number, number]).collect::<Vec<_>>());
+}

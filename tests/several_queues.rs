@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch, MessagePull};
+use ferrymq_openwire::commands::{ConsumerInfo, MessageAck, MessageDispatch, MessagePull};
 use ferrymq_openwire::destination::Destination;
 use wire::{Wire, broker, number_of};
 
@@ -195,4 +195,27 @@ async fn names_that_say_nothing_are_refused() {
         let info = peer.consumer(1, &queue(name), 10);
         assert!(peer.ask(info.into()).await.is_err(), "{name}");
     }
+}
+
+/// Both copies of what was sent to two queues at once have one id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_one_message_are_told_apart_by_their_queues() {
+    let (node, mut peer) = opened().await;
+    consume(&mut peer, 1, "A,B", 100).await;
+    peer.send(&queue("A,B"), 1, 1100);
+    let copies = [peer.dispatch().await, peer.dispatch().await];
+    let of = |name: &str| copies.iter().find(|copy| from(copy).0 == name).unwrap();
+    peer.settle(of("B"));
+    peer.ask(peer.consumer(2, &queue("other"), 1).into()).await.unwrap();
+    assert_eq!((depths(&node)["A"], depths(&node)["B"]), ((0, 1), (0, 0)));
+    let one = MessageAck { destination: Some(queue("A")), ..peer.ack(1, INDIVIDUAL, 1, 1, 1) };
+    peer.ask(one.into()).await.unwrap();
+    assert_eq!((depths(&node)["A"], depths(&node)["B"]), ((0, 0), (0, 0)));
+    // And in one range.
+    peer.send(&queue("A,B"), 2, 1100);
+    let copies = [peer.dispatch().await, peer.dispatch().await];
+    let last = copies[1].destination.clone();
+    let both = MessageAck { destination: last, ..peer.ack(1, STANDARD, 2, 2, 2) };
+    peer.ask(both.into()).await.unwrap();
+    assert_eq!((depths(&node)["A"], depths(&node)["B"]), ((0, 0), (0, 0)));
 }

@@ -312,7 +312,7 @@ async fn read(
             () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
-            received = receive(receiver, peer, most, leisurely, &mut batch), if !unread => {
+            received = receive(receiver, peer, most, leisurely && !waiting, &mut batch), if !unread => {
                 if let Err(error) = received {
                     return End::Broken(error);
                 }

@@ -1,6 +1,7 @@
 //! A consumer's word on messages dispatched to it.
 
 use ferrymq_openwire::commands::MessageAck;
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::text::Text;
 
@@ -30,6 +31,9 @@ pub struct Acknowledgement<'a> {
     pub first: Option<&'a MessageId>,
     /// Last of the range.
     pub last: Option<&'a MessageId>,
+    /// Where the last was dispatched from: what was sent to several destinations at once has one id
+    /// in all of them.
+    pub destination: Option<&'a Destination>,
     /// How many the range holds, as the consumer counts.
     pub count: usize,
     /// Why a message was refused.
@@ -71,6 +75,7 @@ impl<'a> Acknowledgement<'a> {
             kind,
             first: ack.first_message_id.as_ref(),
             last: ack.last_message_id.as_ref(),
+            destination: ack.destination.as_ref(),
             count: usize::try_from(ack.message_count).unwrap_or(0),
             cause: ack.poison_cause.as_ref().and_then(|cause| cause.message.clone()),
         })

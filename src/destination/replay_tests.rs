@@ -165,6 +165,7 @@ fn a_delay_is_waited_out_and_the_time_is_known() {
         kind: AckKind::Individual,
         first: None,
         last: Some(&id),
+        destination: None,
         count: 1,
         cause: None,
     };
@@ -260,6 +261,7 @@ fn nobody_who_could_have_a_message_goes_without() {
                         kind: AckKind::Individual,
                         first: None,
                         last: Some(&id),
+                        destination: None,
                         count: 1,
                         cause: None,
                     };

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use parking_lot::Mutex;
 
@@ -40,8 +42,8 @@ struct Handed {
 }
 
 impl Outstanding for Handed {
-    fn message(&self) -> &Message {
-        &self.message
+    fn is(&self, id: &MessageId, from: Option<&Destination>) -> bool {
+        self.message.has_id(id) && from.is_none_or(|from| self.message.destination_is(from))
     }
 }
 

@@ -70,7 +70,7 @@ fn settle(
     let (first, last) = (id(first), id(last));
     let cause = (kind == AckKind::Poison).then(|| "bad".into());
     let first = (kind != AckKind::Individual).then_some(&first);
-    let ack = Acknowledgement { kind, first, last: Some(&last), count, cause };
+    let ack = Acknowledgement { kind, first, last: Some(&last), destination: None, count, cause };
     queue.acknowledge(key, &ack, 0, effects)
 }
 
@@ -313,8 +313,14 @@ fn a_topic_subscription_counts_and_never_matches() {
         subscription.offer(Pending { message: message(number), charge: None }, 0, &mut dispatches);
     }
     assert_eq!(dispatches.len(), 2);
-    let ack =
-        Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 2, cause: None };
+    let ack = Acknowledgement {
+        kind: AckKind::Standard,
+        first: None,
+        last: None,
+        destination: None,
+        count: 2,
+        cause: None,
+    };
     assert_eq!(subscription.acknowledge(&ack, 0, &mut dispatches), 2);
     let got: Vec<i64> = dispatches.iter().map(|message| message.broker_sequence_id()).collect();
     assert_eq!(got, [1, 2, 3, 4]);
@@ -401,8 +407,14 @@ fn what_a_topic_subscription_does_not_select_takes_no_room() {
         dispatches.iter().map(|message| message.broker_sequence_id()).collect()
     };
     assert_eq!(got(&dispatches), [2]);
-    let ack =
-        Acknowledgement { kind: AckKind::Standard, first: None, last: None, count: 1, cause: None };
+    let ack = Acknowledgement {
+        kind: AckKind::Standard,
+        first: None,
+        last: None,
+        destination: None,
+        count: 1,
+        cause: None,
+    };
     subscription.acknowledge(&ack, 0, &mut dispatches);
     assert_eq!(got(&dispatches), [2, 4]);
 }

@@ -2,20 +2,23 @@
 
 use std::collections::VecDeque;
 
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
-use ferrymq_openwire::message::Message;
 
 use super::acknowledgement::{AckError, AckKind, Acknowledgement};
 use super::entry::Entry;
 
 /// What a window holds.
 pub(super) trait Outstanding {
-    fn message(&self) -> &Message;
+    /// Whether this is the message that an acknowledgement names, which may also say where it was
+    /// dispatched from.
+    fn is(&self, id: &MessageId, from: Option<&Destination>) -> bool;
 }
 
 impl Outstanding for Entry {
-    fn message(&self) -> &Message {
-        &self.message
+    // All are of one queue, whatever it is called.
+    fn is(&self, id: &MessageId, _from: Option<&Destination>) -> bool {
+        self.message.has_id(id)
     }
 }
 
@@ -124,7 +127,7 @@ impl<E: Outstanding> Window<E> {
     ) -> Result<Outcome, AckError> {
         if ack.kind == AckKind::Individual {
             // Unknown ones are ignored, as ActiveMQ does: a consumer may settle twice.
-            let at = ack.last.and_then(|last| self.position(last, 0));
+            let at = ack.last.and_then(|last| self.position(last, ack.destination, 0));
             if let Some(at) = at {
                 taken.extend(self.dispatched.remove(at));
                 self.shrink(at, at + 1);
@@ -156,28 +159,49 @@ impl<E: Outstanding> Window<E> {
             AckError::Unmatched(id.map_or_else(|| "(no id)".to_owned(), ToString::to_string))
         };
         let start = match ack.first {
-            Some(first) => self.position(first, 0).ok_or_else(|| unmatched(ack.first))?,
-            None => 0,
+            None => Some(0),
+            Some(first) if ack.first == ack.last => self.start_of_same(first, ack),
+            Some(first) => self.position(first, None, 0),
         };
-        let last = ack.last.and_then(|last| self.last_position(last, start, ack.count));
+        let start = start.ok_or_else(|| unmatched(ack.first))?;
+        let last = ack.last.and_then(|last| self.last_position(last, ack, start));
         last.map(|last| (start, last + 1)).ok_or_else(|| unmatched(ack.last))
+    }
+
+    /// Where a range starts that ends with the same message: there, or with copies of it before.
+    fn start_of_same(&self, id: &MessageId, ack: &Acknowledgement<'_>) -> Option<usize> {
+        let last = self.position(id, ack.destination, 0)?;
+        let counted = (last + 1).checked_sub(ack.count.max(1));
+        let same = |at: &usize| self.dispatched.get(*at).is_some_and(|entry| entry.is(id, None));
+        Some(counted.filter(same).unwrap_or(last))
     }
 
     /// Where a range ends: mostly as far from its start as the consumer counts, which spares a walk
     /// over all its messages.
-    fn last_position(&self, last: &MessageId, start: usize, count: usize) -> Option<usize> {
-        let counted = start.saturating_add(count.saturating_sub(1));
+    fn last_position(
+        &self,
+        last: &MessageId,
+        ack: &Acknowledgement<'_>,
+        start: usize,
+    ) -> Option<usize> {
+        let counted = start.saturating_add(ack.count.saturating_sub(1));
         match self.dispatched.get(counted) {
-            Some(entry) if entry.message().has_id(last) => Some(counted),
-            _ => self.position(last, start),
+            Some(entry) if entry.is(last, ack.destination) => Some(counted),
+            _ => self.position(last, ack.destination, start),
         }
     }
 
-    fn position(&self, id: &MessageId, from: usize) -> Option<usize> {
-        self.dispatched
-            .range(from..)
-            .position(|entry| entry.message().has_id(id))
-            .map(|at| from + at)
+    fn position(
+        &self,
+        id: &MessageId,
+        destination: Option<&Destination>,
+        from: usize,
+    ) -> Option<usize> {
+        let found =
+            |destination| self.dispatched.range(from..).position(|entry| entry.is(id, destination));
+        // A consumer may name what it consumes from instead, of which the message's is a part.
+        let at = found(destination).or_else(|| destination.and_then(|_| found(None)))?;
+        Some(from + at)
     }
 
     /// The messages from `start` to `end` are settled: those that were known as delivered extend

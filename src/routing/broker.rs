@@ -160,7 +160,7 @@ impl Broker {
         if aftermath.is_empty() {
             return;
         }
-        if let Some((at, queue)) = aftermath.alarm {
+        for (at, queue) in aftermath.alarms {
             self.alarms.set(at, queue);
         }
         for message in aftermath.expired {

@@ -82,9 +82,19 @@ impl QueueGroup {
             self.members.lock().joined.insert(number, (Arc::clone(queue), key));
         });
         joined.unwrap_or_else(|_| {
-            self.leave(queue.address());
+            // It is gone already; another one of its name may have been joined since.
+            self.give_up(queue.address(), number);
             Aftermath::default()
         })
+    }
+
+    fn give_up(&self, address: &Destination, number: MemberNumber) {
+        let mut members = self.members.lock();
+        if members.by_address.get(address) == Some(&number) {
+            members.by_address.remove(address);
+        }
+        members.joined.remove(&number);
+        self.window.forget(number);
     }
 
     /// A queue is gone, and all that it held.

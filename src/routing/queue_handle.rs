@@ -60,18 +60,19 @@ type Place = (Outlet, Option<(Arc<SharedWindow>, MemberNumber)>);
 pub(super) struct Aftermath {
     pub(super) expired: Vec<Arc<Message>>,
     pub(super) dead_letters: Vec<DeadLetter>,
-    /// When a queue wants to be woken (milliseconds since 1970), and which.
-    pub(super) alarm: Option<(i64, Destination)>,
+    /// When queues want to be woken (milliseconds since 1970), and which.
+    pub(super) alarms: Vec<(i64, Destination)>,
 }
 
 impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
-        self.expired.is_empty() && self.dead_letters.is_empty() && self.alarm.is_none()
+        self.expired.is_empty() && self.dead_letters.is_empty() && self.alarms.is_empty()
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
         self.expired.append(&mut other.expired);
         self.dead_letters.append(&mut other.dead_letters);
+        self.alarms.append(&mut other.alarms);
     }
 }
 
@@ -327,13 +328,13 @@ impl QueueHandle {
         let mut aftermath = Aftermath {
             expired: std::mem::take(&mut effects.expired),
             dead_letters: std::mem::take(&mut effects.dead_letters),
-            alarm: None,
+            alarms: Vec::new(),
         };
         if let Some(due) = state.queue.next_tick()
             && state.armed.is_none_or(|armed| due < armed)
         {
             state.armed = Some(due);
-            aftermath.alarm = Some((due, self.address.clone()));
+            aftermath.alarms.push((due, self.address.clone()));
         }
         aftermath
     }

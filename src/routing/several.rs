@@ -96,8 +96,14 @@ impl Several {
             && of_topics > 0
         {
             let (first, last, cause) = (None, None, None);
-            let ack =
-                Acknowledgement { kind: AckKind::Standard, first, last, count: of_topics, cause };
+            let ack = Acknowledgement {
+                kind: AckKind::Standard,
+                first,
+                last,
+                destination: None,
+                count: of_topics,
+                cause,
+            };
             topics.count_settled(subscriber.acknowledge(&ack, now));
         }
         Ok(aftermath)

@@ -265,7 +265,10 @@ impl Forwarder {
         let entry = window.enter(message, destination);
         if !is_queue {
             let again = (topics_overlap || !self.superseded.is_empty())
-                && entry.message.message_id().is_some_and(|id| !self.recent.insert(id));
+                && entry
+                    .message
+                    .message_id()
+                    .is_some_and(|id| !self.recent.insert(id, &entry.destination));
             if again || !verdict.may_cross() {
                 self.counts.duplicates += u64::from(again);
                 window.settle(entry);

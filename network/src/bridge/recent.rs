@@ -2,14 +2,16 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
 
-/// A bounded memory of message ids. A topic's message reaches every demand that matches it; where
-/// demands overlap, this keeps it from crossing more than once.
+/// A bounded memory of messages, by id and topic: what was sent to several topics at once is one
+/// message in each of them. A topic's message reaches every demand that matches it; where demands
+/// overlap, this keeps it from crossing more than once.
 #[derive(Debug)]
 pub(super) struct RecentIds {
-    known: HashSet<MessageId>,
-    order: VecDeque<MessageId>,
+    known: HashSet<(MessageId, Destination)>,
+    order: VecDeque<(MessageId, Destination)>,
     capacity: usize,
 }
 
@@ -18,12 +20,13 @@ impl RecentIds {
         Self { known: HashSet::new(), order: VecDeque::new(), capacity }
     }
 
-    /// Remembers an id; false if it is known already.
-    pub(super) fn insert(&mut self, id: MessageId) -> bool {
-        if !self.known.insert(id.clone()) {
+    /// Remembers a message of a topic; false if it is known already.
+    pub(super) fn insert(&mut self, id: MessageId, topic: &Destination) -> bool {
+        let message = (id, topic.clone());
+        if !self.known.insert(message.clone()) {
             return false;
         }
-        self.order.push_back(id);
+        self.order.push_back(message);
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {

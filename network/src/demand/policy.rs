@@ -135,7 +135,9 @@ impl DemandPolicy {
             destination: Some(destination.clone()),
             // A durable subscription that several share cannot change what it keeps.
             selector: wish.selector.clone().filter(|_| !self.conduit || !wish.durable),
-            exclusive: info.exclusive,
+            // A conduit stands for consumers that come and go, exclusive or not; the remote broker
+            // knows who of them has its queue.
+            exclusive: info.exclusive && !self.conduit,
             retroactive: info.retroactive,
             maximum_pending_message_limit: info.maximum_pending_message_limit,
             ..ConsumerInfo::default()
