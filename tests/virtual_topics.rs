@@ -181,3 +181,21 @@ async fn consumers_of_several_queues_are_demand_for_each() {
     nothing_comes(&all).await;
     nothing_comes(&list).await;
 }
+
+/// A plain consumer beyond the bridge makes the topic cross; the queue's only consumer is here, and
+/// its demand makes a queue of that name there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_crosses_for_others_does_not_come_back_to_the_queue() {
+    let (a, b) = pair();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let queue = at_a.consumer(QUEUE).await;
+    let topic = at_b.consumer(TOPIC).await;
+    demand_crosses(&at_a, &[&topic]).await;
+    // The queue's demand is known at b, too.
+    at_b.send_numbers(QUEUE, 0, 1).await;
+    assert_eq!(answers(&queue, 1).await.len(), 1);
+    at_a.send_numbers(TOPIC, 1, 20).await;
+    assert_eq!(answers(&queue, 20).await, (1..21).collect());
+    assert_eq!(answers(&topic, 20).await, (1..21).collect());
+    no_answer_comes(&queue).await;
+}

@@ -11,6 +11,20 @@ use super::subscription::Subscription;
 use super::window::Outcome;
 
 impl Queue {
+    /// Whether all consumers are bridges', and one of them leads to a broker that a message has come
+    /// by.
+    pub fn is_served_on_the_way(&self, message: &Message) -> bool {
+        let mut served = false;
+        for asked in self.slots.iter().flatten().map(|one| &one.asked).filter(|one| !one.browser) {
+            if !asked.network {
+                return false;
+            }
+            let next = asked.admission.next_broker();
+            served |= next.is_some_and(|next| message.broker_path_contains(next));
+        }
+        served
+    }
+
     /// Whether a subscription, browsers left out, admits a message that has not come yet.
     pub fn is_wanted(&self, message: &Message) -> bool {
         let subscriptions = self.slots.iter().flatten().map(|subscription| &subscription.asked);

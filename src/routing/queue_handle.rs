@@ -123,6 +123,12 @@ impl QueueHandle {
         self.state.lock().queue.is_wanted(message)
     }
 
+    /// Whether the only consumers of the queue are beyond bridges, at brokers that a message has come
+    /// by: there it has gone to the queue of this name already.
+    pub(super) fn is_served_on_the_way(&self, message: &Message) -> bool {
+        message.broker_path_len() > 0 && self.state.lock().queue.is_served_on_the_way(message)
+    }
+
     /// Looks at the queue, and at who its subscriptions' consumers are.
     pub(super) fn look<T>(
         &self,

@@ -25,8 +25,11 @@ pub(super) struct FanOut {
 impl FanOut {
     /// Whether it gets a message.
     pub(super) fn takes(&self, message: &Message) -> bool {
-        !(self.local && message.broker_path_len() > 0)
-            && (!self.selector_aware || self.queue.is_wanted(message))
+        if self.local && message.broker_path_len() > 0 {
+            return false;
+        }
+        let wanted = !self.selector_aware || self.queue.is_wanted(message);
+        wanted && !self.queue.is_served_on_the_way(message)
     }
 }
 
