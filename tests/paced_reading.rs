@@ -39,14 +39,14 @@ impl Stream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledgements_that_lie_unread_are_read_in_time() {
-    const MESSAGES: i64 = 3_000;
+    const MESSAGES: i64 = 12_000;
     let pace = Pace::default();
     let node = paced_broker(Limits::default(), pace.clone()).await;
     let stream = Stream::start(&pace);
     until("a stream", || pace.is_stream().then_some(())).await;
     let queue = Destination::queue("q");
     let mut consumer = Wire::opened(&node, "consumer").await;
-    consumer.consume(1, &queue, 1_000).await;
+    consumer.consume(1, &queue, 10_000).await;
     let mut producer = Wire::opened(&node, "producer").await;
     for number in 1..=MESSAGES {
         producer.send(&queue, number, 64);

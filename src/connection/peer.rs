@@ -194,13 +194,14 @@ impl Peer {
         Ok(())
     }
 
-    /// Whether somebody waits for what the broker makes of a command: the peer for its answer, or
-    /// someone for a reply.
+    /// Whether somebody waits for what the broker makes of a command: the peer for its answer,
+    /// someone for a reply, a bridge to go on.
     pub(super) fn awaits(&self, command: &Command) -> bool {
         match command {
-            // A bridge asks for answers, and goes on sending.
+            // At both of its ends: what is answered makes room in its window for what follows.
+            _ if self.is_network || self.permits.is_some() => true,
             Command::Message(message) => {
-                (message.response_required && !self.is_network) || message.is_part_of_a_dialogue()
+                message.response_required || message.is_part_of_a_dialogue()
             }
             Command::MessageAck(ack) => ack.response_required,
             _ => true,

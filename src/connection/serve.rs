@@ -34,7 +34,7 @@ const OPENING_FRAME_SIZE: u64 = 64 * 1024;
 /// What the ends of an in-process link speak.
 const OWN_VERSION: u8 = 12;
 /// How long acknowledgements that are not urgent may lie unread while there is much to do.
-const UNREAD: Duration = Duration::from_millis(3);
+const UNREAD: Duration = Duration::from_millis(1);
 /// A reading that brings as much needs no waiting for more.
 const ENOUGH: usize = 64;
 /// How long what is queued for a peer may take to leave when its connection ends.

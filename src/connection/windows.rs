@@ -1,8 +1,9 @@
 //! How much a connection's consumers may have outstanding.
 
-/// A consumer with such a window (ActiveMQ's default for queues) has enough at hand while its
-/// acknowledgements lie unread for [some milliseconds](super::serve).
-const WIDE: usize = 1000;
+/// A consumer with such a window has enough at hand while its acknowledgements lie unread for
+/// [a moment](super::serve): those of topics, by ActiveMQ's defaults. With those of queues (1000) a
+/// fast consumer would come to its end.
+const WIDE: usize = 10_000;
 
 /// The prefetch windows of a connection's consumers, together.
 #[derive(Debug, Default)]
