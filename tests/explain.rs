@@ -350,7 +350,7 @@ async fn loops_are_told_from_a_lack_of_demand() {
     leaves.connection.close().await.unwrap();
     verdict(&paris, "back", "already_visited")
         .says("link", "to-london -> london", "has been visited already")
-        .is_moved_by("a consumer at a broker that it has not passed yet, or here");
+        .is_moved_by("a consumer here, or one that is reached by way of another broker");
     // The same, where it may go back, but not yet.
     verdict(&paris, "later", "too_early")
         .says("link", "to-london -> london", "too early to go back until")

@@ -110,8 +110,8 @@ impl Verdict {
         let remedy = match self {
             Self::Forward | Self::BridgeControl => return None,
             Self::AlreadyVisited { .. } => {
-                "a consumer at a broker that it has not passed yet, or here; on a queue also \
-                 replay_when_no_consumers = true in its destination policy"
+                "a consumer here, or one that is reached by way of another broker; it goes back to a \
+                 queue where it was if `replay_when_no_consumers` of its destination policy is on"
                     .to_owned()
             }
             Self::LocalConsumer => {
