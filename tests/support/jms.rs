@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::java::java;
 use super::process::Process;
-use super::wait::PATIENCE;
+use super::wait::{PATIENCE, until};
 
 /// How long a receive waits for a message that must come.
 const RECEIVE: Duration = Duration::from_secs(10);
@@ -116,6 +116,27 @@ impl Jms {
         let session = format!("{connection}.s");
         let id = self.call(json!({"op": "send", "on": producer, "session": session, "body": body}));
         id.as_str().expect("a message id").to_owned()
+    }
+
+    /// Sends a question, to be answered at `replies`; its id.
+    pub fn ask(&mut self, producer: &str, connection: &str, replies: &str, body: &str) -> Value {
+        let session = format!("{connection}.s");
+        self.call(json!({
+            "op": "send", "on": producer, "session": session, "body": body, "reply_to": replies
+        }))
+    }
+
+    /// Asks until an answer has come to `consumer`. Across brokers a question and the news of the
+    /// place for its answer travel apart, so that a server may be asked before it can answer: its
+    /// broker refuses the reply, and that question is lost.
+    pub fn until_answered(&mut self, producer: &str, on: &str, replies: &str, consumer: &str) {
+        until("an answer comes", PATIENCE, || {
+            self.ask(producer, on, replies, "is anybody there?");
+            let answer = self.receive_within(consumer, Duration::from_millis(500));
+            (!answer.is_null()).then_some(())
+        });
+        self.ask(producer, on, replies, "the last question");
+        while self.receive_text(consumer) != "the last question" {}
     }
 
     /// Sends `count` numbered messages, beginning with `first`.
