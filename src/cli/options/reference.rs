@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use ferrymq_client::failover::FAILOVER_OPTIONS;
 use ferrymq_network::config::unsupported_options;
 use ferrymq_network::discovery::static_list::LIST_OPTIONS;
 use ferrymq_network::document::table::{Field, Presence};
@@ -61,6 +62,7 @@ fn write_all(text: &mut String) -> fmt::Result {
         ("Of every TCP address, to dial or to listen on", "uri", CONNECTION_OPTIONS),
         ("Of addresses to listen on, beside those", "uri", LISTENER_OPTIONS),
         ("Of a list of brokers, `static:(…)?…`", "list", LIST_OPTIONS),
+        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
     ];
     for (index, (title, table, options)) in parts.into_iter().enumerate() {
         writeln!(text, "{}### {title}\n", if index == 0 { "" } else { "\n" })?;
