@@ -1,11 +1,12 @@
-//! What a queue does for subscriptions without a window of their own: those that pull, those that
-//! look, and those whose window other queues share.
+//! What a queue does for subscriptions without a window of their own (those that pull, those that
+//! look, and those whose window other queues share) and for those that may not use all of theirs.
 
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
 use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
+use super::inflow::Takers;
 use super::queue::{Queue, dispose};
 use super::subscription::Subscription;
 use super::window::Outcome;
@@ -91,9 +92,7 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         taken.extend(subscription.window.take(|entry| entry.sequence == sequence));
         let settled = !taken.is_empty();
-        if settled {
-            subscription.window.note_settled(now);
-        }
+        subscription.note_settled(usize::from(settled), now);
         dispose(&mut taken, outcome, cause, effects);
         self.taken = taken;
         settled
@@ -185,5 +184,38 @@ impl Queue {
         for (_, slot) in slots {
             self.fill(slot, now, effects);
         }
+    }
+
+    /// Lets those have more that settled nothing for so long that they may be waiting for it.
+    pub(super) fn look_after(&mut self, now: i64, effects: &mut Effects) {
+        if !self.sharing.take_due(now) {
+            return;
+        }
+        let mut next: Option<i64> = None;
+        for slot in 0..self.slots.len() {
+            if self.pending.len() == 0 {
+                // The next that waits says so.
+                return;
+            }
+            let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
+            if one.ready || one.browse.is_some() || !one.is_bounded() {
+                continue;
+            }
+            if one.allowance.due() <= now {
+                one.allowance.raise(now);
+            }
+            let due = one.allowance.due();
+            next = Some(next.map_or(due, |next| next.min(due)));
+            self.fill(slot, now, effects);
+        }
+        self.sharing.looked(next, now);
+    }
+
+    /// Who might take what comes.
+    pub fn takers(&self) -> Takers {
+        let is_local = |slot: usize| {
+            self.slots.get(slot).and_then(Option::as_ref).is_some_and(|one| !one.asked.network)
+        };
+        Takers { subscriptions: self.subscriptions(), one_has_room: self.ready.has(is_local) }
     }
 }
