@@ -25,15 +25,17 @@ pub async fn broker(limits: Limits) -> Node {
 
 /// Starts a broker that tells `pace` what arrives, and goes by it.
 pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
-    start(limits, pace, Vec::new()).await
+    start("broker", limits, pace, Vec::new()).await
 }
 
-/// Starts a broker with a network connector.
+/// Starts a broker with a network connector. Its name is not that of the others, so that it is never
+/// taken for them.
 pub async fn networked_broker(limits: Limits, connector: NetworkConnectorConfig) -> Node {
-    start(limits, Pace::default(), vec![connector]).await
+    start("near", limits, Pace::default(), vec![connector]).await
 }
 
 async fn start(
+    name: &str,
     limits: Limits,
     pace: Pace,
     network_connectors: Vec<NetworkConnectorConfig>,
@@ -43,7 +45,7 @@ async fn start(
         endpoint: Endpoint::tcp("127.0.0.1", 0),
     };
     let config = BrokerConfig {
-        name: "broker".to_owned(),
+        name: name.to_owned(),
         listen: vec![connector],
         network_connectors,
         admin: AdminConfig::off(),

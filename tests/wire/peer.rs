@@ -13,8 +13,8 @@ use ferrymq_openwire::commands::{
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
-use ferrymq_openwire::throwable::Throwable;
 use ferrymq_openwire::negotiate::WireFormatOptions;
+use ferrymq_openwire::throwable::Throwable;
 use ferrymq_transport::dial::Listener;
 use ferrymq_transport::handshake::{connect, handshake};
 use ferrymq_transport::link::{Link, Receiver};
