@@ -89,7 +89,8 @@ impl SubscriptionInsight {
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
                 if replay.replay_when_no_consumers =>
             {
-                let (to, others) = (self.contender(), others.map(Self::contender));
+                let others = others.filter(|other| !other.kept_out).map(Self::contender);
+                let to = self.contender();
                 check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
             }
             other => other,
