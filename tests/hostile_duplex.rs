@@ -3,7 +3,7 @@
 
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
@@ -183,8 +183,7 @@ async fn a_link_that_is_not_read_does_not_hold_up_a_stop() {
         if crash {
             peer.crash();
         }
-        let started = Instant::now();
-        let stopped = tokio::time::timeout(PATIENCE, node.stop()).await;
-        assert!(stopped.is_ok() && started.elapsed() < SOON, "it took {:?}", started.elapsed());
+        let stopped = tokio::time::timeout(SOON, node.stop()).await;
+        assert!(stopped.is_ok(), "it takes too long; after a crash: {crash}");
     }
 }

@@ -1,10 +1,9 @@
 //! Where messages go that nobody will get.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_openwire::text::Text;
@@ -14,33 +13,6 @@ use super::broker::Broker;
 
 /// ActiveMQ's shared dead-letter queue.
 const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
-
-/// Gives dead letters their identities.
-///
-/// Several copies of one message may die, of a virtual topic's queues for example, and what became
-/// of one is no copy of what became of another. So a letter has an identity of its own, by which
-/// brokers and clients tell it from others; what an application is shown (`JMSMessageID`) is the one
-/// that the message had, as in ActiveMQ.
-pub(super) struct LetterNumbers {
-    producer: ProducerId,
-    written: AtomicI64,
-}
-
-impl LetterNumbers {
-    /// For a broker that has `started` at this time, in milliseconds since 1970.
-    pub(super) fn new(broker: &BrokerId, started: i64) -> Self {
-        let connection = ConnectionId::new(format!("{broker}:letters"));
-        let producer = ProducerId::new(&SessionId::new(&connection, started), 1);
-        Self { producer, written: AtomicI64::new(0) }
-    }
-
-    /// An identity for what becomes of `message`.
-    fn next(&self, message: Option<&MessageId>) -> MessageId {
-        let number = self.written.fetch_add(1, Ordering::Relaxed) + 1;
-        let text_view = message.map(|id| Text::from(id.to_string()));
-        MessageId { text_view, ..MessageId::new(self.producer.clone(), number) }
-    }
-}
 
 impl Broker {
     /// Puts a copy of `message` on the dead-letter queue, with the reason. As in ActiveMQ, only
