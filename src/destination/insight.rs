@@ -92,7 +92,8 @@ impl SubscriptionInsight {
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
                 if replay.replay_when_no_consumers =>
             {
-                let (to, others) = (self.contender(), others.map(Self::contender));
+                let others = others.filter(|other| !other.kept_out).map(Self::contender);
+                let to = self.contender();
                 check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
             }
             other => other,
@@ -137,10 +138,10 @@ impl Queue {
 
     /// Looks for a message among up to `most` that wait, from a place on.
     pub fn find_waiting(&self, id: &MessageId, from: i64, most: usize) -> Search<HeldMessage> {
-        let mut at = from;
+        let (mut at, name) = (from, id.to_string());
         for _ in 0..most {
             let Some(entry) = self.waiting_from(at) else { return Search::NotThere };
-            if entry.message.has_id(id) {
+            if goes_by(&entry.message, id, &name) {
                 return Search::Found(held(entry));
             }
             at = entry.sequence.saturating_add(1);
@@ -154,11 +155,12 @@ impl Queue {
         id: &MessageId,
         most: usize,
     ) -> Option<(SubscriptionKey, HeldMessage)> {
+        let name = id.to_string();
         let all = self
             .standing()
             .flat_map(|(key, one)| one.window.entries().map(move |entry| (key, entry)));
         all.take(most)
-            .find(|(_, entry)| entry.message.has_id(id))
+            .find(|(_, entry)| goes_by(&entry.message, id, &name))
             .map(|(key, entry)| (key, held(entry)))
     }
 
@@ -202,6 +204,11 @@ pub enum Search<T> {
     GoOnFrom(i64),
     /// It is not there.
     NotThere,
+}
+
+/// Dead letters are shown under the identities of the messages that they were.
+fn goes_by(message: &Message, id: &MessageId, name: &str) -> bool {
+    message.has_id(id) || message.is_shown_as(name)
 }
 
 fn held(entry: &Entry) -> HeldMessage {

@@ -16,6 +16,7 @@ mod entry;
 mod exclusive;
 mod inflow;
 mod insight;
+mod later;
 mod memory;
 mod on_request;
 mod queue;

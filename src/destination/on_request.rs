@@ -1,5 +1,5 @@
-//! What a queue does for subscriptions without a window of their own (those that pull, those that
-//! look, and those whose window other queues share) and for those that may not use all of theirs.
+//! What a queue does for subscriptions without a window of their own: those that pull, those that
+//! look, and those whose window other queues share.
 
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
@@ -184,31 +184,6 @@ impl Queue {
         for (_, slot) in slots {
             self.fill(slot, now, effects);
         }
-    }
-
-    /// Lets those have more that settled nothing for so long that they may be waiting for it.
-    pub(super) fn look_after(&mut self, now: i64, effects: &mut Effects) {
-        if !self.sharing.take_due(now) {
-            return;
-        }
-        let mut next: Option<i64> = None;
-        for slot in 0..self.slots.len() {
-            if self.pending.len() == 0 {
-                // The next that waits says so.
-                return;
-            }
-            let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
-            if one.ready || one.browse.is_some() || !one.is_bounded() {
-                continue;
-            }
-            if one.allowance.due() <= now {
-                one.allowance.raise(now);
-            }
-            let due = one.allowance.due();
-            next = Some(next.map_or(due, |next| next.min(due)));
-            self.fill(slot, now, effects);
-        }
-        self.sharing.looked(next, now);
     }
 
     /// Who might take what comes.
