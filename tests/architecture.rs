@@ -82,6 +82,7 @@ const HOUSES: &[House] = &[
         ],
         knot: "",
     },
+    House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
     House {
         folder: "network",
         stands_on: &["openwire", "transport"],
@@ -97,7 +98,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "client", "network"],
+        stands_on: &["openwire", "transport", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",
