@@ -11,11 +11,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ferrymq_client::{AckMode, ConnectOptions, Connection, ConnectionEvent, Observer};
 use ferrymq_openwire::destination::Destination;
 use support::Ferry;
+use tokio::time::Instant;
 
 /// How often a broker is killed; more with FERRYMQ_FAILOVER_ROUNDS.
 fn rounds() -> usize {

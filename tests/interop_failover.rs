@@ -101,8 +101,7 @@ fn a_broker_that_stops_in_order_is_waited_for() {
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
 fn a_client_of_two_brokers_goes_from_one_to_the_other_as_they_die() {
     for kind in subjects() {
-        let mut brokers =
-            [Subject::named(kind, "a").start(), Subject::named(kind, "b").start()];
+        let mut brokers = [Subject::named(kind, "a").start(), Subject::named(kind, "b").start()];
         let url = format!("failover:({},{})?randomize=false", brokers[0].url(), brokers[1].url());
         let mut jms = Jms::start();
         jms.connect("c", &url, "auto");
@@ -114,7 +113,7 @@ fn a_client_of_two_brokers_goes_from_one_to_the_other_as_they_die() {
             let (at, other) = (round % 2, (round + 1) % 2);
             brokers[at].kill();
             let body = format!("round {round}");
-            let begun = std::time::Instant::now();
+            let begun = tokio::time::Instant::now();
             jms.send_text("p", "c", &body);
             assert!(begun.elapsed().as_secs() < 1, "{kind:?}: {:?}", begun.elapsed());
             assert_eq!(jms.receive_text("k"), body, "{kind:?}, from {}", brokers[other].url());

@@ -30,7 +30,7 @@ struct World {
     network: SimulatedNetwork,
     a: Harbour,
     b: Harbour,
-    events: mpsc::UnboundedReceiver<ConnectionEvent>,
+    events: mpsc::Receiver<ConnectionEvent>,
     options: ConnectOptions,
 }
 
@@ -38,11 +38,11 @@ impl World {
     async fn new() -> Self {
         let network = SimulatedNetwork::new(1);
         let (a, b) = (Harbour::open(&network, "a").await, Harbour::open(&network, "b").await);
-        let (tell, events) = mpsc::unbounded_channel();
+        let (tell, events) = mpsc::channel(1000);
         let clock = Clock::starting_at(1_700_000_000_000);
         let dialer = Arc::new(network.host("client"));
         let options = ConnectOptions::new(dialer, clock, IdSource::new("test", 1, 1))
-            .observer(Observer::new(move |event| drop(tell.send(event.clone()))));
+            .observer(Observer::new(move |event| drop(tell.try_send(event.clone()))));
         Self { network, a, b, events, options }
     }
 
@@ -258,7 +258,7 @@ async fn what_was_settled_before_the_break_is_not_received_again() {
         assert_eq!(delivery.message_id().unwrap().producer_sequence_id, number);
     }
     let acks = [b.next().await, b.next().await, b.next().await, b.next().await];
-    let acks: Vec<String> = acks.iter().map(|ack| brief(ack)).collect();
+    let acks: Vec<String> = acks.iter().map(brief).collect();
     let kinds = ["type 4 -..1", "type 4 -..2", "type 2 3..3", "type 2 4..4"];
     assert!(acks.iter().zip(kinds).all(|(ack, kind)| ack.contains(kind)), "{acks:?}");
     assert!(consumer.try_receive().unwrap().is_none());
