@@ -10,6 +10,7 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::AdminConfig;
+use super::cluster_clients::ClusterClients;
 use super::virtual_topic::VirtualTopic;
 
 /// Everything that decides what one broker does.
@@ -36,6 +37,8 @@ pub struct TransportConnectorConfig {
     pub name: String,
     /// The address, with the options of its connections (`?wireFormat.…`).
     pub endpoint: Endpoint,
+    /// What its clients learn of other brokers.
+    pub clients: ClusterClients,
 }
 
 /// How much the broker may hold in memory before producers have to wait.

@@ -19,6 +19,7 @@ use super::admin::{AdminConfig, AdminListen, HostName};
 use super::broker::{
     AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
 };
+use super::cluster_clients::{ClusterClients, NameFilter};
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
@@ -63,7 +64,8 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
     }
     if config.listen.is_empty() {
         let endpoint = Endpoint::tcp(DEFAULT_HOST, DEFAULT_PORT);
-        config.listen.push(TransportConnectorConfig { name: "openwire".to_owned(), endpoint });
+        let (name, clients) = ("openwire".to_owned(), ClusterClients::default());
+        config.listen.push(TransportConnectorConfig { name, endpoint, clients });
     }
     Ok(config)
 }
@@ -163,13 +165,34 @@ fn transport_connectors(
     let mut connectors: Vec<TransportConnectorConfig> = Vec::new();
     for Located { value: section, span } in sections {
         let name = names.take(section.name.as_ref(), "openwire", &span, reader);
+        let clients = cluster_clients(&section, reader);
         let Located { value: ListenAddress(endpoint), span } = section.uri;
         if let Some(what) = taken(&endpoint, &connectors) {
             reader.report(&span, what, None);
         }
-        connectors.push(TransportConnectorConfig { name, endpoint });
+        connectors.push(TransportConnectorConfig { name, endpoint, clients });
     }
     connectors
+}
+
+fn cluster_clients(
+    section: &TransportConnectorSection,
+    reader: &mut Reader<'_>,
+) -> ClusterClients {
+    let is_on =
+        |option: &Option<Located<bool>>| option.as_ref().is_some_and(|located| located.value);
+    let filter = section.update_cluster_filter.as_ref().and_then(|filter| {
+        NameFilter::parse(&filter.value)
+            .map_err(|problem| reader.report(&filter.span, problem, None))
+            .ok()
+    });
+    ClusterClients {
+        update: is_on(&section.update_cluster_clients),
+        rebalance: is_on(&section.rebalance_cluster_clients),
+        update_on_remove: is_on(&section.update_cluster_clients_on_remove),
+        filter,
+        rate: section.rebalance_rate.as_ref().map(|rate| rate.value.get()),
+    }
 }
 
 fn network_connectors(
@@ -249,7 +272,8 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
             return Err(Problems::one(&source, &(0..value.len()), what, None));
         }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
-        config.listen.push(TransportConnectorConfig { name, endpoint });
+        let clients = ClusterClients::default();
+        config.listen.push(TransportConnectorConfig { name, endpoint, clients });
     }
     if let Some(value) = &flags.admin {
         config.admin.listen = read_flag(&Source::flag("--admin", value))?;
