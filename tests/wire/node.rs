@@ -27,6 +27,7 @@ pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
         endpoint: Endpoint::tcp("127.0.0.1", 0),
+        announce: None,
     };
     let config = BrokerConfig {
         name: "broker".to_owned(),
