@@ -87,6 +87,7 @@ const HOUSES: &[House] = &[
         ],
         knot: "",
     },
+    House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
     House {
         folder: "network",
         stands_on: &["openwire", "transport", "discovery"],
@@ -102,7 +103,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "discovery", "client", "network"],
+        stands_on: &["openwire", "transport", "discovery", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",
