@@ -58,6 +58,7 @@ impl Simulation {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
                 clients: ClusterClients::default(),
+                announce: None,
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),

@@ -82,9 +82,13 @@ mod tests {
     fn a_name_must_match_one_expression_as_a_whole() {
         let filter = Some(NameFilter::parse(r"north\d+, south-(a|b)").unwrap());
         let clients = ClusterClients { filter, ..ClusterClients::default() };
-        for (name, admitted) in
-            [("north7", true), ("south-a", true), ("north", false), ("my-north7", false), ("", false)]
-        {
+        for (name, admitted) in [
+            ("north7", true),
+            ("south-a", true),
+            ("north", false),
+            ("my-north7", false),
+            ("", false),
+        ] {
             assert_eq!(clients.admits(name), admitted, "{name}");
         }
         assert!(ClusterClients::default().admits("anyone"));

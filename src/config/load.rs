@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use ferrymq_discovery::announce::Announce;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
@@ -65,7 +66,7 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
     if config.listen.is_empty() {
         let endpoint = Endpoint::tcp(DEFAULT_HOST, DEFAULT_PORT);
         let (name, clients) = ("openwire".to_owned(), ClusterClients::default());
-        config.listen.push(TransportConnectorConfig { name, endpoint, clients });
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None, clients });
     }
     Ok(config)
 }
@@ -170,15 +171,19 @@ fn transport_connectors(
         if let Some(what) = taken(&endpoint, &connectors) {
             reader.report(&span, what, None);
         }
-        connectors.push(TransportConnectorConfig { name, endpoint, clients });
+        let announce = section.discovery_uri.and_then(|uri| match Announce::new(&uri.value.0) {
+            Ok(announce) => Some(announce),
+            Err(error) => {
+                reader.report(&uri.span, error.to_string(), None);
+                None
+            }
+        });
+        connectors.push(TransportConnectorConfig { name, endpoint, announce, clients });
     }
     connectors
 }
 
-fn cluster_clients(
-    section: &TransportConnectorSection,
-    reader: &mut Reader<'_>,
-) -> ClusterClients {
+fn cluster_clients(section: &TransportConnectorSection, reader: &mut Reader<'_>) -> ClusterClients {
     let is_on =
         |option: &Option<Located<bool>>| option.as_ref().is_some_and(|located| located.value);
     let filter = section.update_cluster_filter.as_ref().and_then(|filter| {
@@ -273,7 +278,7 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
         }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
         let clients = ClusterClients::default();
-        config.listen.push(TransportConnectorConfig { name, endpoint, clients });
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None, clients });
     }
     if let Some(value) = &flags.admin {
         config.admin.listen = read_flag(&Source::flag("--admin", value))?;

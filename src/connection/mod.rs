@@ -2,6 +2,7 @@
 
 mod consume;
 mod duplex;
+mod guidance;
 mod listener;
 mod open;
 mod parked;
@@ -17,6 +18,7 @@ mod synchronises;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};
+pub use guidance::{Guidance, GuidedClient};
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

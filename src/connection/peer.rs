@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::duplex::{BridgeBack, BridgesBack};
+use super::guidance::Guidance;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
@@ -80,6 +81,8 @@ pub(super) struct Peer {
     pub(super) duplex: Duplex,
     /// For that bridge: the peer's durable subscriptions, as ActiveMQ tells of them beforehand.
     pub(super) theirs: Option<Box<BrokerSubscriptionInfo>>,
+    /// What clients of its connector are told about other brokers, if they are.
+    pub(super) guidance: Option<Arc<Guidance>>,
 }
 
 /// The bridge back that a peer asks for.
@@ -168,6 +171,7 @@ impl Peer {
             bridges_back: None,
             duplex: Duplex::None,
             theirs: None,
+            guidance: None,
         }
     }
 

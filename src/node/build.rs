@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrymq_discovery::announce::{Announce, Announcer};
 use ferrymq_network::LocalBroker;
 use ferrymq_network::connector::{
     AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
@@ -17,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bridges_back::NodeBridges;
+use super::guide::{Guide, GuideHandle};
 use super::local_broker::NodeBroker;
 use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
-use crate::connection::{Connections, ListenError, Listening};
+use crate::connection::{Connections, Guidance, ListenError, Listening};
 use crate::routing::{Broker, BrokerSettings};
 
 /// How often waiting messages are looked through for expired ones (ActiveMQ's
@@ -61,9 +63,12 @@ pub struct Node {
     broker: Arc<Broker>,
     connections: Connections,
     connectors: Vec<NetworkConnectorHandle>,
+    announcers: Vec<Announcer>,
     accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     watch: NodeWatch,
+    /// Tells clients where to go, if any connector does.
+    guide: Option<GuideHandle>,
     tasks: TaskTracker,
     end: CancellationToken,
 }
@@ -73,6 +78,8 @@ impl Node {
     /// reached never delay it.
     pub async fn start(config: BrokerConfig, world: World) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
+        let announces: Vec<Option<Announce>> =
+            config.listen.iter().map(|connector| connector.announce.clone()).collect();
         for connector in &config.listen {
             let listening = Listening::bind(world.binder.as_ref(), &connector.endpoint).await;
             listeners.push(
@@ -82,6 +89,9 @@ impl Node {
                 })?,
             );
         }
+        let guides: Vec<_> =
+            config.listen.iter().map(|connector| connector.clients.clone()).collect();
+        let mut guidances = guides.into_iter();
         let listening: Vec<Endpoint> =
             listeners.iter().map(|listener| listener.endpoint().clone()).collect();
         let settings = BrokerSettings {
@@ -101,8 +111,11 @@ impl Node {
         let accepted =
             AcceptedBridges::new(Arc::clone(&local), &world.clock, Arc::clone(&register));
         let accepting = connections.with_bridges_back(Arc::new(NodeBridges(Arc::clone(&accepted))));
+        let mut guiding = Vec::new();
         for listener in listeners {
-            listener.accept_all(accepting.clone(), &tasks, end.clone());
+            let guidance = Arc::new(guidances.next().map(Guidance::new).unwrap_or_default());
+            listener.accept_all(accepting.clone(), &tasks, end.clone(), &guidance);
+            guiding.push(guidance);
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
@@ -114,6 +127,7 @@ impl Node {
             .into_iter()
             .zip(1u64..)
             .map(|(mut connector, number)| {
+                connector.own_addresses = listening.clone();
                 connector.other_connectors =
                     names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
@@ -126,6 +140,13 @@ impl Node {
                 )
             })
             .collect();
+        let announcers = announces
+            .iter()
+            .zip(&listening)
+            .filter_map(|(announce, endpoint)| {
+                Some(announce.as_ref()?.start(endpoint, &world.clock))
+            })
+            .collect();
         let watch = NodeWatch::new(
             Arc::clone(&broker),
             connections.clone(),
@@ -133,7 +154,28 @@ impl Node {
             Arc::clone(&accepted),
             listening.clone(),
         );
-        Ok(Self { broker, connections, connectors, accepted, listening, watch, tasks, end })
+        let guide = Guide::start(
+            watch.clone(),
+            connections.clone(),
+            &guiding,
+            Arc::clone(&world.dialer),
+            world.seed.wrapping_mul(31),
+        );
+        if let Some(guide) = &guide {
+            watch.sees_cluster(guide.members());
+        }
+        Ok(Self {
+            guide,
+            broker,
+            connections,
+            connectors,
+            announcers,
+            accepted,
+            listening,
+            watch,
+            tasks,
+            end,
+        })
     }
 
     /// The broker's name.
@@ -165,8 +207,14 @@ impl Node {
     /// leaves as far as they read it in time.
     pub async fn stop(self) {
         self.end.cancel();
+        if let Some(guide) = self.guide {
+            guide.hand_over().await;
+        }
         let mut stopping: JoinSet<()> =
             self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
+        for announcer in self.announcers {
+            stopping.spawn(announcer.stop());
+        }
         self.accepted.stop().await;
         while stopping.join_next().await.is_some() {}
         self.connections.close().await;

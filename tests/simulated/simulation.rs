@@ -41,6 +41,7 @@ impl Simulation {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
                 clients: ClusterClients::default(),
+                announce: None,
             }],
             network_connectors: remotes.iter().map(connector).collect(),
             limits,
