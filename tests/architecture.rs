@@ -81,7 +81,7 @@ const HOUSES: &[House] = &[
         ],
         knot: "",
     },
-    House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
+    House { folder: "crates/store", stands_on: &[], floors: &["journal memory", "contract volume"], knot: "" },
     House {
         folder: "network",
         stands_on: &["openwire", "transport"],
