@@ -84,6 +84,7 @@ const HOUSES: &[House] = &[
             "receiving",
             "address options requests uplink",
             "error ids message received send_window",
+            "failover",
         ],
         knot: "",
     },
