@@ -104,7 +104,7 @@ const HOUSES: &[House] = &[
             "connection",
             "routing",
             "config destination",
-            "selector",
+            "selector transaction",
         ],
         knot: "",
     },
@@ -151,6 +151,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ),
     ("destination", &["ferrymq_network::rules"]),
     ("selector", &[]),
+    ("transaction", &[]),
     (
         "config",
         &[

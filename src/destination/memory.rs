@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct MemoryAccount {
     used: AtomicU64,
+    /// How much of that open transactions hold.
+    uncommitted: AtomicU64,
     /// Bytes; `u64::MAX` when only the parent limits.
     limit: u64,
     parent: Option<Arc<MemoryAccount>>,
@@ -37,6 +39,7 @@ impl MemoryAccount {
     fn new(limit: u64, parent: Option<Arc<Self>>) -> Self {
         Self {
             used: AtomicU64::new(0),
+            uncommitted: AtomicU64::new(0),
             limit,
             parent,
             turned_away: AtomicBool::new(false),
@@ -70,6 +73,30 @@ impl MemoryAccount {
         self.used.load(Ordering::SeqCst) >= self.limit
     }
 
+    /// Whether the next message of a transaction must wait: what is held beside the messages of open
+    /// transactions has reached the limit. Those it does not wait for: they may be its own, and a
+    /// transaction that waits for itself would never end.
+    pub fn is_full_of_committed(&self) -> bool {
+        if self.committed_over_limit() {
+            self.turned_away.store(true, Ordering::SeqCst);
+            return self.committed_over_limit();
+        }
+        self.parent.as_ref().is_some_and(|parent| parent.is_full_of_committed())
+    }
+
+    fn committed_over_limit(&self) -> bool {
+        let uncommitted = self.uncommitted.load(Ordering::SeqCst);
+        self.used.load(Ordering::SeqCst).saturating_sub(uncommitted) >= self.limit
+    }
+
+    /// Whether open transactions may hold so many bytes more: half of what the account allows, or
+    /// one message.
+    pub fn admits_uncommitted(&self, bytes: usize) -> bool {
+        let held = self.uncommitted.load(Ordering::SeqCst);
+        (held == 0 || held.saturating_add(bytes as u64) <= self.limit / 2)
+            && self.parent.as_ref().is_none_or(|parent| parent.admits_uncommitted(bytes))
+    }
+
     /// Woken when an account of this broker that turned somebody away has room again.
     pub fn space(&self) -> &Notify {
         self.root_account().space_here()
@@ -93,9 +120,30 @@ impl MemoryAccount {
         Charge { account: Arc::clone(self), bytes }
     }
 
+    /// Holds nothing yet, for an open transaction.
+    pub fn charge_uncommitted(self: &Arc<Self>) -> UncommittedCharge {
+        UncommittedCharge { account: Arc::clone(self), bytes: 0 }
+    }
+
+    fn hold_uncommitted(&self, bytes: u64) {
+        self.uncommitted.fetch_add(bytes, Ordering::SeqCst);
+        self.used.fetch_add(bytes, Ordering::SeqCst);
+        if let Some(parent) = &self.parent {
+            parent.hold_uncommitted(bytes);
+        }
+    }
+
+    fn release_uncommitted(&self, bytes: u64) {
+        self.uncommitted.fetch_sub(bytes, Ordering::SeqCst);
+        if let Some(parent) = &self.parent {
+            parent.release_uncommitted(bytes);
+        }
+    }
+
     fn release(&self, bytes: u64) {
-        let before = self.used.fetch_sub(bytes, Ordering::SeqCst);
-        let roomy = before.saturating_sub(bytes) < self.limit;
+        self.used.fetch_sub(bytes, Ordering::SeqCst);
+        // Less than that others may wait for, who look again.
+        let roomy = !self.committed_over_limit();
         if roomy && self.turned_away.swap(false, Ordering::SeqCst) {
             self.root_account().space.notify_waiters();
         }
@@ -124,6 +172,35 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
+        self.account.release(self.bytes);
+    }
+}
+
+/// Bytes that an open transaction holds on an account, given back on drop.
+#[derive(Debug)]
+pub struct UncommittedCharge {
+    account: Arc<MemoryAccount>,
+    bytes: u64,
+}
+
+impl UncommittedCharge {
+    /// Holds more.
+    pub fn grow(&mut self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.account.hold_uncommitted(bytes);
+        self.bytes += bytes;
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for UncommittedCharge {
+    fn drop(&mut self) {
+        // While it counts as both, it only seems to be less.
+        self.account.release_uncommitted(self.bytes);
         self.account.release(self.bytes);
     }
 }

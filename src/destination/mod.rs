@@ -13,6 +13,7 @@ mod delivered;
 mod effects;
 mod entry;
 mod exclusive;
+mod in_transactions;
 mod insight;
 mod memory;
 mod on_request;
@@ -23,6 +24,7 @@ mod returns;
 mod shared_window;
 mod subscription;
 mod topic_subscription;
+mod transacted;
 mod window;
 
 #[cfg(test)]
@@ -36,7 +38,7 @@ pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
-pub use memory::{Charge, MemoryAccount, SharedCharge};
+pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge};
 pub use queue::Queue;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use subscription::QueueSubscription;

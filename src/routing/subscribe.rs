@@ -27,13 +27,13 @@ use crate::destination::{
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
 pub struct Subscription {
-    held: Held,
+    pub(super) held: Held,
     registration: Option<Registration>,
 }
 
-enum Held {
+pub(super) enum Held {
     Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
-    Topic { subscriber: Arc<TopicSubscriber>, topics: TopicSet },
+    Topic { subscriber: Arc<TopicSubscriber>, topics: Arc<TopicSet> },
     Durable { subscriber: Arc<DurableSubscriber>, topics: Arc<TopicSet>, key: SubscriptionKey },
     Several(Several),
 }
@@ -142,7 +142,7 @@ impl Broker {
         permits: Option<&Arc<Permits>>,
         subscriber: Arc<TopicSubscriber>,
     ) -> Result<Held, SubscribeError> {
-        let topics = self.topics_of(&members)?;
+        let topics = Arc::new(self.topics_of(&members)?);
         let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
         let attach = || {
             topics.attach(&self.directory, permits, &Listener::Plain(Arc::clone(&subscriber)));
