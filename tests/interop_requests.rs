@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Ferry, Jms, on_both};
+use support::{Jms, on_both};
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]

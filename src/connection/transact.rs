@@ -14,7 +14,7 @@ use super::peer::{Flow, Outcome, Peer};
 use super::producer::LastTarget;
 use super::refusal::Refusal;
 use super::transactions::{Local, Unparked};
-use crate::routing::{Arrival, PublishError, Route};
+use crate::routing::{PublishError, Route};
 use crate::transaction::{self, Prepare};
 
 /// How many local transactions one connection may have open, and how many steps may wait.
@@ -202,8 +202,11 @@ impl Peer {
             let address = route.address().clone();
             let targets = route.targets().cloned().collect();
             self.transactions.park(&within);
+            let memory = self.broker.memory();
+            let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
             let within = Some(within.clone());
-            self.parked.push(targets, ParkedMessage { message, windowed, address, within });
+            let parked = ParkedMessage { message, windowed, address, within, _charge };
+            self.parked.push(targets, parked);
             Ok(Outcome::Unanswered)
         } else {
             self.accept_in(&within, &route, windowed, message)
@@ -260,7 +263,7 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
+        let arrival = self.arrival();
         match (within, &self.client) {
             (TransactionId::Local(id), _) => {
                 let local = self.transactions.local.get_mut(&id.value);
