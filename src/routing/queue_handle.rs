@@ -19,6 +19,7 @@ use crate::destination::{
     AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, Gate, Inflow,
     MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
 };
+use crate::transaction::Tag;
 
 /// How many dispatches a queue keeps room for between inputs.
 const KEPT: usize = 1024;
@@ -159,7 +160,7 @@ impl QueueHandle {
     /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
-        mut message: Arc<Message>,
+        message: Arc<Message>,
         arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
@@ -168,24 +169,83 @@ impl QueueHandle {
         if state.removed {
             return Err(message);
         }
+        self.take_in(&mut state, message, arrival, sequence, now);
+        Ok(self.carry_out(&mut state, now))
+    }
+
+    fn take_in(
+        &self,
+        state: &mut State,
+        mut message: Arc<Message>,
+        arrival: Arrival,
+        sequence: &AtomicI64,
+        now: i64,
+    ) {
         if arrival == Arrival::Forwarded {
             let seen = state.audit.seen(&message);
             if !self.counters.judge(seen, state.audit.take_forgotten()) {
                 tracing::trace!(queue = %self.address, "dropping a second copy of a message");
-                return Ok(Aftermath::default());
+                return;
             }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
-        let State { queue, effects, inflow, .. } = &mut *state;
+        let State { queue, effects, inflow, .. } = state;
         if arrival == Arrival::Forwarded {
             queue.enqueue_forwarded(message, now, effects);
             inflow.took(&self.account, now);
         } else {
             queue.enqueue(message, now, effects);
         }
+    }
+
+    /// A transaction is committed: what it holds here is consumed, and `messages` are taken in, all
+    /// of them before anybody else has a look. A queue that has been deleted gives them back.
+    pub(super) fn commit(
+        &self,
+        by: Tag,
+        messages: Vec<(Arc<Message>, Arrival)>,
+        sequence: &AtomicI64,
+        now: i64,
+    ) -> Result<Aftermath, Vec<(Arc<Message>, Arrival)>> {
+        let mut state = self.state.lock();
+        if state.removed {
+            return Err(messages);
+        }
+        let State { queue, effects, .. } = &mut *state;
+        self.counters.add_settled(queue.commit_held(by, now, effects));
+        for (message, arrival) in messages {
+            self.take_in(&mut state, message, arrival, sequence, now);
+        }
         Ok(self.carry_out(&mut state, now))
+    }
+
+    /// A transaction is rolled back: what it holds here is its consumers' again.
+    pub(super) fn roll_back(&self, by: Tag, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.roll_back_held(by, now, effects);
+        self.carry_out(&mut state, now)
+    }
+
+    /// Applies an acknowledgement that is part of a transaction.
+    pub(super) fn hold(
+        &self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        now: i64,
+    ) -> Result<Aftermath, AckError> {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.hold(key, ack, by, now, effects)?;
+        Ok(self.carry_out(&mut state, now))
+    }
+
+    /// The same for messages, by their places, of a subscription that shares its window.
+    pub(super) fn hold_places(&self, key: SubscriptionKey, places: &[i64], by: Tag) {
+        self.state.lock().queue.hold_places(key, places, by);
     }
 
     /// Adds a subscription; `joined` learns its key before it gets anything.
