@@ -18,7 +18,9 @@ use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::returns::{Judgement, Returns};
+use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
+use super::transacted::Transacted;
 use super::window::{Outcome, Window};
 
 /// Messages in order, and the subscriptions that share them.
@@ -41,32 +43,37 @@ pub struct Queue {
     pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
-    ready: ReadyRing,
+    pub(super) ready: ReadyRing,
+    pub(super) sharing: Sharing,
     pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
-    returns: Returns,
+    pub(super) returns: Returns,
     /// Slots of bridges, and the first of the pending messages that each might have if others went.
-    refused_from: BTreeMap<usize, i64>,
+    pub(super) refused_from: BTreeMap<usize, i64>,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
     /// messages.
-    full: Vec<usize>,
+    pub(super) full: Vec<usize>,
     subscriptions: usize,
+    /// What open transactions hold.
+    pub(super) transacted: Transacted,
 }
 
 impl Queue {
     /// An empty queue whose messages count on `account` and never go back over a bridge to a broker
-    /// that they have visited.
+    /// that they have visited. A consumer gets all that its window holds at once.
     pub fn new(account: Arc<MemoryAccount>) -> Self {
         let policy = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };
-        Self::returning(account, policy)
+        Self { sharing: Sharing::default(), ..Self::shared(account, policy) }
     }
 
-    /// An empty queue whose messages go back as `policy` says.
-    pub fn returning(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
+    /// An empty queue whose messages go back as `policy` says, and whose consumers share it by what
+    /// they get done.
+    pub fn shared(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
         Self {
             returns: Returns::new(policy),
+            sharing: Sharing::bounded(),
             account,
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
@@ -80,6 +87,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            transacted: Transacted::default(),
         }
     }
 
@@ -90,7 +98,8 @@ impl Queue {
 
     /// Messages dispatched and not settled.
     pub fn in_flight(&self) -> usize {
-        self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
+        let windows = self.slots.iter().flatten().map(|subscription| subscription.window.len());
+        windows.sum::<usize>() + self.transacted.left_behind.len()
     }
 
     /// Subscriptions, without browsers.
@@ -101,6 +110,12 @@ impl Queue {
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
         let charge = Held::Alone(self.account.charge(message.size()));
+        self.take_in(entry(message, charge), now, effects);
+    }
+
+    /// The same for one that a bridge brought.
+    pub fn enqueue_forwarded(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
+        let charge = Held::Alone(self.account.charge_forwarded(message.size()));
         self.take_in(entry(message, charge), now, effects);
     }
 
@@ -139,6 +154,7 @@ impl Queue {
         self.subscriptions += usize::from(!asked.browser);
         let subscription = Subscription {
             window,
+            allowance: self.sharing.allowance(&asked, now),
             asked,
             ready: false,
             tested_to: i64::MIN,
@@ -177,6 +193,7 @@ impl Queue {
         self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
+        self.returns.forget(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -192,9 +209,13 @@ impl Queue {
                 .position(|entry| entry.sequence == last)
                 .map_or(0, |position| position + 1),
         };
-        for entry in returned.iter_mut().take(seen) {
-            entry.redeliveries = entry.redeliveries.saturating_add(1);
+        for (at, entry) in returned.iter_mut().enumerate() {
+            // What was acknowledged in a transaction that is still open was delivered in any case.
+            if at < seen || entry.held_by.is_some() {
+                entry.redeliveries = entry.redeliveries.saturating_add(1);
+            }
         }
+        self.transacted.keep_from(key.0, &mut returned);
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
@@ -226,9 +247,7 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
-        if settled > 0 {
-            subscription.window.note_settled(now);
-        }
+        subscription.note_settled(settled, now);
         if let Ok(outcome) = outcome {
             dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
         }
@@ -249,6 +268,7 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         subscription.asked.prefetch = prefetch;
+        subscription.allowance = self.sharing.allowance(&subscription.asked, now);
         match &mut subscription.browse {
             Some(browse) => browse.set_prefetch(prefetch),
             None => subscription.window.set_prefetch(prefetch),
@@ -295,102 +315,53 @@ impl Queue {
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
-    fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
         if entry.has_expired(now) {
             effects.expired.push(entry.message);
             return;
         }
-        let chosen = self.returns.choose(&mut self.ready, &self.slots, &entry, &mut self.full, now);
+        let Self { returns, ready, slots, exclusives, full, .. } = self;
+        let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);
         self.full_stand_back();
         match chosen {
             Some(slot) => self.dispatch(slot, entry, now, effects),
             None => {
                 self.note_refusals(entry.sequence);
+                self.sharing.note_waiting(now);
                 self.keep(entry);
             }
         }
     }
 
     /// Takes those out of the ring that turned out to be full.
-    fn full_stand_back(&mut self) {
+    pub(super) fn full_stand_back(&mut self) {
         while let Some(slot) = self.full.pop() {
             self.stand_back(slot);
         }
     }
 
-    /// When a message that waits may go back that may not yet, if there is one: time to
-    /// [`tick`](Self::tick).
-    pub fn next_tick(&self) -> Option<i64> {
-        self.returns.next_due()
-    }
-
-    /// Tries again to send back what had to wait until now.
-    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
-        while let Some(sequence) = self.returns.take_due(now) {
-            let Some(entry) = self.pending.get(sequence) else { continue };
-            let chosen =
-                self.returns.choose(&mut self.ready, &self.slots, entry, &mut self.full, now);
-            self.full_stand_back();
-            if let Some(slot) = chosen {
-                if let Some(entry) = self.take_pending(sequence) {
-                    self.dispatch(slot, entry, now, effects);
-                }
-                continue;
-            }
-            self.note_refusals(sequence);
-            // Bridges without room could not be asked; they must be when they have it.
-            for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
-                if subscription.asked.network {
-                    subscription.tested_to = subscription.tested_to.min(sequence);
-                }
-            }
-        }
-    }
-
-    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
-    /// first.
-    fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
-        for (slot, from) in std::mem::take(&mut self.refused_from) {
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-                continue;
-            };
-            let priority = subscription.asked.priority;
-            if std::mem::take(&mut subscription.ready) {
-                self.ready.remove(priority, slot);
-                subscription.tested_to = from;
-            } else {
-                subscription.tested_to = subscription.tested_to.min(from);
-            }
-            waiting.push((std::cmp::Reverse(priority), slot));
-        }
-        waiting.sort_unstable();
-        for (_, slot) in waiting {
-            self.fill(slot, now, effects);
-        }
-    }
-
     /// Remembers which bridges might have a message later that stays pending for now.
-    fn note_refusals(&mut self, sequence: i64) {
+    pub(super) fn note_refusals(&mut self, sequence: i64) {
         let refused_from = &mut self.refused_from;
         self.returns.settle_refusals(sequence, |slot| note_first(refused_from, slot, sequence));
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
     /// while it has room.
-    fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
         let tested = self.last_kept.saturating_add(1);
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return self.keep(entry);
         };
         self.returns.count(subscription, &entry, now);
-        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+        subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
         subscription.ready = subscription.has_room();
         if subscription.ready {
             self.ready.push(subscription.asked.priority, slot);
         } else {
             // It stood in the ring, so it has refused all that is pending.
             subscription.tested_to = tested;
+            self.sharing.note_full(subscription, now);
         }
     }
 
@@ -400,10 +371,14 @@ impl Queue {
         if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
+        self.serve_line(slot, now, effects);
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready || !subscription.has_room() {
+            if subscription.ready {
                 return;
+            }
+            if !subscription.has_room() {
+                return self.sharing.note_full(subscription, now);
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
@@ -411,14 +386,14 @@ impl Queue {
             let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                judgement = self.returns.judge(&self.slots, slot, entry, now);
+                judgement = self.returns.judge(&self.slots, &self.exclusives, slot, entry, now);
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
                     }
                     self.take_pending(sequence)
                 } else {
-                    self.returns.note(judgement, sequence);
+                    self.returns.note(slot, judgement, sequence);
                     None
                 }
             };
@@ -430,7 +405,7 @@ impl Queue {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
                     self.returns.count(subscription, &entry, now);
-                    subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                    subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
                 }
                 None if judgement == Judgement::UnlessOthersGo => {
                     note_first(&mut self.refused_from, slot, sequence);
@@ -458,7 +433,7 @@ impl Queue {
         self.pending.insert(entry);
     }
 
-    fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
+    pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(sequence)?;
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
@@ -471,6 +446,7 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
     Entry {
         sequence: message.broker_sequence_id(),
         redeliveries: message.redelivery_counter(),
+        held_by: None,
         expiration: message.expiration(),
         _charge: charge,
         message,
@@ -500,7 +476,7 @@ pub(super) fn dispose(
     }
 }
 
-fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
+pub(super) fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
     let first = firsts.entry(slot).or_insert(sequence);
     *first = sequence.min(*first);
 }
@@ -519,13 +495,9 @@ impl Queue {
     }
 
     /// The subscriptions and their windows, which are empty where they only look.
-    pub(super) fn standing(
-        &self,
-    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(at, slot)| {
-            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
-        })
+        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
     }
 
     /// The first message at or after a place that waits.
@@ -541,12 +513,14 @@ impl Queue {
         let roomy = |slot: &usize| {
             let subscription = self.slots.get(*slot).and_then(Option::as_ref);
             subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
+                && self.exclusives.let_in(*slot)
         };
         let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
         let mut at = i64::MIN;
         while let Some(entry) = self.pending.first_from(at) {
             let admitted = |slot: &usize| {
-                self.returns.judge(&self.slots, *slot, entry, now) == Judgement::Admitted
+                self.returns.judge(&self.slots, &self.exclusives, *slot, entry, now)
+                    == Judgement::Admitted
             };
             if slots.iter().any(admitted) {
                 return false;

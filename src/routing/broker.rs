@@ -13,11 +13,14 @@ use super::clients::Clients;
 use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
+use super::letter_numbers::LetterNumbers;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
+use super::work::Work;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
+use crate::transaction::{Branches, Outcomes, Tags};
 
 /// How many bytes the audits of all destinations may take together, beside one producer for each.
 const AUDIT_BYTES: usize = 64 * 1024 * 1024;
@@ -43,7 +46,7 @@ pub(super) struct Settings {
 
 /// Accepts, keeps and dispatches messages; shared by all connections.
 ///
-/// Locks, in the order in which they may be taken: durable subscriptions, registry, directory, one
+/// Locks, in the order in which they may be taken: branches of transactions, durable subscriptions, registry, directory, one
 /// destination, one topic subscription, an outbox. None is held over a wait.
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
@@ -60,8 +63,15 @@ pub struct Broker {
     pub(super) durables: Mutex<Durables>,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
+    /// The identities of dead letters.
+    pub(super) letters: LetterNumbers,
     /// Those of all consumers.
     pub(super) selectors: Selectors,
+    pub(super) tags: Arc<Tags>,
+    /// Of distributed transactions.
+    pub(super) branches: Mutex<Branches<Work>>,
+    /// How the local transactions of connections that are gone ended.
+    pub(super) outcomes: Mutex<Outcomes>,
 }
 
 impl Broker {
@@ -69,11 +79,13 @@ impl Broker {
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
         let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
-        let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
+        let started = clock.now_millis();
+        let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
         let identity = BrokerIdentity { id: BrokerId::new(id), name, url, admin };
         Arc::new(Self {
+            letters: LetterNumbers::new(&identity.id, started),
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
             settings: Settings { policies: limits.policies },
@@ -86,6 +98,9 @@ impl Broker {
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
+            tags: Arc::default(),
+            branches: Mutex::default(),
+            outcomes: Mutex::default(),
         })
     }
 

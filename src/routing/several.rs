@@ -25,7 +25,7 @@ const MOST_MEMBERS: usize = 4096;
 /// A consumer of queues, and of topics beside them if its name lists some.
 pub(super) struct Several {
     pub(super) group: Arc<QueueGroup>,
-    pub(super) topics: Option<(Arc<TopicSubscriber>, TopicSet)>,
+    pub(super) topics: Option<(Arc<TopicSubscriber>, Arc<TopicSet>)>,
 }
 
 impl Broker {
@@ -54,17 +54,20 @@ impl Broker {
         for queue in queues.iter().filter(named) {
             self.resolve(queue.address())?;
         }
-        let topics = if topics.is_empty() { None } else { Some(self.topics_of(&topics)?) };
         let permits = link.permits.cloned();
         let group = QueueGroup::new(id.clone(), link.outbox.clone(), asked, queues, permits);
         let group = Arc::new(group);
-        let topics = topics.map(|topics| {
+        let topics = if topics.is_empty() {
+            None
+        } else {
             let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
             let subscriber = Arc::new(subscriber.beside(Arc::clone(group.window())));
             let listener = Listener::Plain(Arc::clone(&subscriber));
-            topics.attach(&self.directory, link.permits, &listener);
-            (subscriber, topics)
-        });
+            let topics = self.attach_to(&topics, |topics| {
+                topics.attach(&self.directory, link.permits, &listener)
+            })?;
+            Some((subscriber, Arc::new(topics)))
+        };
         let now = self.clock.now_millis();
         let mut aftermath = Aftermath::default();
         for queue in self.directory.attach_group(&group) {
@@ -95,15 +98,7 @@ impl Several {
         if let Some((subscriber, topics)) = &self.topics
             && of_topics > 0
         {
-            let (first, last, cause) = (None, None, None);
-            let ack = Acknowledgement {
-                kind: AckKind::Standard,
-                first,
-                last,
-                destination: None,
-                count: of_topics,
-                cause,
-            };
+            let ack = Acknowledgement::of_count(AckKind::Standard, of_topics);
             topics.count_settled(subscriber.acknowledge(&ack, now));
         }
         Ok(aftermath)
