@@ -34,6 +34,7 @@ pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
         network_connectors: Vec::new(),
         admin: AdminConfig::off(),
         limits,
+        store: None,
         virtual_topics: vec![VirtualTopic::default()],
     };
     let world = World {
@@ -41,6 +42,7 @@ pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
         binder: Arc::new(Tcp),
         clock: Clock::system(),
         seed: 1,
+        store: None,
         pace,
     };
     Node::start(config, world).await.unwrap()
