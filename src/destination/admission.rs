@@ -82,6 +82,11 @@ impl Admission {
         }
     }
 
+    /// Whether the consumer has no condition of its own.
+    pub fn selects_all(&self) -> bool {
+        self.selector.is_none()
+    }
+
     /// The broker at the far end of the bridge that subscribes; none for other consumers.
     pub fn next_broker(&self) -> Option<&BrokerId> {
         self.bridge.as_ref().and_then(|bridge| bridge.filter.network_broker_id.as_ref())

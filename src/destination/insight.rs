@@ -89,7 +89,8 @@ impl SubscriptionInsight {
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
                 if replay.replay_when_no_consumers =>
             {
-                let (to, others) = (self.contender(), others.map(Self::contender));
+                let others = others.filter(|other| !other.kept_out).map(Self::contender);
+                let to = self.contender();
                 check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
             }
             other => other,
@@ -134,10 +135,10 @@ impl Queue {
 
     /// Looks for a message among up to `most` that wait, from a place on.
     pub fn find_waiting(&self, id: &MessageId, from: i64, most: usize) -> Search<HeldMessage> {
-        let mut at = from;
+        let (mut at, name) = (from, id.to_string());
         for _ in 0..most {
             let Some(entry) = self.waiting_from(at) else { return Search::NotThere };
-            if entry.message.has_id(id) {
+            if goes_by(&entry.message, id, &name) {
                 return Search::Found(held(entry));
             }
             at = entry.sequence.saturating_add(1);
@@ -151,11 +152,12 @@ impl Queue {
         id: &MessageId,
         most: usize,
     ) -> Option<(SubscriptionKey, HeldMessage)> {
+        let name = id.to_string();
         let all = self
             .standing()
             .flat_map(|(key, _, window)| window.entries().map(move |entry| (key, entry)));
         all.take(most)
-            .find(|(_, entry)| entry.message.has_id(id))
+            .find(|(_, entry)| goes_by(&entry.message, id, &name))
             .map(|(key, entry)| (key, held(entry)))
     }
 
@@ -197,6 +199,11 @@ pub enum Search<T> {
     GoOnFrom(i64),
     /// It is not there.
     NotThere,
+}
+
+/// Dead letters are shown under the identities of the messages that they were.
+fn goes_by(message: &Message, id: &MessageId, name: &str) -> bool {
+    message.has_id(id) || message.is_shown_as(name)
 }
 
 fn held(entry: &Entry) -> HeldMessage {

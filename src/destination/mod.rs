@@ -14,6 +14,7 @@ mod effects;
 mod entry;
 mod exclusive;
 mod insight;
+mod later;
 mod memory;
 mod on_request;
 mod queue;

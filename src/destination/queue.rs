@@ -41,17 +41,17 @@ pub struct Queue {
     pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
-    ready: ReadyRing,
+    pub(super) ready: ReadyRing,
     pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
-    returns: Returns,
+    pub(super) returns: Returns,
     /// Slots of bridges, and the first of the pending messages that each might have if others went.
-    refused_from: BTreeMap<usize, i64>,
+    pub(super) refused_from: BTreeMap<usize, i64>,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
     /// messages.
-    full: Vec<usize>,
+    pub(super) full: Vec<usize>,
     subscriptions: usize,
 }
 
@@ -177,6 +177,7 @@ impl Queue {
         self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
+        self.returns.forget(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -300,7 +301,8 @@ impl Queue {
             effects.expired.push(entry.message);
             return;
         }
-        let chosen = self.returns.choose(&mut self.ready, &self.slots, &entry, &mut self.full, now);
+        let Self { returns, ready, slots, exclusives, full, .. } = self;
+        let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);
         self.full_stand_back();
         match chosen {
             Some(slot) => self.dispatch(slot, entry, now, effects),
@@ -312,73 +314,21 @@ impl Queue {
     }
 
     /// Takes those out of the ring that turned out to be full.
-    fn full_stand_back(&mut self) {
+    pub(super) fn full_stand_back(&mut self) {
         while let Some(slot) = self.full.pop() {
             self.stand_back(slot);
         }
     }
 
-    /// When a message that waits may go back that may not yet, if there is one: time to
-    /// [`tick`](Self::tick).
-    pub fn next_tick(&self) -> Option<i64> {
-        self.returns.next_due()
-    }
-
-    /// Tries again to send back what had to wait until now.
-    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
-        while let Some(sequence) = self.returns.take_due(now) {
-            let Some(entry) = self.pending.get(sequence) else { continue };
-            let chosen =
-                self.returns.choose(&mut self.ready, &self.slots, entry, &mut self.full, now);
-            self.full_stand_back();
-            if let Some(slot) = chosen {
-                if let Some(entry) = self.take_pending(sequence) {
-                    self.dispatch(slot, entry, now, effects);
-                }
-                continue;
-            }
-            self.note_refusals(sequence);
-            // Bridges without room could not be asked; they must be when they have it.
-            for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
-                if subscription.asked.network {
-                    subscription.tested_to = subscription.tested_to.min(sequence);
-                }
-            }
-        }
-    }
-
-    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
-    /// first.
-    fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
-        for (slot, from) in std::mem::take(&mut self.refused_from) {
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-                continue;
-            };
-            let priority = subscription.asked.priority;
-            if std::mem::take(&mut subscription.ready) {
-                self.ready.remove(priority, slot);
-                subscription.tested_to = from;
-            } else {
-                subscription.tested_to = subscription.tested_to.min(from);
-            }
-            waiting.push((std::cmp::Reverse(priority), slot));
-        }
-        waiting.sort_unstable();
-        for (_, slot) in waiting {
-            self.fill(slot, now, effects);
-        }
-    }
-
     /// Remembers which bridges might have a message later that stays pending for now.
-    fn note_refusals(&mut self, sequence: i64) {
+    pub(super) fn note_refusals(&mut self, sequence: i64) {
         let refused_from = &mut self.refused_from;
         self.returns.settle_refusals(sequence, |slot| note_first(refused_from, slot, sequence));
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
     /// while it has room.
-    fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
         let tested = self.last_kept.saturating_add(1);
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return self.keep(entry);
@@ -400,6 +350,7 @@ impl Queue {
         if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
+        self.serve_line(slot, now, effects);
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
             if subscription.ready || !subscription.has_room() {
@@ -411,14 +362,14 @@ impl Queue {
             let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                judgement = self.returns.judge(&self.slots, slot, entry, now);
+                judgement = self.returns.judge(&self.slots, &self.exclusives, slot, entry, now);
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
                     }
                     self.take_pending(sequence)
                 } else {
-                    self.returns.note(judgement, sequence);
+                    self.returns.note(slot, judgement, sequence);
                     None
                 }
             };
@@ -458,7 +409,7 @@ impl Queue {
         self.pending.insert(entry);
     }
 
-    fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
+    pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(sequence)?;
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
@@ -500,7 +451,7 @@ pub(super) fn dispose(
     }
 }
 
-fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
+pub(super) fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
     let first = firsts.entry(slot).or_insert(sequence);
     *first = sequence.min(*first);
 }
@@ -541,12 +492,14 @@ impl Queue {
         let roomy = |slot: &usize| {
             let subscription = self.slots.get(*slot).and_then(Option::as_ref);
             subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
+                && self.exclusives.let_in(*slot)
         };
         let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
         let mut at = i64::MIN;
         while let Some(entry) = self.pending.first_from(at) {
             let admitted = |slot: &usize| {
-                self.returns.judge(&self.slots, *slot, entry, now) == Judgement::Admitted
+                self.returns.judge(&self.slots, &self.exclusives, *slot, entry, now)
+                    == Judgement::Admitted
             };
             if slots.iter().any(admitted) {
                 return false;

@@ -293,7 +293,8 @@ impl Directory {
         } else {
             let topic = Arc::new(TopicHandle::new(address.clone(), terms()));
             for pattern in tables.matching(address) {
-                topic.attach(&pattern.subscriber);
+                // It is new.
+                let _ = topic.attach(&pattern.subscriber);
             }
             topic.copy_to(tables.virtual_topics.of(address));
             tables.topics.insert(address.clone(), Arc::clone(&topic));
@@ -327,7 +328,8 @@ impl Directory {
         let mut tables = self.tables.write();
         for (address, topic) in address_range::matching(&tables.topics, &pattern.pattern) {
             if pattern.matches(address) {
-                topic.attach(&pattern.subscriber);
+                // Where one is being deleted, its successor finds the pattern.
+                let _ = topic.attach(&pattern.subscriber);
             }
         }
         let key = first_level(pattern.pattern.name());

@@ -333,11 +333,16 @@ impl TopicHandle {
     }
 
     /// Adds a subscription, once.
-    pub(super) fn attach(&self, subscriber: &Listener) {
+    pub(super) fn attach(&self, subscriber: &Listener) -> Result<(), Removed> {
         let mut subscribers = self.subscribers.write();
+        // Deleting it takes the same lock.
+        if self.removed.load(Ordering::Acquire) {
+            return Err(Removed);
+        }
         if !subscribers.iter().any(|other| other.is(subscriber)) {
             subscribers.push(subscriber.clone());
         }
+        Ok(())
     }
 
     pub(super) fn detach(&self, subscriber: &Listener) {

@@ -1,0 +1,126 @@
+//! What a queue does for messages that may go back only later: at a time, when it is their turn, or
+//! when others have gone.
+
+use std::cmp::Reverse;
+
+use super::effects::{Effects, SubscriptionKey};
+use super::queue::{Queue, note_first};
+use super::returns::Judgement;
+
+impl Queue {
+    /// When a message that waits may go back that may not yet, if there is one: time to
+    /// [`tick`](Self::tick).
+    pub fn next_tick(&self) -> Option<i64> {
+        self.returns.next_due()
+    }
+
+    /// Tries again to send back what had to wait until now.
+    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
+        while let Some(sequence) = self.returns.take_due(now) {
+            self.ask_again(sequence, now, effects);
+        }
+        while let Some(slot) = self.returns.take_turn(now) {
+            // One that is kept out is served when it is let in.
+            if self.exclusives.let_in(slot) {
+                self.serve_line(slot, now, effects);
+            }
+        }
+    }
+
+    /// Offers a pending message to all that have room.
+    fn ask_again(&mut self, sequence: i64, now: i64, effects: &mut Effects) {
+        let Self { pending, returns, ready, slots, exclusives, full, .. } = self;
+        let Some(entry) = pending.get(sequence) else { return };
+        let chosen = returns.choose(ready, slots, exclusives, entry, full, now);
+        self.full_stand_back();
+        if let Some(slot) = chosen {
+            if let Some(entry) = self.take_pending(sequence) {
+                self.dispatch(slot, entry, now, effects);
+            }
+            return;
+        }
+        self.note_refusals(sequence);
+        // Bridges without room could not be asked; they must be when they have it.
+        for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
+            if subscription.asked.network {
+                subscription.tested_to = subscription.tested_to.min(sequence);
+            }
+        }
+    }
+
+    /// Gives a subscription what waits for its turn there, as far as its rate and its room go.
+    pub(super) fn serve_line(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        if self.returns.has_line(slot) {
+            self.serve_until_refused(slot, now, effects);
+            self.rest(slot);
+        }
+    }
+
+    fn serve_until_refused(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        loop {
+            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
+            if !subscription.has_room() {
+                return;
+            }
+            let Some(sequence) = self.returns.next_in_line(slot) else { return };
+            let Some(entry) = self.pending.get(sequence) else { continue };
+            if entry.has_expired(now) {
+                effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
+                continue;
+            }
+            let judgement = self.returns.judge(&self.slots, &self.exclusives, slot, entry, now);
+            match judgement {
+                Judgement::Admitted if subscription.asked.reserves() => {
+                    let Some(entry) = self.take_pending(sequence) else { continue };
+                    if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+                        self.returns.count(subscription, &entry, now);
+                        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                    }
+                }
+                Judgement::Admitted => return self.returns.back_in_line(slot, sequence),
+                Judgement::InTurn(_) => return self.returns.note(slot, judgement, sequence),
+                Judgement::UnlessOthersGo => note_first(&mut self.refused_from, slot, sequence),
+                Judgement::Refused | Judgement::NotBefore(_) => {
+                    self.returns.note(slot, judgement, sequence);
+                }
+            }
+        }
+    }
+
+    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
+    /// first.
+    pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
+        if self.refused_from.is_empty() || self.keeps_everything() {
+            return;
+        }
+        let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
+        for (slot, from) in std::mem::take(&mut self.refused_from) {
+            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+                continue;
+            };
+            let priority = subscription.asked.priority;
+            if std::mem::take(&mut subscription.ready) {
+                self.ready.remove(priority, slot);
+                subscription.tested_to = from;
+            } else {
+                subscription.tested_to = subscription.tested_to.min(from);
+            }
+            waiting.push((Reverse(priority), slot));
+        }
+        waiting.sort_unstable();
+        for (_, slot) in waiting {
+            self.fill(slot, now, effects);
+        }
+    }
+
+    /// Whether nothing may go back, whatever it is, because a consumer here takes everything.
+    fn keeps_everything(&self) -> bool {
+        let selector_aware = self.returns.policy().selector_aware;
+        self.slots.iter().enumerate().any(|(slot, one)| {
+            one.as_ref().is_some_and(|one| {
+                one.asked.contender().keeps_everything(selector_aware)
+                    && self.exclusives.let_in(slot)
+            })
+        })
+    }
+}
