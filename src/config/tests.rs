@@ -168,9 +168,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
         ),
         (
             "[store]\nsync = \"often\"",
-            &[
-                "2:8: `often` is not \"always\", \"interval\" or \"never\"",
-            ],
+            &["2:8: `often` is not \"always\", \"interval\" or \"never\""],
         ),
         (
             "[broker]\ndata_dir = \"x\"\n[store]\nsync_interval = \"1s\"\nsegment_size = \"2GiB\"",
@@ -349,7 +347,10 @@ fn the_defaults_of_the_reference_are_those_that_count() {
 #[test]
 fn messages_are_kept_where_there_is_a_folder() {
     assert_eq!(file("[broker]\nname = \"a\"").unwrap().store, None);
-    assert_eq!(file("[broker]\npersistent = true").unwrap().store, Some(StoreConfig::at("ferrymq-data")));
+    assert_eq!(
+        file("[broker]\npersistent = true").unwrap().store,
+        Some(StoreConfig::at("ferrymq-data"))
+    );
     let config = file(
         "[broker]\ndata_dir = \"data/a\"\n[store]\nsync = \"periodic\"\nsync_interval = \"50ms\"\n\
          segment_size = \"64MiB\"\n[system_usage]\nstore_limit = \"1GiB\"",

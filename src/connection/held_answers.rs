@@ -9,16 +9,20 @@ use ferrymq_store::contract::{Failure, Listener, Ticket};
 use ferrymq_transport::outbox::Outbox;
 use tokio::sync::Notify;
 
-/// How many answers may wait before the connection is not read any more. A bridge has no more than
-/// this under way.
+use crate::routing::{Broker, Safe};
+
+/// How many answers may wait before the connection is not read any more: as many messages as a
+/// FerryMQ bridge has under way.
 const MOST: usize = 16 * 1024;
 
 /// One connection's answers that wait for the store.
 ///
-/// What the store has not settled is not confirmed, but neither does it hold up the connection:
-/// answers name the commands that they belong to, so others may overtake them.
+/// Those to all commands of one reading wait for the same batch. Answers name the commands that they
+/// belong to, so others may overtake them, and the connection is read on.
 #[derive(Debug, Default)]
 pub(super) struct HeldAnswers {
+    /// To the commands that are being handled.
+    fresh: Vec<Command>,
     /// In the order of their tickets.
     waiting: VecDeque<(Ticket, Command)>,
     heard: Arc<Heard>,
@@ -43,18 +47,9 @@ impl Listener for Heard {
 }
 
 impl HeldAnswers {
-    /// Who is to hear of this connection's batches.
-    pub(super) fn listener(&self) -> Arc<dyn Listener> {
-        Arc::clone(&self.heard) as Arc<dyn Listener>
-    }
-
-    /// What to wait on for news of the store.
-    pub(super) fn heard(&self) -> Arc<Heard> {
-        Arc::clone(&self.heard)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// What to wait on for news of the store, while answers wait.
+    pub(super) fn heard(&self) -> Option<Arc<Heard>> {
+        (!self.waiting.is_empty()).then(|| Arc::clone(&self.heard))
     }
 
     /// Whether no more may wait.
@@ -62,19 +57,33 @@ impl HeldAnswers {
         self.waiting.len() >= MOST
     }
 
-    /// Sends an answer once a batch is settled: at once, if it is.
-    pub(super) fn send(&mut self, after: Ticket, answer: Command, outbox: &Outbox) {
-        if self.waiting.is_empty() && after <= self.heard.last() {
-            outbox.push(answer);
-        } else {
-            self.waiting.push_back((after, answer));
+    /// Holds an answer to a command that is being handled.
+    pub(super) fn hold(&mut self, answer: Command) {
+        self.fresh.push(answer);
+    }
+
+    /// All commands of a reading have been handled: what was held back for them waits for the store,
+    /// or goes out.
+    pub(super) fn await_safety(&mut self, broker: &Broker, outbox: &Outbox) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        match broker.safe(|| Arc::clone(&self.heard) as Arc<dyn Listener>) {
+            Safe::Now => {
+                outbox.push_all(&mut self.fresh);
+            }
+            Safe::After(ticket) => {
+                self.waiting.extend(self.fresh.drain(..).map(|answer| (ticket, answer)));
+                self.release(outbox);
+            }
+            Safe::Never => self.fresh.clear(),
         }
     }
 
     /// Sends what need not wait any more.
     pub(super) fn release(&mut self, outbox: &Outbox) {
         let last = self.heard.last();
-        let ready = self.waiting.iter().take_while(|(ticket, _)| *ticket <= last).count();
+        let ready = self.waiting.partition_point(|(ticket, _)| *ticket <= last);
         let mut answers = self.waiting.drain(..ready).map(|(_, answer)| answer).collect();
         outbox.push_all(&mut answers);
     }

@@ -63,7 +63,7 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || route.is_full() {
+        if parked || route.is_full() || !self.can_be_kept(&message) {
             if !parked {
                 tracing::debug!(
                     remote = %self.remote,
@@ -119,12 +119,22 @@ impl Peer {
             ..ProducerAck::default()
         });
         let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
+        let persistent = message.persistent();
         self.broker.send(route, message, arrival)?;
         self.entry.count_message();
-        if let Some(ack) = ack {
-            self.outbox.push(Command::ProducerAck(ack));
+        match ack {
+            Some(ack) if persistent => return Ok(Outcome::Opens(ack)),
+            Some(ack) => {
+                self.outbox.push(Command::ProducerAck(ack));
+            }
+            None => {}
         }
-        Ok(Outcome::Done)
+        Ok(if persistent { Outcome::Kept } else { Outcome::Done })
+    }
+
+    /// Whether the store has room for a message that must be kept.
+    fn can_be_kept(&self, message: &Message) -> bool {
+        !message.persistent() || self.broker.has_room_to_keep(message.size())
     }
 
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
@@ -153,10 +163,10 @@ impl Peer {
     /// Each message was checked when it came, so nothing of its producer is asked again: it may
     /// have been closed meanwhile.
     fn retry_destination(&mut self, line: &Destination) -> Flow {
-        while let Some(address) = self.parked.next(line) {
+        while let Some(ParkedMessage { address, message, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
-            if route.as_ref().is_ok_and(Route::is_full) {
+            if route.as_ref().is_ok_and(|route| route.is_full() || !self.can_be_kept(message)) {
                 return Flow::Continue;
             }
             let Some(ParkedMessage { message, windowed, .. }) = self.parked.pop(line) else {

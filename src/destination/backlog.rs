@@ -96,6 +96,7 @@ mod tests {
             sequence,
             redeliveries: 0,
             expiration: 0,
+            persistent: false,
             _charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }

@@ -1,5 +1,7 @@
 //! How messages come.
 
+use super::persistence::Origin;
+
 /// How a message comes to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
@@ -7,4 +9,17 @@ pub enum Arrival {
     Produced,
     /// Over a bridge, which may bring it a second time: the destination's audit is asked.
     Forwarded,
+    /// From another queue of this broker, which it has left: what is kept of it there is forgotten
+    /// when it is kept here.
+    Moved(Origin),
+}
+
+impl Arrival {
+    /// Where it is still kept.
+    pub(super) fn origin(self) -> Option<Origin> {
+        match self {
+            Self::Moved(origin) => Some(origin),
+            Self::Produced | Self::Forwarded => None,
+        }
+    }
 }

@@ -1,16 +1,17 @@
 //! Where a broker's persistent messages are kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, Operation, QueueId, ReadError, ReadLimits, Refusal, Store, Stored, Table,
-    Ticket,
+    Batch, Listener, Observer, QueueId, ReadError, ReadLimits, Store, Stored, Table, Ticket,
 };
 
+/// Room that must be left beside what is asked for: others may ask at the same moment.
+const SLACK: usize = 1024 * 1024;
 /// How much is read at once when a broker starts.
 const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
 /// How many entries of a table.
@@ -22,6 +23,8 @@ pub(super) struct Persistence {
     store: Arc<dyn Store>,
     /// The number of the next queue that keeps something.
     next: AtomicU32,
+    /// Set when the store has refused something.
+    torn: AtomicBool,
 }
 
 /// What is kept for one queue; its owner holds the queue's lock.
@@ -39,7 +42,7 @@ pub(super) struct QueueStore {
 /// A message that is still kept under a queue's number, though it has left the queue: whoever has
 /// found it a new place forgets it there in the same batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Origin {
+pub struct Origin {
     queue: QueueId,
     sequence: u64,
 }
@@ -65,21 +68,54 @@ pub enum RecoveryError {
 
 impl Persistence {
     pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, next: AtomicU32::new(1) })
+        Arc::new(Self { store, next: AtomicU32::new(1), torn: AtomicBool::new(false) })
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+    /// Who hears of room in the store, and of its failure.
+    pub(super) fn watch(&self, observer: Arc<dyn Observer>) {
+        self.store.watch(observer);
+    }
+
+    /// Whether so many bytes more would be kept now. Asking makes the store tell of room later.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.store.has_room(bytes.saturating_add(SLACK))
+    }
+
+    /// Tells `listener` when all that was handed over until now is durable. `None`: it never will
+    /// be.
+    pub(super) fn barrier(&self, listener: Arc<dyn Listener>) -> Option<Ticket> {
+        if self.torn.load(Ordering::Acquire) {
+            return None;
+        }
+        self.store.submit(&mut Batch::new(), Some(listener)).ok()
+    }
+
+    /// Forgets what has left its queue for good.
+    pub(super) fn forget(&self, origin: Origin) {
+        let mut batch = Batch::new();
+        batch.acknowledge(origin.queue, origin.sequence);
+        self.submit(&mut batch);
+    }
+
+    fn submit(&self, batch: &mut Batch) {
+        if let Err(refusal) = self.store.submit(batch, None) {
+            // Something is missing now, so nothing is confirmed any more. A store that has failed or
+            // is closed has told its observer.
+            if !self.torn.swap(true, Ordering::AcqRel) {
+                tracing::error!(%refusal, "the store does not take what the broker must not forget");
+            }
+            batch.discard();
+        }
+    }
+
+    /// The highest place that a message of the store ever had.
+    pub(super) fn last_sequence(&self) -> i64 {
+        i64::try_from(self.store.last_sequence()).unwrap_or(i64::MAX)
     }
 
     /// The store's part of a queue that has kept nothing yet.
     pub(super) fn queue_store(self: &Arc<Self>) -> QueueStore {
-        QueueStore {
-            persistence: Arc::clone(self),
-            id: None,
-            named: false,
-            batch: Batch::new(),
-        }
+        QueueStore { persistence: Arc::clone(self), id: None, named: false, batch: Batch::new() }
     }
 
     /// The queues that are kept, by number.
@@ -89,10 +125,8 @@ impl Persistence {
         loop {
             let entries = self.store.entries(Table::Queue, after.as_deref(), ENTRIES)?;
             for entry in &entries {
-                let number = <[u8; 4]>::try_from(&entry.key[..]).map_err(|_| unknown(
-                    "the number of a queue",
-                    "it is not of four bytes",
-                ))?;
+                let number = <[u8; 4]>::try_from(&entry.key[..])
+                    .map_err(|_| unknown("the number of a queue", "it is not of four bytes"))?;
                 let id = QueueId(u32::from_be_bytes(number));
                 self.next.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
                 queues.push((id, queue_of(&entry.value)?));
@@ -140,9 +174,9 @@ impl QueueStore {
     /// Keeps a message in its place.
     pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
         let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
-        let id = *self.id.get_or_insert_with(|| {
-            QueueId(self.persistence.next.fetch_add(1, Ordering::Relaxed))
-        });
+        let id = *self
+            .id
+            .get_or_insert_with(|| QueueId(self.persistence.next.fetch_add(1, Ordering::Relaxed)));
         if !self.named {
             let key = Table::queue_key(id).to_vec();
             self.batch.put(Table::Queue, key, queue.name().as_bytes().to_vec());
@@ -167,37 +201,22 @@ impl QueueStore {
         if let Some(id) = self.id.take() {
             self.batch.clear(id);
             self.batch.remove(Table::Queue, Table::queue_key(id).to_vec());
-            self.submit(None);
+            self.persistence.submit(&mut self.batch);
+            self.named = false;
         }
     }
 
-    /// Hands over what is to be written; the batch's ticket, if there was anything.
+    /// Hands over what is to be written.
     ///
     /// It must come before anybody can get what is kept: otherwise it could be forgotten before it
     /// is kept, and would come back.
-    pub(super) fn submit(
-        &mut self,
-        listener: Option<&Arc<dyn Listener>>,
-    ) -> Result<Option<Ticket>, Refusal> {
-        if self.batch.is_empty() {
-            return Ok(None);
-        }
-        let keeps = self.batch.operations().iter().any(|one| matches!(one, Operation::Put { .. }));
-        match self.persistence.store.submit(&mut self.batch, listener.cloned()) {
-            Ok(ticket) => {
-                self.named |= keeps;
-                Ok(Some(ticket))
-            }
-            Err(refusal) => {
-                self.batch.discard();
-                Err(refusal)
-            }
+    pub(super) fn submit(&mut self) {
+        if !self.batch.is_empty() {
+            self.named = self.id.is_some();
+            self.persistence.submit(&mut self.batch);
         }
     }
 }
-
-/// A ticket that is never settled: what cannot be kept any more must not be confirmed.
-pub(super) const NEVER: Ticket = Ticket(u64::MAX);
 
 fn queue_of(value: &[u8]) -> Result<Destination, RecoveryError> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -9,11 +9,13 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
+use ferrymq_store::contract::QueueId;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
     AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
@@ -37,6 +39,8 @@ struct State {
     /// When the queue is to be woken, as far as the broker was told.
     armed: Option<i64>,
     audit: Audit,
+    /// Where its persistent messages are kept.
+    store: Option<QueueStore>,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
     /// Reused between inputs.
@@ -82,11 +86,12 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, audit, replay } = terms;
+        let Terms { account, audit, replay, store } = terms;
         let state = State {
             queue: Queue::returning(Arc::clone(&account), replay),
             armed: None,
             audit,
+            store,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -167,9 +172,40 @@ impl QueueHandle {
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
+        if message.persistent()
+            && let Some(store) = &mut state.store
+        {
+            store.keep(&self.address, &message);
+            if let Some(origin) = arrival.origin() {
+                store.forget_at(origin);
+            }
+            store.submit();
+        }
         let State { queue, effects, .. } = &mut *state;
         queue.enqueue(message, now, effects);
         Ok(self.carry_out(&mut state))
+    }
+
+    /// Takes over what the store has under a number.
+    pub(super) fn adopt(&self, id: QueueId) {
+        if let Some(store) = &mut self.state.lock().store {
+            store.adopt(id);
+        }
+    }
+
+    /// Takes in a message that was kept when the broker ended, in its old place.
+    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.enqueue(Arc::new(message), now, effects);
+        self.carry_out(&mut state)
+    }
+
+    /// What a message that has left the queue is still kept as.
+    pub(super) fn origin(&self, message: &Message) -> Option<Origin> {
+        let state = self.state.lock();
+        let store = state.store.as_ref().filter(|_| message.persistent())?;
+        store.origin(message.broker_sequence_id())
     }
 
     /// Adds a subscription; `joined` learns its key before it gets anything.
@@ -311,6 +347,9 @@ impl QueueHandle {
             return false;
         }
         state.removed = true;
+        if let Some(store) = &mut state.store {
+            store.end();
+        }
         state.queue = Queue::new(Arc::clone(&self.account));
         state.outlets.clear();
         true
@@ -318,7 +357,12 @@ impl QueueHandle {
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     fn carry_out(&self, state: &mut State) -> Aftermath {
-        let State { effects, outlets, batch, .. } = state;
+        let State { effects, outlets, batch, store, .. } = state;
+        if let Some(store) = store {
+            effects.consumed.drain(..).for_each(|place| store.forget(place));
+            store.submit();
+        }
+        effects.consumed.clear();
         self.counters.add_dispatched(effects.dispatches.len());
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {

@@ -22,11 +22,7 @@ impl Message {
     pub fn image(&self) -> Bytes {
         let form = self.form();
         let mut image = Vec::with_capacity(HEAD + self.body_len());
-        image.extend_from_slice(&[
-            self.kind().type_id(),
-            form.version,
-            u8::from(form.stack_trace),
-        ]);
+        image.extend_from_slice(&[self.kind().type_id(), form.version, u8::from(form.stack_trace)]);
         image.extend_from_slice(self.body());
         image.into()
     }
