@@ -1,6 +1,7 @@
 //! How messages come.
 
 use super::persistence::Origin;
+use crate::destination::MemoryAccount;
 
 /// How a message comes to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,14 @@ impl Arrival {
         match self {
             Self::Moved(origin) => Some(origin),
             Self::Produced | Self::Forwarded => None,
+        }
+    }
+
+    /// Whether what comes so must wait for room on an account.
+    pub(super) fn finds_full(self, account: &MemoryAccount) -> bool {
+        match self {
+            Self::Produced => account.is_full_for_producers(),
+            Self::Forwarded | Self::Moved(_) => account.is_full(),
         }
     }
 }
