@@ -112,7 +112,7 @@ const HOUSES: &[House] = &[
             "connection",
             "routing",
             "config destination",
-            "selector",
+            "selector transaction",
         ],
         knot: "",
     },
@@ -161,6 +161,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ),
     ("destination", &["ferrymq_network::rules"]),
     ("selector", &[]),
+    ("transaction", &[]),
     (
         "config",
         &[

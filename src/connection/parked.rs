@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::TransactionId;
 use ferrymq_openwire::message::Message;
 
 use crate::destination::WaitingCharge;
@@ -29,6 +30,8 @@ pub(super) struct ParkedMessage {
     pub(super) windowed: bool,
     /// Where it was sent: perhaps a composite name.
     pub(super) address: Destination,
+    /// The transaction that it is part of.
+    pub(super) within: Option<TransactionId>,
     /// A bridge's: what it counts as, until it is taken.
     pub(super) _charge: Option<WaitingCharge>,
 }

@@ -97,7 +97,8 @@ impl Persistence {
         self.submit(&mut batch);
     }
 
-    fn submit(&self, batch: &mut Batch) {
+    /// Hands a batch over. One that is refused is never confirmed, nor is anything after it.
+    pub(super) fn submit(&self, batch: &mut Batch) {
         if let Err(refusal) = self.store.submit(batch, None) {
             // Something is missing now, so nothing is confirmed any more. A store that has failed or
             // is closed has told its observer.
@@ -180,8 +181,14 @@ impl QueueStore {
         if !self.named {
             let key = Table::queue_key(id).to_vec();
             self.batch.put(Table::Queue, key, queue.name().as_bytes().to_vec());
+            self.named = true;
         }
         self.batch.append(id, sequence, message.image());
+    }
+
+    /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
+    pub(super) fn swap(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.batch, batch);
     }
 
     /// Forgets a message of this queue.
@@ -212,7 +219,6 @@ impl QueueStore {
     /// is kept, and would come back.
     pub(super) fn submit(&mut self) {
         if !self.batch.is_empty() {
-            self.named = self.id.is_some();
             self.persistence.submit(&mut self.batch);
         }
     }
