@@ -346,6 +346,7 @@ fn world() -> World {
         binder: Arc::new(Tcp),
         clock: Clock::system(),
         seed: 1,
+        store: None,
         pace: Pace::default(),
     }
 }

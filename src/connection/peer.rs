@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, ProducerAck,
+    RemoveInfo, Response,
 };
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::duplex::{BridgeBack, BridgesBack};
+use super::held_answers::HeldAnswers;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
@@ -71,6 +73,7 @@ pub(super) struct Peer {
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
     pub(super) parked: Parked,
+    pub(super) held_answers: HeldAnswers,
     pub(super) transactions: Transactions,
     pub(super) last_target: Option<LastTarget>,
     /// Set when the peer has closed its connection and messages of it still wait for room.
@@ -129,8 +132,26 @@ pub(super) enum Flow {
 pub(super) enum Outcome {
     /// Done; answered by a plain `Response` if the peer asked for one.
     Done,
+    /// The same, but not before what was done is safe.
+    Kept,
+    /// The same, and its producer's window opens instead of a `Response`.
+    Opens(ProducerAck),
     /// The answer comes later, or is none of a command's kind.
     Unanswered,
+}
+
+impl Outcome {
+    /// What is done must be safe before it is answered.
+    fn kept(self) -> Self {
+        match self {
+            Self::Done => Self::Kept,
+            other => other,
+        }
+    }
+}
+
+fn response(id: i32) -> Command {
+    Command::Response(Response { correlation_id: id, ..Response::default() })
 }
 
 impl Peer {
@@ -164,6 +185,7 @@ impl Peer {
             windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
+            held_answers: HeldAnswers::default(),
             transactions: Transactions::default(),
             last_target: None,
             leaving: None,
@@ -227,7 +249,7 @@ impl Peer {
             Command::Message(message) if self.is_open() => return self.produce(message),
             Command::MessageAck(ack) if self.is_open() => {
                 let (id, wanted) = (ack.command_id, ack.response_required);
-                let outcome = self.acknowledge(&ack).map(|()| Outcome::Done);
+                let outcome = self.acknowledge(&ack).map(|()| Outcome::Kept);
                 return self.answer(id, wanted, outcome);
             }
             _ => {}
@@ -256,8 +278,8 @@ impl Peer {
             Command::SessionInfo(info) => self.add_session(&info),
             Command::ProducerInfo(info) => self.add_producer(&info),
             Command::ConsumerInfo(info) => self.add_consumer(&info),
-            Command::RemoveInfo(info) => self.remove(&info),
-            Command::DestinationInfo(info) => self.change_destination(&info),
+            Command::RemoveInfo(info) => self.remove(&info).map(Outcome::kept),
+            Command::DestinationInfo(info) => self.change_destination(&info).map(Outcome::kept),
             Command::ConsumerControl(control) => self.control_consumer(&control),
             Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(info) => self.transact(&info),
@@ -305,6 +327,8 @@ impl Peer {
     ) -> Flow {
         match outcome {
             Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(Outcome::Opens(ack)) => self.held_answers.hold(Command::ProducerAck(ack)),
+            Ok(Outcome::Kept) if wanted => self.held_answers.hold(response(id)),
             Ok(_) => {}
             Err(refusal) => return self.refuse(id, wanted, &refusal),
         }
@@ -312,7 +336,7 @@ impl Peer {
     }
 
     pub(super) fn respond(&self, id: i32) {
-        self.outbox.push(Command::Response(Response { correlation_id: id, ..Response::default() }));
+        self.outbox.push(response(id));
     }
 
     fn refuse(&self, id: i32, wanted: bool, refusal: &Refusal) -> Flow {

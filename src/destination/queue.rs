@@ -448,6 +448,7 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
         redeliveries: message.redelivery_counter(),
         held_by: None,
         expiration: message.expiration(),
+        persistent: message.persistent(),
         _charge: charge,
         message,
     }
@@ -472,7 +473,12 @@ pub(super) fn dispose(
                     .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
             );
         }
-        Outcome::Kept | Outcome::Consumed => taken.clear(),
+        Outcome::Consumed => {
+            let persistent = taken.iter().filter(|entry| entry.persistent);
+            effects.consumed.extend(persistent.map(|entry| entry.sequence));
+            taken.clear();
+        }
+        Outcome::Kept => taken.clear(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
+use ferrymq_store::contract::Store;
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 
@@ -14,6 +15,7 @@ use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;
+use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use super::work::Work;
@@ -38,6 +40,8 @@ pub struct BrokerSettings {
     pub limits: Limits,
     /// The topics whose messages also go to queues.
     pub virtual_topics: Vec<VirtualTopic>,
+    /// What its persistent messages are kept in; without it they end with the broker.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 pub(super) struct Settings {
@@ -51,6 +55,7 @@ pub(super) struct Settings {
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
+    pub(super) persistence: Option<Arc<Persistence>>,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
     /// What the audits of all destinations take together.
@@ -78,7 +83,7 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics, store } = settings;
         let started = clock.now_millis();
         let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
@@ -88,6 +93,7 @@ impl Broker {
             letters: LetterNumbers::new(&identity.id, started),
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
+            persistence: store.map(Persistence::new),
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),

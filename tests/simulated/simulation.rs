@@ -42,6 +42,7 @@ impl Simulation {
             }],
             network_connectors: remotes.iter().map(connector).collect(),
             limits,
+            store: None,
             admin: AdminConfig::off(),
             virtual_topics: Vec::new(),
         };
@@ -51,6 +52,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            store: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()
