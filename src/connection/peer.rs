@@ -71,6 +71,8 @@ pub(super) struct Peer {
     pub(super) retained: usize,
     pub(super) parked: Parked,
     pub(super) last_target: Option<LastTarget>,
+    /// Whether the peer has closed its connection.
+    pub(super) closed: bool,
     /// Set when the peer has closed its connection and messages of it still wait for room.
     pub(super) leaving: Option<Leaving>,
     /// The same connection over another link, which must be gone before this one goes on.
@@ -163,6 +165,7 @@ impl Peer {
             retained: 0,
             parked: Parked::default(),
             last_target: None,
+            closed: false,
             leaving: None,
             former: None,
             bridges_back: None,
@@ -243,6 +246,9 @@ impl Peer {
                     | Command::ShutdownInfo(_)
             )
         {
+            if self.closed {
+                return self.refuse_late(&command);
+            }
             tracing::warn!(remote = %self.remote, "closing: a command before ConnectionInfo");
             return Flow::End;
         }
@@ -290,6 +296,25 @@ impl Peer {
         };
         self.entry.holds(self.consumers.len(), self.producers.len());
         self.answer(id, wanted, outcome)
+    }
+
+    /// The connection is closed. A client's other threads may not have known when they said this,
+    /// and its last messages may still wait for room here.
+    fn refuse_late(&mut self, command: &Command) -> Flow {
+        tracing::debug!(
+            remote = %self.remote,
+            command = command.wire_name(),
+            "a command after the end of its connection"
+        );
+        if self.leaving.is_none() {
+            return Flow::End;
+        }
+        let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
+        if wanted {
+            let closed = Refusal::state("the connection has been closed");
+            return self.answer(id, wanted, Err(closed));
+        }
+        Flow::Continue
     }
 
     /// Tells the peer what became of its command `id`: an answer if it wants one, and of a failure
@@ -352,6 +377,7 @@ impl Peer {
                 // What it sent before is not lost for want of room; what its consumers hold may be
                 // what takes the room.
                 self.end_consumers(delivered, |_| true);
+                self.closed = true;
                 self.leaving =
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
@@ -365,6 +391,7 @@ impl Peer {
     /// Ends everything that the peer has opened, in the order of JMS: consumers, producers,
     /// temporary destinations, and the connection.
     pub(super) fn close(&mut self, delivered: Delivered) {
+        self.closed = true;
         self.end_consumers(delivered, |_| true);
         self.remove_producers(|_| true);
         self.sessions.clear();
