@@ -118,7 +118,12 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
+        let arrival = if self.is_network {
+            self.broker.make_place_for_answer(&message);
+            Arrival::Forwarded
+        } else {
+            Arrival::Produced
+        };
         self.broker.send(route, message, arrival)?;
         self.entry.count_message();
         if let Some(ack) = ack {

@@ -20,6 +20,7 @@ mod durables;
 mod insight;
 mod lease;
 mod letter_numbers;
+mod places;
 mod policies;
 mod publish;
 mod publish_error;
