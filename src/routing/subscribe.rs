@@ -272,7 +272,7 @@ impl Broker {
     /// Tells a consumer that the message which it pulled does not come, unless it has come.
     pub fn end_pull(&self, subscription: &Subscription) {
         match &subscription.held {
-            Held::Queue { queue, key } => queue.end_pull(*key),
+            Held::Queue { queue, key } => queue.end_pull(*key, self.clock.now_millis()),
             Held::Topic { subscriber, .. } => subscriber.end_pull(),
             Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
             Held::Several(several) => several.group.end_pull(),
