@@ -76,6 +76,8 @@ pub(super) struct Peer {
     pub(super) held_answers: HeldAnswers,
     pub(super) transactions: Transactions,
     pub(super) last_target: Option<LastTarget>,
+    /// Whether the peer has closed its connection.
+    pub(super) closed: bool,
     /// Set when the peer has closed its connection and messages of it still wait for room.
     pub(super) leaving: Option<Leaving>,
     /// The same connection over another link, which must be gone before this one goes on.
@@ -188,6 +190,7 @@ impl Peer {
             held_answers: HeldAnswers::default(),
             transactions: Transactions::default(),
             last_target: None,
+            closed: false,
             leaving: None,
             former: None,
             bridges_back: None,
@@ -268,6 +271,9 @@ impl Peer {
                     | Command::ShutdownInfo(_)
             )
         {
+            if self.closed {
+                return self.refuse_late(&command);
+            }
             tracing::warn!(remote = %self.remote, "closing: a command before ConnectionInfo");
             return Flow::End;
         }
@@ -315,6 +321,25 @@ impl Peer {
         };
         self.entry.holds(self.consumers.len(), self.producers.len());
         self.answer(id, wanted, outcome)
+    }
+
+    /// The connection is closed. A client's other threads may not have known when they said this,
+    /// and its last messages may still wait for room here.
+    fn refuse_late(&mut self, command: &Command) -> Flow {
+        tracing::debug!(
+            remote = %self.remote,
+            command = command.wire_name(),
+            "a command after the end of its connection"
+        );
+        if self.leaving.is_none() {
+            return Flow::End;
+        }
+        let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
+        if wanted {
+            let closed = Refusal::state("the connection has been closed");
+            return self.answer(id, wanted, Err(closed));
+        }
+        Flow::Continue
     }
 
     /// Tells the peer what became of its command `id`: an answer if it wants one, and of a failure
@@ -380,6 +405,7 @@ impl Peer {
                 // what takes the room. What it has not committed is.
                 self.end_transactions();
                 self.end_consumers(delivered, |_| true);
+                self.closed = true;
                 self.leaving =
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
@@ -393,6 +419,7 @@ impl Peer {
     /// Ends everything that the peer has opened, in the order of JMS: consumers, producers,
     /// temporary destinations, and the connection.
     pub(super) fn close(&mut self, delivered: Delivered) {
+        self.closed = true;
         self.end_transactions();
         self.end_consumers(delivered, |_| true);
         self.remove_producers(|_| true);

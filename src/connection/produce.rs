@@ -134,7 +134,11 @@ impl Peer {
             ..ProducerAck::default()
         });
         let persistent = message.persistent();
-        self.broker.send(route, message, self.arrival())?;
+        let arrival = self.arrival();
+        if arrival == Arrival::Forwarded {
+            self.broker.make_place_for_answer(&message);
+        }
+        self.broker.send(route, message, arrival)?;
         self.entry.count_message();
         match ack {
             Some(ack) if persistent => return Ok(Outcome::Opens(ack)),

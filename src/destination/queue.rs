@@ -142,6 +142,15 @@ impl Queue {
         }
     }
 
+    /// Takes out all that waits.
+    pub fn take_all(&mut self) -> Vec<Arc<Message>> {
+        let mut all = Vec::new();
+        while let Some(sequence) = self.pending.first_from(i64::MIN).map(|entry| entry.sequence) {
+            all.extend(self.take_pending(sequence).map(|entry| entry.message));
+        }
+        all
+    }
+
     /// Adds a subscription and dispatches what it may have.
     pub fn subscribe(
         &mut self,

@@ -141,8 +141,10 @@ impl Broker {
         self.directory.totals()
     }
 
-    /// Drops what has expired while it waited in queues and durable subscriptions.
+    /// Drops what has expired while it waited in queues and durable subscriptions, and the places for
+    /// answers that nobody told of.
     pub fn expire_messages(&self) {
+        self.end_places();
         let now = self.clock.now_millis();
         let durables = self.durables.lock().all();
         for subscriber in durables {

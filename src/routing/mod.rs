@@ -22,6 +22,7 @@ mod insight;
 mod lease;
 mod letter_numbers;
 mod persistence;
+mod places;
 mod policies;
 mod publish;
 mod publish_error;

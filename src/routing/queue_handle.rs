@@ -417,6 +417,15 @@ impl QueueHandle {
         true
     }
 
+    /// Takes nothing more, and gives up all that waits, to be dead letters.
+    pub(super) fn give_up(&self) -> Vec<Arc<Message>> {
+        let mut state = self.state.lock();
+        state.removed = true;
+        let all = state.queue.take_all();
+        self.counters.add_dead(all.len());
+        all
+    }
+
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
         let State { queue, inflow, effects, outlets, batch, store, .. } = state;
