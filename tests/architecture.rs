@@ -64,6 +64,12 @@ const HOUSES: &[House] = &[
         knot: "",
     },
     House {
+        folder: "crates/discovery",
+        stands_on: &["transport"],
+        floors: &["agent announce", "list multicast", "error found running", "allowance known own"],
+        knot: "",
+    },
+    House {
         folder: "crates/client",
         stands_on: &["openwire", "transport"],
         floors: &[
@@ -84,7 +90,7 @@ const HOUSES: &[House] = &[
     House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
     House {
         folder: "network",
-        stands_on: &["openwire", "transport"],
+        stands_on: &["openwire", "transport", "discovery"],
         floors: &[
             "connector topology",
             "bridge document",
@@ -97,7 +103,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "client", "network", "store"],
+        stands_on: &["openwire", "transport", "discovery", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",
@@ -155,6 +161,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "ferrymq_discovery::announce",
             "ferrymq_network::config",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::document",

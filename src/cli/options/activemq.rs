@@ -212,6 +212,19 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of("list", "backOffMultiplier", "", "2", ""),
     of("list", "maxReconnectAttempts", "", "0", ""),
     of("list", "minConnectTime", "", "5000", ""),
+    of("multicast", "group", "", "default", ""),
+    of("multicast", "keepAliveInterval", "", "500", ""),
+    of("multicast", "timeToLive", "", "1", ""),
+    of("multicast", "loopBackMode", "", "false", ""),
+    of(
+        "multicast",
+        "interface",
+        "",
+        "none",
+        "the system knows by which interface the way leads; ActiveMQ takes the last one that it lists",
+    ),
+    of("multicast", "networkInterface", "", "none", ""),
+    of("multicast", "joinNetworkInterface", "", "none", ""),
 ];
 
 /// What ActiveMQ has for one of our settings, if it has anything.
