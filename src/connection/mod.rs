@@ -3,6 +3,7 @@
 mod consume;
 mod duplex;
 mod guidance;
+mod held_answers;
 mod listener;
 mod open;
 mod parked;
@@ -15,6 +16,8 @@ mod refusal;
 mod roster;
 mod serve;
 mod synchronises;
+mod transact;
+mod transactions;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};

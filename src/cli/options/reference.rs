@@ -62,8 +62,8 @@ fn write_all(text: &mut String) -> fmt::Result {
     let parts = [
         ("Of every TCP address, to dial or to listen on", "uri", CONNECTION_OPTIONS),
         ("Of addresses to listen on, beside those", "uri", LISTENER_OPTIONS),
-        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
         ("Of each address of a network connector, about dialling again", "list", REDIAL_OPTIONS),
+        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
         ("Of a multicast group, `multicast://default?…`", "multicast", ANNOUNCE_OPTIONS),
         (
             "Of a multicast group that brokers are looked for in, beside those",
