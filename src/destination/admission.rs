@@ -82,6 +82,11 @@ impl Admission {
         }
     }
 
+    /// Whether the answer depends on more of a message than the way that it came.
+    pub(super) fn has_selector(&self) -> bool {
+        self.selector.is_some()
+    }
+
     /// The broker at the far end of the bridge that subscribes; none for other consumers.
     pub fn next_broker(&self) -> Option<&BrokerId> {
         self.bridge.as_ref().and_then(|bridge| bridge.filter.network_broker_id.as_ref())

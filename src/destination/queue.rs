@@ -17,7 +17,7 @@ use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
-use super::returns::{Judgement, Returns};
+use super::returns::{Judgement, Judging, Returns};
 use super::subscription::{QueueSubscription, Subscription};
 use super::window::{Outcome, Window};
 
@@ -53,6 +53,8 @@ pub struct Queue {
     /// messages.
     full: Vec<usize>,
     subscriptions: usize,
+    /// How many messages have been tested for subscriptions that got room.
+    scanned: usize,
 }
 
 impl Queue {
@@ -80,6 +82,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            scanned: 0,
         }
     }
 
@@ -326,6 +329,9 @@ impl Queue {
 
     /// Tries again to send back what had to wait until now.
     pub fn tick(&mut self, now: i64, effects: &mut Effects) {
+        if self.returns.is_rested(now) {
+            self.reconsider(now, effects);
+        }
         while let Some(sequence) = self.returns.take_due(now) {
             let Some(entry) = self.pending.get(sequence) else { continue };
             let chosen =
@@ -348,8 +354,13 @@ impl Queue {
     }
 
     /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
-    /// first.
+    /// first, or soon if that was asked only just now.
     fn reconsider(&mut self, now: i64, effects: &mut Effects) {
+        let idle = self.refused_from.is_empty() || self.returns.nothing_goes_back(&self.slots);
+        if !self.returns.scans(!idle, now) {
+            return;
+        }
+        self.scanned = 0;
         let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
         for (slot, from) in std::mem::take(&mut self.refused_from) {
             let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
@@ -368,6 +379,7 @@ impl Queue {
         for (_, slot) in waiting {
             self.fill(slot, now, effects);
         }
+        self.returns.rest(self.scanned, now);
     }
 
     /// Remembers which bridges might have a message later that stays pending for now.
@@ -400,6 +412,7 @@ impl Queue {
         if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
+        let mut judging = Judging::default();
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
             if subscription.ready || !subscription.has_room() {
@@ -411,7 +424,7 @@ impl Queue {
             let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                judgement = self.returns.judge(&self.slots, slot, entry, now);
+                judgement = judging.judge(&self.returns, &self.slots, slot, entry, now);
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
@@ -426,6 +439,7 @@ impl Queue {
                 return;
             };
             subscription.tested_to = sequence.saturating_add(1);
+            self.scanned = self.scanned.wrapping_add(1);
             match taken {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
@@ -536,6 +550,11 @@ impl Queue {
 
 #[cfg(test)]
 impl Queue {
+    /// How often a message was judged for a subscription.
+    pub(super) fn judged(&self) -> usize {
+        self.returns.judged.get()
+    }
+
     /// Whether no subscription with room could have a pending message.
     pub(super) fn is_at_rest(&self, now: i64) -> bool {
         let roomy = |slot: &usize| {
