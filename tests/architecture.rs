@@ -81,6 +81,7 @@ const HOUSES: &[House] = &[
         ],
         knot: "",
     },
+    House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
     House {
         folder: "network",
         stands_on: &["openwire", "transport"],
@@ -96,7 +97,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "client", "network"],
+        stands_on: &["openwire", "transport", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",

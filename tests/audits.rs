@@ -6,13 +6,14 @@ mod wire;
 
 use ferrymq::config::{AuditPolicy, DestinationPolicy, Limits};
 use ferrymq::node::Node;
+use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::BrokerInfo;
+use ferrymq_openwire::commands::{BrokerInfo, MessageAck};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::MessageFields;
-use wire::{Wire, broker, until};
+use wire::{PATIENCE, Wire, broker, networked_broker, until};
 
 /// A peer that a broker's bridge would be.
 async fn bridge(node: &Node, id: &str) -> Wire {
@@ -145,4 +146,47 @@ async fn a_destination_without_an_audit_takes_what_comes_and_clients_are_never_a
         assert_eq!((found.waiting, found.duplicates), (2, 0), "{queue}");
     }
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_of_one_message_are_not_copies_of_each_other() {
+    const POISON: i8 = 1;
+    let far = broker(Limits::default()).await;
+    let uri = format!("static:(tcp://127.0.0.1:{})", far.listening()[0].port);
+    let connector = NetworkConnectorConfig::new("NC", &uri.parse().unwrap()).unwrap();
+    let near = networked_broker(Limits::default(), connector).await;
+    let dead = Destination::queue("ActiveMQ.DLQ");
+    let mut undertaker = Wire::opened(&far, "undertaker").await;
+    undertaker.consume(1, &dead, 10).await;
+
+    let mut peer = Wire::opened(&near, "peer").await;
+    let queues =
+        ["A", "B"].map(|name| Destination::queue(format!("Consumer.{name}.VirtualTopic.news")));
+    for (number, queue) in (1..).zip(&queues) {
+        peer.consume(number, queue, 10).await;
+    }
+    let fields = MessageFields {
+        persistent: true,
+        ..peer.message(&Destination::topic("VirtualTopic.news"), 7, 2048)
+    };
+    let sent = peer.submit(&fields);
+    peer.answer(sent).await.unwrap();
+    for _ in &queues {
+        let copy = peer.dispatch().await;
+        let refused = MessageAck { consumer_id: copy.consumer_id, ..peer.ack(1, POISON, 7, 7, 1) };
+        peer.ask(refused.into()).await.unwrap();
+    }
+    let mut died_at = Vec::new();
+    for _ in &queues {
+        let letter = undertaker.dispatch().await;
+        let message = letter.message.as_ref().unwrap();
+        assert_eq!(message.message_id().unwrap().to_string(), "ID:peer:1:1:7");
+        died_at.extend(message.original_destination());
+        undertaker.settle(&letter);
+    }
+    died_at.sort();
+    assert_eq!(died_at, queues);
+    assert_eq!(counted(&far, &dead), (0, 0));
+    tokio::time::timeout(PATIENCE, near.stop()).await.unwrap();
+    far.stop().await;
 }

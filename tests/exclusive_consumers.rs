@@ -5,8 +5,10 @@ mod wire;
 
 use ferrymq::config::Limits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::ConsumerInfo;
+use ferrymq_openwire::commands::{BrokerInfo, ConsumerInfo, NetworkBridgeFilter};
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::message::MessageFields;
 use wire::{Wire, broker, number_of};
 
 const STANDARD: i8 = 2;
@@ -73,4 +75,41 @@ async fn others_wait_even_while_it_has_no_room_and_then_miss_nothing() {
     }
     peer.send(&queue(), 6, 1100);
     assert_eq!(next(&mut peer).await, (1, 6));
+}
+
+/// The exclusive consumer is beyond a bridge, at the broker that a message came from: those here that
+/// it keeps out do not hold the message back from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_kept_out_holds_nothing_back_from_it() {
+    let node = broker(Limits::default()).await;
+    let mut local = Wire::opened(&node, "local").await;
+    consume(&mut local, 1, false, 0, 100).await;
+    let far = BrokerId::new("far");
+    let mut bridge = Wire::dial(&node, "").await;
+    bridge.tell(Command::BrokerInfo(Box::new(BrokerInfo {
+        broker_id: Some(far.clone()),
+        broker_name: Some("far".into()),
+        network_connection: true,
+        ..BrokerInfo::default()
+    })));
+    bridge.open("bridge").await.unwrap();
+    let demand = ConsumerInfo {
+        exclusive: true,
+        priority: -5,
+        network_subscription: true,
+        additional_predicate: Some(NetworkBridgeFilter {
+            network_broker_id: Some(far.clone()),
+            message_ttl: -1,
+            consumer_ttl: -1,
+            ..NetworkBridgeFilter::default()
+        }),
+        ..bridge.consumer(1, &queue(), 100)
+    };
+    bridge.ask(demand.into()).await.unwrap();
+    let came =
+        MessageFields { broker_path: Some(vec![Some(far)]), ..bridge.message(&queue(), 1, 1100) };
+    bridge.submit(&came);
+    assert_eq!(next(&mut bridge).await, (1, 1));
+    local.nothing_comes().await;
+    node.stop().await;
 }

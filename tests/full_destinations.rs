@@ -44,6 +44,13 @@ async fn a_connection_closes_when_all_that_it_sent_is_taken() {
     }
     let closing =
         sender.request(Wire::remove(Command::ConnectionId(sender.connection.clone()), -1));
+    // Nothing but this orders what two connections do: before, the receiver would get what came
+    // after those that the closing one holds.
+    until("what it held is back", || {
+        let full = node.status().destinations.into_iter().find(|found| found.address == full)?;
+        (full.consumers == 0 && full.memory >= ROOM).then_some(())
+    })
+    .await;
     let mut receiver = Wire::opened(&node, "receiver").await;
     receiver.consume(1, &full, 100).await;
     for number in 0..30 {

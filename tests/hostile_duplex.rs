@@ -7,11 +7,18 @@ use std::time::Duration;
 
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
+use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{BrokerInfo, ConnectionInfo, ConsumerInfo, Response};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::BrokerId;
-use wire::{Wire, broker, until};
+use ferrymq_transport::dial::{Binder, Listener};
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::tcp::Tcp;
+use wire::{PATIENCE, Wire, broker, limited, networked_broker, until};
+
+/// Within this a link that is over leaves the way to the next one free.
+const SOON: Duration = Duration::from_secs(8);
 
 fn asking(id: Option<&str>, properties: &str) -> Command {
     Command::BrokerInfo(Box::new(BrokerInfo {
@@ -127,4 +134,56 @@ async fn a_hundred_that_ask_and_go_leave_nothing_behind() {
     })
     .await;
     node.stop().await;
+}
+
+/// A broker that dials `listener` for a duplex link.
+async fn dialling() -> (Node, Box<dyn Listener>) {
+    let listener = Tcp.bind(&Endpoint::tcp("127.0.0.1", 0)).await.unwrap();
+    let port = listener.endpoint().port;
+    let uri = format!("static:(tcp://127.0.0.1:{port})?initialReconnectDelay=50");
+    let mut connector = NetworkConnectorConfig::new("NC", &uri.parse().unwrap()).unwrap();
+    connector.duplex = true;
+    // No silence ends a link here.
+    connector.link_timeout = Duration::from_secs(600);
+    (networked_broker(limited("queue://full", 20 * 1024), connector).await, listener)
+}
+
+/// The dialled end of such a link, after it has sent more for a full queue than is read without
+/// room. A FerryMQ broker does not; one of another make may.
+async fn unread(listener: &mut dyn Listener) -> Wire {
+    let mut wire = Wire::accepted(listener, PATIENCE).await.expect("the broker dials");
+    wire.tell(Command::BrokerInfo(Box::new(BrokerInfo {
+        broker_id: Some(BrokerId::new("ID:p")),
+        broker_name: Some("peer".into()),
+        ..BrokerInfo::default()
+    })));
+    wire.open("peer-bridge").await.unwrap();
+    let full = Destination::queue("full");
+    for number in 0..480 {
+        wire.send(&full, number, 64 * 1024);
+    }
+    until("all is on its way", || (wire.outbox.pending() == 0).then_some(())).await;
+    wire
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_breaks_while_it_is_not_read_is_dialled_again() {
+    let (node, mut listener) = dialling().await;
+    unread(&mut *listener).await.crash();
+    let again = Wire::accepted(&mut *listener, SOON).await;
+    assert!(again.is_some(), "the broker does not dial again");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_not_read_does_not_hold_up_a_stop() {
+    for crash in [false, true] {
+        let (node, mut listener) = dialling().await;
+        let peer = unread(&mut *listener).await;
+        if crash {
+            peer.crash();
+        }
+        let stopped = tokio::time::timeout(SOON, node.stop()).await;
+        assert!(stopped.is_ok(), "it takes too long; after a crash: {crash}");
+    }
 }

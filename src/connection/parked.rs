@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 
+use crate::destination::WaitingCharge;
+
 /// How much one connection may have waiting before it is not read any more.
 const MOST_MESSAGES: usize = 4096;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
@@ -14,6 +16,10 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// its proofs of life nor, over a duplex link, the answers to the own bridge would come through.
 const MOST_OF_BRIDGE: usize = 16 * 1024;
 const MOST_BYTES_OF_BRIDGE: usize = 16 * 1024 * 1024;
+/// How much of that may wait for no other reason than that slow consumers have enough for now: a
+/// bridge that is no FerryMQ's sends as much as its windows hold.
+const MOST_HELD_BACK: usize = 4 * 1024;
+const MOST_BYTES_HELD_BACK: usize = 4 * 1024 * 1024;
 
 /// A message that waits: it was accepted from its producer, which may be gone when there is room.
 #[derive(Debug)]
@@ -23,6 +29,8 @@ pub(super) struct ParkedMessage {
     pub(super) windowed: bool,
     /// Where it was sent: perhaps a composite name.
     pub(super) address: Destination,
+    /// A bridge's: what it counts as, until it is taken.
+    pub(super) _charge: Option<WaitingCharge>,
 }
 
 /// Messages of one connection whose destinations are full, in order for each destination.
@@ -66,6 +74,11 @@ impl Parked {
             return self.places >= MOST_OF_BRIDGE || before >= MOST_BYTES_OF_BRIDGE;
         }
         self.places >= MOST_MESSAGES || self.bytes >= MOST_BYTES
+    }
+
+    /// Whether more may wait that could be taken.
+    pub(super) fn may_hold_back(&self) -> bool {
+        self.places < MOST_HELD_BACK && self.bytes < MOST_BYTES_HELD_BACK
     }
 
     /// Whether a message to this destination must wait behind others.

@@ -63,8 +63,8 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || route.is_full() {
-            if !parked {
+        if parked || self.must_wait(route) {
+            if !parked && route.is_full(self.arrival()) {
                 tracing::debug!(
                     remote = %self.remote,
                     destination = %route.address(),
@@ -73,7 +73,9 @@ impl Peer {
             }
             let (windowed, address) = (*windowed, route.address().clone());
             let targets = route.targets().cloned().collect();
-            self.parked.push(targets, ParkedMessage { message, windowed, address });
+            let memory = self.broker.memory();
+            let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
+            self.parked.push(targets, ParkedMessage { message, windowed, address, _charge });
             return Flow::Continue;
         }
         let outcome = self.accept(route, *windowed, message);
@@ -106,6 +108,17 @@ impl Peer {
         Ok(())
     }
 
+    /// How its messages come.
+    fn arrival(&self) -> Arrival {
+        if self.is_network { Arrival::Forwarded } else { Arrival::Produced }
+    }
+
+    /// Whether the next message there waits: for room, or a bridge's until consumers get to it.
+    fn must_wait(&self, route: &Route) -> bool {
+        route.is_full(self.arrival())
+            || self.is_network && self.parked.may_hold_back() && route.holds_back()
+    }
+
     /// Hands a message to the broker; a windowed producer gets its bytes back.
     fn accept(
         &self,
@@ -118,8 +131,7 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
-        self.broker.send(route, message, arrival)?;
+        self.broker.send(route, message, self.arrival())?;
         self.entry.count_message();
         if let Some(ack) = ack {
             self.outbox.push(Command::ProducerAck(ack));
@@ -156,7 +168,7 @@ impl Peer {
         while let Some(address) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
-            if route.as_ref().is_ok_and(Route::is_full) {
+            if route.as_ref().is_ok_and(|route| self.must_wait(route)) {
                 return Flow::Continue;
             }
             let Some(ParkedMessage { message, windowed, .. }) = self.parked.pop(line) else {

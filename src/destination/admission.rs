@@ -82,9 +82,9 @@ impl Admission {
         }
     }
 
-    /// Whether the answer depends on more of a message than the way that it came.
-    pub(super) fn has_selector(&self) -> bool {
-        self.selector.is_some()
+    /// Whether the consumer has no condition of its own.
+    pub fn selects_all(&self) -> bool {
+        self.selector.is_none()
     }
 
     /// The broker at the far end of the bridge that subscribes; none for other consumers.

@@ -21,8 +21,17 @@ pub(super) struct Contender<'a> {
     pub(super) settling: i64,
 }
 
+impl Contender<'_> {
+    /// Whether it is a consumer here that holds every message back.
+    pub(super) fn keeps_everything(&self, selector_aware: bool) -> bool {
+        let bridge = self.network && self.admission.next_broker().is_some();
+        !self.browser && !bridge && (!selector_aware || self.admission.selects_all())
+    }
+}
+
 /// Whether a message may go back to the broker beyond the bridge of `to`, which it has visited;
-/// `others` are the queue's other subscriptions, `next_turn` is when the bridge has its next turn if
+/// `others` are the queue's other subscriptions, without those that an exclusive consumer keeps out;
+/// `next_turn` is when the bridge has its next turn if
 /// its rate is used up.
 ///
 /// It goes only where nobody else wants it: not while a consumer is here, however busy, and of the

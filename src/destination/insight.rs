@@ -12,6 +12,7 @@ use super::contender::{Contender, check_return};
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
+use super::subscription::Subscription;
 
 /// A message that a queue holds.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct SubscriptionInsight {
     pub settled_at: i64,
     /// Whether it has room for another message.
     pub has_room: bool,
+    /// Whether its window has room that it may not use yet: it gets what it gets done soon.
+    pub bounded: bool,
     /// What it may get.
     pub admission: Admission,
     /// A bridge's: how many bridges away the consumer is.
@@ -89,7 +92,8 @@ impl SubscriptionInsight {
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
                 if replay.replay_when_no_consumers =>
             {
-                let (to, others) = (self.contender(), others.map(Self::contender));
+                let others = others.filter(|other| !other.kept_out).map(Self::contender);
+                let to = self.contender();
                 check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
             }
             other => other,
@@ -134,10 +138,10 @@ impl Queue {
 
     /// Looks for a message among up to `most` that wait, from a place on.
     pub fn find_waiting(&self, id: &MessageId, from: i64, most: usize) -> Search<HeldMessage> {
-        let mut at = from;
+        let (mut at, name) = (from, id.to_string());
         for _ in 0..most {
             let Some(entry) = self.waiting_from(at) else { return Search::NotThere };
-            if entry.message.has_id(id) {
+            if goes_by(&entry.message, id, &name) {
                 return Search::Found(held(entry));
             }
             at = entry.sequence.saturating_add(1);
@@ -151,21 +155,23 @@ impl Queue {
         id: &MessageId,
         most: usize,
     ) -> Option<(SubscriptionKey, HeldMessage)> {
+        let name = id.to_string();
         let all = self
             .standing()
-            .flat_map(|(key, _, window)| window.entries().map(move |entry| (key, entry)));
+            .flat_map(|(key, one)| one.window.entries().map(move |entry| (key, entry)));
         all.take(most)
-            .find(|(_, entry)| entry.message.has_id(id))
+            .find(|(_, entry)| goes_by(&entry.message, id, &name))
             .map(|(key, entry)| (key, held(entry)))
     }
 
     /// The first `most` subscriptions.
     pub fn insight(&self, most: usize, now: i64) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
-        all.map(|(key, asked, window)| {
+        all.map(|(key, one)| {
+            let Subscription { asked, window, .. } = one;
             let (prefetch, has_room) = match &asked.shared {
                 Some((shared, _)) => shared.room(),
-                None => (window.prefetch(), window.has_room()),
+                None => (window.prefetch(), one.has_room()),
             };
             SubscriptionInsight {
                 key,
@@ -178,6 +184,7 @@ impl Queue {
                 oldest: window.entries().next().map(held),
                 settled_at: window.settled_at(),
                 has_room,
+                bounded: asked.shared.is_none() && one.is_bounded(),
                 admission: asked.admission.clone(),
                 distance: asked.distance,
                 settling: asked.settling,
@@ -197,6 +204,11 @@ pub enum Search<T> {
     GoOnFrom(i64),
     /// It is not there.
     NotThere,
+}
+
+/// Dead letters are shown under the identities of the messages that they were.
+fn goes_by(message: &Message, id: &MessageId, name: &str) -> bool {
+    message.has_id(id) || message.is_shown_as(name)
 }
 
 fn held(entry: &Entry) -> HeldMessage {

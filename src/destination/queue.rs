@@ -18,6 +18,7 @@ use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::returns::{Judgement, Judging, Returns};
+use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::window::{Outcome, Window};
 
@@ -41,34 +42,37 @@ pub struct Queue {
     pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
-    ready: ReadyRing,
+    pub(super) ready: ReadyRing,
+    pub(super) sharing: Sharing,
     pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
-    returns: Returns,
+    pub(super) returns: Returns,
     /// Slots of bridges, and the first of the pending messages that each might have if others went.
-    refused_from: BTreeMap<usize, i64>,
+    pub(super) refused_from: BTreeMap<usize, i64>,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
     /// messages.
-    full: Vec<usize>,
+    pub(super) full: Vec<usize>,
     subscriptions: usize,
     /// How many messages have been tested for subscriptions that got room.
-    scanned: usize,
+    pub(super) scanned: usize,
 }
 
 impl Queue {
     /// An empty queue whose messages count on `account` and never go back over a bridge to a broker
-    /// that they have visited.
+    /// that they have visited. A consumer gets all that its window holds at once.
     pub fn new(account: Arc<MemoryAccount>) -> Self {
         let policy = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };
-        Self::returning(account, policy)
+        Self { sharing: Sharing::default(), ..Self::shared(account, policy) }
     }
 
-    /// An empty queue whose messages go back as `policy` says.
-    pub fn returning(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
+    /// An empty queue whose messages go back as `policy` says, and whose consumers share it by what
+    /// they get done.
+    pub fn shared(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
         Self {
             returns: Returns::new(policy),
+            sharing: Sharing::bounded(),
             account,
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
@@ -107,6 +111,12 @@ impl Queue {
         self.take_in(entry(message, charge), now, effects);
     }
 
+    /// The same for one that a bridge brought.
+    pub fn enqueue_forwarded(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
+        let charge = Held::Alone(self.account.charge_forwarded(message.size()));
+        self.take_in(entry(message, charge), now, effects);
+    }
+
     /// Takes in a message that others hold, too, and that counts once for all of them.
     pub fn enqueue_shared(
         &mut self,
@@ -142,6 +152,7 @@ impl Queue {
         self.subscriptions += usize::from(!asked.browser);
         let subscription = Subscription {
             window,
+            allowance: self.sharing.allowance(&asked, now),
             asked,
             ready: false,
             tested_to: i64::MIN,
@@ -180,6 +191,7 @@ impl Queue {
         self.subscriptions -= usize::from(!subscription.asked.browser);
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
+        self.returns.forget(key.0);
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -229,9 +241,7 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
-        if settled > 0 {
-            subscription.window.note_settled(now);
-        }
+        subscription.note_settled(settled, now);
         if let Ok(outcome) = outcome {
             dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
         }
@@ -252,6 +262,7 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         subscription.asked.prefetch = prefetch;
+        subscription.allowance = self.sharing.allowance(&subscription.asked, now);
         match &mut subscription.browse {
             Some(browse) => browse.set_prefetch(prefetch),
             None => subscription.window.set_prefetch(prefetch),
@@ -303,106 +314,48 @@ impl Queue {
             effects.expired.push(entry.message);
             return;
         }
-        let chosen = self.returns.choose(&mut self.ready, &self.slots, &entry, &mut self.full, now);
+        let Self { returns, ready, slots, exclusives, full, .. } = self;
+        let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);
         self.full_stand_back();
         match chosen {
             Some(slot) => self.dispatch(slot, entry, now, effects),
             None => {
                 self.note_refusals(entry.sequence);
+                self.sharing.note_waiting(now);
                 self.keep(entry);
             }
         }
     }
 
     /// Takes those out of the ring that turned out to be full.
-    fn full_stand_back(&mut self) {
+    pub(super) fn full_stand_back(&mut self) {
         while let Some(slot) = self.full.pop() {
             self.stand_back(slot);
         }
     }
 
-    /// When a message that waits may go back that may not yet, if there is one: time to
-    /// [`tick`](Self::tick).
-    pub fn next_tick(&self) -> Option<i64> {
-        self.returns.next_due()
-    }
-
-    /// Tries again to send back what had to wait until now.
-    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
-        if self.returns.is_rested(now) {
-            self.reconsider(now, effects);
-        }
-        while let Some(sequence) = self.returns.take_due(now) {
-            let Some(entry) = self.pending.get(sequence) else { continue };
-            let chosen =
-                self.returns.choose(&mut self.ready, &self.slots, entry, &mut self.full, now);
-            self.full_stand_back();
-            if let Some(slot) = chosen {
-                if let Some(entry) = self.take_pending(sequence) {
-                    self.dispatch(slot, entry, now, effects);
-                }
-                continue;
-            }
-            self.note_refusals(sequence);
-            // Bridges without room could not be asked; they must be when they have it.
-            for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
-                if subscription.asked.network {
-                    subscription.tested_to = subscription.tested_to.min(sequence);
-                }
-            }
-        }
-    }
-
-    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
-    /// first, or soon if that was asked only just now.
-    fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        let idle = self.refused_from.is_empty() || self.returns.nothing_goes_back(&self.slots);
-        if !self.returns.scans(!idle, now) {
-            return;
-        }
-        self.scanned = 0;
-        let mut waiting: Vec<(std::cmp::Reverse<i8>, usize)> = Vec::new();
-        for (slot, from) in std::mem::take(&mut self.refused_from) {
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-                continue;
-            };
-            let priority = subscription.asked.priority;
-            if std::mem::take(&mut subscription.ready) {
-                self.ready.remove(priority, slot);
-                subscription.tested_to = from;
-            } else {
-                subscription.tested_to = subscription.tested_to.min(from);
-            }
-            waiting.push((std::cmp::Reverse(priority), slot));
-        }
-        waiting.sort_unstable();
-        for (_, slot) in waiting {
-            self.fill(slot, now, effects);
-        }
-        self.returns.rest(self.scanned, now);
-    }
-
     /// Remembers which bridges might have a message later that stays pending for now.
-    fn note_refusals(&mut self, sequence: i64) {
+    pub(super) fn note_refusals(&mut self, sequence: i64) {
         let refused_from = &mut self.refused_from;
         self.returns.settle_refusals(sequence, |slot| note_first(refused_from, slot, sequence));
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
     /// while it has room.
-    fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
         let tested = self.last_kept.saturating_add(1);
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return self.keep(entry);
         };
         self.returns.count(subscription, &entry, now);
-        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+        subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
         subscription.ready = subscription.has_room();
         if subscription.ready {
             self.ready.push(subscription.asked.priority, slot);
         } else {
             // It stood in the ring, so it has refused all that is pending.
             subscription.tested_to = tested;
+            self.sharing.note_full(subscription, now);
         }
     }
 
@@ -412,11 +365,15 @@ impl Queue {
         if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
             return;
         }
+        self.serve_line(slot, now, effects);
         let mut judging = Judging::default();
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready || !subscription.has_room() {
+            if subscription.ready {
                 return;
+            }
+            if !subscription.has_room() {
+                return self.sharing.note_full(subscription, now);
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
@@ -424,14 +381,15 @@ impl Queue {
             let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                judgement = judging.judge(&self.returns, &self.slots, slot, entry, now);
+                let Self { returns, slots, exclusives, .. } = &*self;
+                judgement = judging.judge(returns, slots, exclusives, slot, entry, now);
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
                     }
                     self.take_pending(sequence)
                 } else {
-                    self.returns.note(judgement, sequence);
+                    self.returns.note(slot, judgement, sequence);
                     None
                 }
             };
@@ -444,7 +402,7 @@ impl Queue {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
                     self.returns.count(subscription, &entry, now);
-                    subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                    subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
                 }
                 None if judgement == Judgement::UnlessOthersGo => {
                     note_first(&mut self.refused_from, slot, sequence);
@@ -472,7 +430,7 @@ impl Queue {
         self.pending.insert(entry);
     }
 
-    fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
+    pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(sequence)?;
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
@@ -514,7 +472,7 @@ pub(super) fn dispose(
     }
 }
 
-fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
+pub(super) fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
     let first = firsts.entry(slot).or_insert(sequence);
     *first = sequence.min(*first);
 }
@@ -533,13 +491,9 @@ impl Queue {
     }
 
     /// The subscriptions and their windows, which are empty where they only look.
-    pub(super) fn standing(
-        &self,
-    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(at, slot)| {
-            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
-        })
+        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
     }
 
     /// The first message at or after a place that waits.
@@ -560,12 +514,14 @@ impl Queue {
         let roomy = |slot: &usize| {
             let subscription = self.slots.get(*slot).and_then(Option::as_ref);
             subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
+                && self.exclusives.let_in(*slot)
         };
         let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
         let mut at = i64::MIN;
         while let Some(entry) = self.pending.first_from(at) {
             let admitted = |slot: &usize| {
-                self.returns.judge(&self.slots, *slot, entry, now) == Judgement::Admitted
+                self.returns.judge(&self.slots, &self.exclusives, *slot, entry, now)
+                    == Judgement::Admitted
             };
             if slots.iter().any(admitted) {
                 return false;

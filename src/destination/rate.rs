@@ -10,14 +10,11 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// When the next message may go; none: now. `queued` others wait for their turn already.
-    pub(super) fn next_turn(&self, policy: &ReplayPolicy, queued: usize, now: i64) -> Option<i64> {
-        if policy.rate_limit == 0 || self.count < policy.rate_limit || self.is_over(policy, now) {
-            return None;
-        }
-        let limit = usize::try_from(policy.rate_limit).unwrap_or(usize::MAX);
-        let windows = i64::try_from(queued / limit).unwrap_or(i64::MAX).saturating_add(1);
-        Some(self.started.saturating_add(windows.saturating_mul(policy.rate_duration)))
+    /// When the next message may go; none: now.
+    pub(super) fn next_turn(&self, policy: &ReplayPolicy, now: i64) -> Option<i64> {
+        let used_up = policy.rate_limit > 0 && self.count >= policy.rate_limit;
+        (used_up && !self.is_over(policy, now))
+            .then(|| self.started.saturating_add(policy.rate_duration))
     }
 
     /// One goes. A window starts with the first one after the last window.

@@ -8,6 +8,7 @@ use ferrymq_network::rules::verdict::Verdict;
 use super::admission::NotAdmitted;
 use super::contender::check_return;
 use super::entry::Entry;
+use super::exclusive::Exclusives;
 use super::ready::ReadyRing;
 use super::subscription::Subscription;
 
@@ -28,6 +29,8 @@ pub(super) enum Judgement {
     UnlessOthersGo,
     /// It may not before this time.
     NotBefore(i64),
+    /// It may when it is its turn: the next ones come at this time.
+    InTurn(i64),
 }
 
 /// A queue's messages that may go back, or may later.
@@ -36,8 +39,14 @@ pub(super) struct Returns {
     policy: ReplayPolicy,
     /// When to ask again, and about which. One that has gone meanwhile is passed over.
     due: BTreeSet<(i64, i64)>,
-    /// Who refused the message that is being offered, and when it may be offered again; reused.
+    /// The same by message: each has one time.
+    times: BTreeMap<i64, i64>,
+    /// By slot: what waits for its turn there.
+    turns: BTreeMap<usize, Line>,
+    /// Who refused the message that is being offered, with whom it waits for its turn, and when it
+    /// may be offered again; reused.
     refusals: Vec<usize>,
+    in_turn: Vec<(usize, i64)>,
     again: Option<i64>,
     /// Until when the whole backlog is not gone through again, and whether that is wanted then.
     rests_until: i64,
@@ -45,6 +54,15 @@ pub(super) struct Returns {
     /// How often [`judge`](Self::judge) was asked.
     #[cfg(test)]
     pub(super) judged: std::cell::Cell<usize>,
+}
+
+/// Messages that wait until a bridge's rate lets them go back, in their order. One that has gone
+/// meanwhile is passed over.
+#[derive(Debug, Default)]
+struct Line {
+    /// When the next ones go; none: once the subscription has room.
+    at: Option<i64>,
+    waiting: BTreeSet<i64>,
 }
 
 impl Returns {
@@ -57,7 +75,10 @@ impl Returns {
         Self {
             policy,
             due: BTreeSet::new(),
+            times: BTreeMap::new(),
+            turns: BTreeMap::new(),
             refusals: Vec::new(),
+            in_turn: Vec::new(),
             again: None,
             rests_until: i64::MIN,
             wanted: false,
@@ -73,54 +94,92 @@ impl Returns {
         &mut self,
         ready: &mut ReadyRing,
         slots: &[Option<Subscription>],
+        exclusives: &Exclusives,
         entry: &Entry,
         full: &mut Vec<usize>,
         now: i64,
     ) -> Option<usize> {
         self.refusals.clear();
-        self.again = None;
-        let (mut refusals, mut again) = (std::mem::take(&mut self.refusals), None);
-        let chosen = ready.take_first(|slot| match self.judge(slots, slot, entry, now) {
-            Judgement::Admitted => {
-                let taker = slots.get(slot).and_then(Option::as_ref);
-                let has_room = taker.is_some_and(|taker| taker.asked.reserves());
-                if !has_room {
-                    full.push(slot);
+        self.in_turn.clear();
+        let mut refusals = std::mem::take(&mut self.refusals);
+        let (mut in_turn, mut again) = (std::mem::take(&mut self.in_turn), None);
+        let chosen =
+            ready.take_first(|slot| match self.judge(slots, exclusives, slot, entry, now) {
+                Judgement::Admitted => {
+                    let taker = slots.get(slot).and_then(Option::as_ref);
+                    let has_room = taker.is_some_and(|taker| taker.asked.reserves());
+                    if !has_room {
+                        full.push(slot);
+                    }
+                    has_room
                 }
-                has_room
-            }
-            Judgement::Refused => false,
-            Judgement::UnlessOthersGo => {
-                refusals.push(slot);
-                false
-            }
-            Judgement::NotBefore(at) => {
-                again = Some(again.map_or(at, |other: i64| other.min(at)));
-                false
-            }
-        });
-        (self.refusals, self.again) = (refusals, again);
+                Judgement::Refused => false,
+                Judgement::UnlessOthersGo => {
+                    refusals.push(slot);
+                    false
+                }
+                Judgement::NotBefore(at) => {
+                    again = Some(again.map_or(at, |other: i64| other.min(at)));
+                    false
+                }
+                Judgement::InTurn(at) => {
+                    in_turn.push((slot, at));
+                    false
+                }
+            });
+        (self.refusals, self.in_turn, self.again) = (refusals, in_turn, again);
         chosen
     }
 
     /// The message that was offered last, to nobody's use, stays pending.
     pub(super) fn settle_refusals(&mut self, sequence: i64, mut refused: impl FnMut(usize)) {
         self.refusals.drain(..).for_each(&mut refused);
-        self.due.extend(self.again.take().map(|at| (at, sequence)));
+        if let Some(at) = self.again.take() {
+            self.ask_at(at, sequence);
+        }
+        let mut in_turn = std::mem::take(&mut self.in_turn);
+        for (slot, at) in in_turn.drain(..) {
+            self.line_up(slot, at, sequence);
+        }
+        self.in_turn = in_turn;
     }
 
-    /// A message stays pending that one subscription was asked about.
-    pub(super) fn note(&mut self, judgement: Judgement, sequence: i64) {
-        if let Judgement::NotBefore(at) = judgement {
-            self.due.insert((at, sequence));
+    /// A message stays pending that the subscription in a slot was asked about.
+    pub(super) fn note(&mut self, slot: usize, judgement: Judgement, sequence: i64) {
+        match judgement {
+            Judgement::NotBefore(at) => self.ask_at(at, sequence),
+            Judgement::InTurn(at) => self.line_up(slot, at, sequence),
+            Judgement::Admitted | Judgement::Refused | Judgement::UnlessOthersGo => {}
         }
+    }
+
+    fn ask_at(&mut self, at: i64, sequence: i64) {
+        match self.times.get(&sequence) {
+            Some(before) if *before <= at => return,
+            Some(before) => self.due.remove(&(*before, sequence)),
+            None => false,
+        };
+        self.times.insert(sequence, at);
+        self.due.insert((at, sequence));
+    }
+
+    fn line_up(&mut self, slot: usize, at: i64, sequence: i64) {
+        let line = self.turns.entry(slot).or_default();
+        line.at = Some(at);
+        line.waiting.insert(sequence);
+    }
+
+    /// A message keeps its place in a line, until the subscription has room.
+    pub(super) fn back_in_line(&mut self, slot: usize, sequence: i64) {
+        self.turns.entry(slot).or_default().waiting.insert(sequence);
     }
 
     /// When there is something to ask again.
     pub(super) fn next_due(&self) -> Option<i64> {
-        let due = self.due.first().map(|(at, _)| *at);
+        let asked = self.due.first().map(|(at, _)| *at);
+        let turn = self.turns.values().filter_map(|line| line.at).min();
         let rested = self.wanted.then_some(self.rests_until);
-        due.into_iter().chain(rested).min()
+        asked.into_iter().chain(turn).chain(rested).min()
     }
 
     /// Whether to go through the whole backlog now, if that is `wanted`; it is due later if not.
@@ -140,6 +199,34 @@ impl Returns {
         self.rests_until = now.saturating_add(pause.min(LONGEST_REST));
     }
 
+    /// A slot in which the next ones have their turn by now.
+    pub(super) fn take_turn(&mut self, now: i64) -> Option<usize> {
+        let due = |(_, line): &(&usize, &mut Line)| line.at.is_some_and(|at| at <= now);
+        let (slot, line) = self.turns.iter_mut().find(due)?;
+        line.at = None;
+        Some(*slot)
+    }
+
+    /// Whether anything is in line for a slot.
+    pub(super) fn has_line(&self, slot: usize) -> bool {
+        self.turns.contains_key(&slot)
+    }
+
+    /// The next one in line for a slot, which leaves the line.
+    pub(super) fn next_in_line(&mut self, slot: usize) -> Option<i64> {
+        let line = self.turns.get_mut(&slot)?;
+        let next = line.waiting.pop_first();
+        if next.is_none() {
+            self.turns.remove(&slot);
+        }
+        next
+    }
+
+    /// The subscription in a slot is gone.
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.turns.remove(&slot);
+    }
+
     /// What is to be asked again by now.
     pub(super) fn take_due(&mut self, now: i64) -> Option<i64> {
         let (at, sequence) = *self.due.first()?;
@@ -147,6 +234,7 @@ impl Returns {
             return None;
         }
         self.due.pop_first();
+        self.times.remove(&sequence);
         Some(sequence)
     }
 
@@ -162,20 +250,14 @@ impl Returns {
 
     /// When a subscription has its next turn, if its rate is used up.
     pub(super) fn next_turn(&self, subscription: &Subscription, now: i64) -> Option<i64> {
-        subscription.rate.next_turn(&self.policy, self.due.len(), now)
-    }
-
-    /// Whether nothing may go back because of a consumer here that wants everything.
-    pub(super) fn nothing_goes_back(&self, slots: &[Option<Subscription>]) -> bool {
-        let asked = slots.iter().flatten().map(|subscription| &subscription.asked);
-        let mut here = asked.filter(|asked| !asked.network && !asked.browser);
-        here.any(|asked| !self.policy.selector_aware || !asked.admission.has_selector())
+        subscription.rate.next_turn(&self.policy, now)
     }
 
     /// Whether a message may go to the subscription in a slot.
     pub(super) fn judge(
         &self,
         slots: &[Option<Subscription>],
+        exclusives: &Exclusives,
         slot: usize,
         entry: &Entry,
         now: i64,
@@ -192,7 +274,10 @@ impl Returns {
                 if self.policy.replay_when_no_consumers => {}
             Err(_) => return Judgement::Refused,
         }
-        let others = slots.iter().enumerate().filter(|(other, _)| *other != slot);
+        let others = slots
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != slot && exclusives.let_in(*other));
         let others = others.filter_map(|(_, other)| Some(other.as_ref()?.asked.contender()));
         let next_turn = self.next_turn(subscription, now);
         let to = subscription.asked.contender();
@@ -201,6 +286,7 @@ impl Returns {
             Err(NotAdmitted::Bridge(verdict)) if verdict.depends_on_others() => {
                 Judgement::UnlessOthersGo
             }
+            Err(NotAdmitted::Bridge(Verdict::RateLimited { until })) => Judgement::InTurn(until),
             Err(NotAdmitted::Bridge(verdict)) => {
                 verdict.until().map_or(Judgement::Refused, Judgement::NotBefore)
             }
@@ -230,6 +316,7 @@ impl Judging {
         &mut self,
         returns: &Returns,
         slots: &[Option<Subscription>],
+        exclusives: &Exclusives,
         slot: usize,
         entry: &Entry,
         now: i64,
@@ -237,7 +324,7 @@ impl Judging {
         if let Some(judgement) = self.refused.get(entry.message.way()) {
             return *judgement;
         }
-        let judgement = returns.judge(slots, slot, entry, now);
+        let judgement = returns.judge(slots, exclusives, slot, entry, now);
         let by_way = matches!(judgement, Judgement::Refused | Judgement::UnlessOthersGo);
         if by_way && self.refused.len() < WAYS && !self.is_selective(slots) {
             self.refused.insert(entry.message.way().into(), judgement);
@@ -247,7 +334,7 @@ impl Judging {
 
     fn is_selective(&mut self, slots: &[Option<Subscription>]) -> bool {
         *self.selective.get_or_insert_with(|| {
-            slots.iter().flatten().any(|subscription| subscription.asked.admission.has_selector())
+            slots.iter().flatten().any(|subscription| !subscription.asked.admission.selects_all())
         })
     }
 }

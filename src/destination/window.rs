@@ -87,6 +87,11 @@ impl<E: Outstanding> Window<E> {
         self.dispatched.len()
     }
 
+    /// How many are outstanding of which the consumer has not said that it has delivered them.
+    pub(super) fn undelivered(&self) -> usize {
+        self.dispatched.len().saturating_sub(self.extension)
+    }
+
     pub(super) fn set_prefetch(&mut self, prefetch: usize) {
         self.prefetch = prefetch;
         self.pulling &= prefetch == 0;

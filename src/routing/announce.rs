@@ -13,6 +13,7 @@ use super::advisory::{self, is_advisory};
 use super::broker::Broker;
 use super::directory::Living;
 use super::publish_error::PublishError;
+use super::queue_handle::Removed;
 use super::registry::{Registration, Registry, Temporary};
 use super::topic_handle::TopicSubscriber;
 use crate::destination::Pending;
@@ -136,16 +137,16 @@ impl Broker {
         });
     }
 
-    /// Adds a listener (by `attach`) and tells it alone of all that lives: consumers and temporary
+    /// Adds a listener (by `attach`, if it can be) and tells it alone of all that lives: consumers and temporary
     /// destinations, in the order in which they came.
     pub(super) fn replay_to(
         &self,
         members: &[DestinationPattern],
         listener: &TopicSubscriber,
-        attach: impl FnOnce(),
-    ) {
+        attach: impl FnOnce() -> Result<(), Removed>,
+    ) -> Result<(), Removed> {
         let mut registry = self.registry.lock();
-        attach();
+        attach()?;
         let wanted = |topic: &Destination| members.iter().any(|member| member.matches(topic));
         for (registration, topic) in registry.told_by(members) {
             let Some(info) = registry.consumer(registration) else { continue };
@@ -181,6 +182,7 @@ impl Broker {
                 self.replay(&mut registry, listener, &topic, subject, None);
             }
         }
+        Ok(())
     }
 
     fn replay(

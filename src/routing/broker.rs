@@ -13,6 +13,7 @@ use super::clients::Clients;
 use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
+use super::letter_numbers::LetterNumbers;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
@@ -60,6 +61,8 @@ pub struct Broker {
     pub(super) durables: Mutex<Durables>,
     pub(super) registry: Mutex<Registry>,
     pub(super) clients: Mutex<Clients>,
+    /// The identities of dead letters.
+    pub(super) letters: LetterNumbers,
     /// Those of all consumers.
     pub(super) selectors: Selectors,
 }
@@ -69,11 +72,13 @@ impl Broker {
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
         let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
-        let id = format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis());
+        let started = clock.now_millis();
+        let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
         let identity = BrokerIdentity { id: BrokerId::new(id), name, url, admin };
         Arc::new(Self {
+            letters: LetterNumbers::new(&identity.id, started),
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
             settings: Settings { policies: limits.policies },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_openwire::text::Text;
@@ -22,8 +23,9 @@ impl Broker {
         if !message.persistent() || own {
             return;
         }
-        let id = message.message_id().map(|id| id.to_string()).unwrap_or_default();
-        match dead_letter(message, cause) {
+        let former = message.message_id();
+        let id = former.as_ref().map(|id| id.to_string()).unwrap_or_default();
+        match dead_letter(message, self.letters.next(former.as_ref()), cause) {
             Ok(letter) => {
                 let taken = self
                     .resolve(&Destination::queue(DEAD_LETTERS))
@@ -45,8 +47,9 @@ enum DeadLetterError {
     Encode(#[from] ferrymq_openwire::error::EncodeError),
 }
 
-fn dead_letter(message: &Message, cause: &str) -> Result<Message, DeadLetterError> {
+fn dead_letter(message: &Message, id: MessageId, cause: &str) -> Result<Message, DeadLetterError> {
     let mut fields = message.to_fields()?;
+    fields.message_id = Some(id);
     let properties = match &fields.marshalled_properties {
         Some(_) => message.properties().ok(),
         None => Some(Properties::default()),

@@ -10,6 +10,7 @@ use ferrymq_openwire::text::Text;
 use parking_lot::RwLock;
 
 use super::address_range;
+use super::arrival::Arrival;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_group::QueueGroup;
@@ -69,12 +70,17 @@ impl Target {
         }
     }
 
-    /// Whether the next message must wait.
-    pub fn is_full(&self) -> bool {
+    /// Whether the next message that comes so must wait for room.
+    pub fn is_full(&self, arrival: Arrival) -> bool {
         match &self.0 {
-            Living::Queue(queue) => queue.account().is_full(),
-            Living::Topic(topic) => topic.is_full(),
+            Living::Queue(queue) => arrival.finds_full(queue.account()),
+            Living::Topic(topic) => topic.is_full(arrival),
         }
+    }
+
+    /// Whether what a bridge brings had better wait.
+    pub fn holds_back(&self) -> bool {
+        matches!(&self.0, Living::Queue(queue) if queue.holds_back())
     }
 
     /// What it looks like now.
@@ -293,7 +299,8 @@ impl Directory {
         } else {
             let topic = Arc::new(TopicHandle::new(address.clone(), terms()));
             for pattern in tables.matching(address) {
-                topic.attach(&pattern.subscriber);
+                // It is new.
+                let _ = topic.attach(&pattern.subscriber);
             }
             topic.copy_to(tables.virtual_topics.of(address));
             tables.topics.insert(address.clone(), Arc::clone(&topic));
@@ -327,7 +334,8 @@ impl Directory {
         let mut tables = self.tables.write();
         for (address, topic) in address_range::matching(&tables.topics, &pattern.pattern) {
             if pattern.matches(address) {
-                topic.attach(&pattern.subscriber);
+                // Where one is being deleted, its successor finds the pattern.
+                let _ = topic.attach(&pattern.subscriber);
             }
         }
         let key = first_level(pattern.pattern.name());

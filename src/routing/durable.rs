@@ -61,7 +61,7 @@ impl Broker {
             Some((known, topics)) if *known.wanted() == wanted => (known, topics),
             former => {
                 // Before anything is given up: the new topics can be there.
-                let topics = Arc::new(self.topics_of(members)?);
+                self.topics_of(members)?;
                 if former.is_some()
                     && let Some(kept) = durables.remove(&name)
                 {
@@ -75,7 +75,10 @@ impl Broker {
                 let made = DurableSubscriber::new(name.clone(), wanted, admission.clone(), account);
                 let made = Arc::new(made);
                 let listener = Listener::Durable(Arc::clone(&made));
-                topics.attach(&self.directory, link.permits, &listener);
+                let topics = self.attach_to(members, |topics| {
+                    topics.attach(&self.directory, link.permits, &listener)
+                })?;
+                let topics = Arc::new(topics);
                 durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
                 (made, topics)
             }

@@ -19,6 +19,7 @@ mod durable_subscriber;
 mod durables;
 mod insight;
 mod lease;
+mod letter_numbers;
 mod policies;
 mod publish;
 mod publish_error;

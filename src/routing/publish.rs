@@ -38,6 +38,12 @@ impl Broker {
         Ok(Target(self.create_destination(address)?))
     }
 
+    /// Waits until a destination that was found deleted is out of the directory: whoever deletes it
+    /// holds the registry for so long.
+    pub(super) fn wait_for_removal(&self) {
+        drop(self.registry.lock());
+    }
+
     /// Takes a message for `target`. When the destination has been deleted meanwhile, it is looked
     /// up again by the message's own address.
     ///
@@ -51,21 +57,37 @@ impl Broker {
     ) -> Result<(), PublishError> {
         let now = self.clock.now_millis();
         Arc::make_mut(&mut message).set_broker_in_time(now);
+        let mut successor = None;
+        while let Err(back) =
+            self.hand_in(successor.as_ref().unwrap_or(target), message, arrival, now)
+        {
+            message = back;
+            self.wait_for_removal();
+            successor = Some(self.resolve(target.address())?);
+        }
+        Ok(())
+    }
+
+    /// Gives a message to a destination, which gives it back if it has been deleted.
+    fn hand_in(
+        &self,
+        target: &Target,
+        mut message: Arc<Message>,
+        arrival: Arrival,
+        now: i64,
+    ) -> Result<(), Arc<Message>> {
         match &target.0 {
-            Living::Queue(queue) => match queue.publish(message, arrival, &self.sequence, now) {
-                Ok(aftermath) => self.clear_up(aftermath),
-                Err(message) => return self.publish_anew(target, message, arrival),
-            },
+            Living::Queue(queue) => {
+                self.clear_up(queue.publish(message, arrival, &self.sequence, now)?);
+            }
             Living::Topic(topic) => {
                 let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
                 Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
-                match topic.publish(&message, arrival, now) {
-                    Ok(aftermath) => {
-                        self.clear_up(aftermath);
-                        self.copy_to_queues(topic, &message, arrival, now);
-                    }
-                    Err(_) => return self.publish_anew(target, message, arrival),
-                }
+                let Ok(aftermath) = topic.publish(&message, arrival, now) else {
+                    return Err(message);
+                };
+                self.clear_up(aftermath);
+                self.copy_to_queues(topic, &message, arrival, now);
             }
         }
         Ok(())
@@ -81,15 +103,5 @@ impl Broker {
                 self.clear_up(aftermath);
             }
         }
-    }
-
-    fn publish_anew(
-        &self,
-        target: &Target,
-        message: Arc<Message>,
-        arrival: Arrival,
-    ) -> Result<(), PublishError> {
-        let again = self.resolve(target.address())?;
-        self.publish(&again, message, arrival)
     }
 }

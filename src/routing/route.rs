@@ -35,9 +35,14 @@ impl Route {
         self.targets.iter().map(Target::address)
     }
 
-    /// Whether the next message must wait: it goes to all of them or to none yet.
-    pub fn is_full(&self) -> bool {
-        self.targets.iter().any(Target::is_full)
+    /// Whether the next message that comes so must wait: it goes to all of them or to none yet.
+    pub fn is_full(&self, arrival: Arrival) -> bool {
+        self.targets.iter().any(|target| target.is_full(arrival))
+    }
+
+    /// Whether what a bridge brings had better wait: the consumers here have enough for now.
+    pub fn holds_back(&self) -> bool {
+        self.targets.iter().any(Target::holds_back)
     }
 }
 

@@ -54,17 +54,20 @@ impl Broker {
         for queue in queues.iter().filter(named) {
             self.resolve(queue.address())?;
         }
-        let topics = if topics.is_empty() { None } else { Some(self.topics_of(&topics)?) };
         let permits = link.permits.cloned();
         let group = QueueGroup::new(id.clone(), link.outbox.clone(), asked, queues, permits);
         let group = Arc::new(group);
-        let topics = topics.map(|topics| {
+        let topics = if topics.is_empty() {
+            None
+        } else {
             let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
             let subscriber = Arc::new(subscriber.beside(Arc::clone(group.window())));
             let listener = Listener::Plain(Arc::clone(&subscriber));
-            topics.attach(&self.directory, link.permits, &listener);
-            (subscriber, topics)
-        });
+            let topics = self.attach_to(&topics, |topics| {
+                topics.attach(&self.directory, link.permits, &listener)
+            })?;
+            Some((subscriber, topics))
+        };
         let now = self.clock.now_millis();
         let mut aftermath = Aftermath::default();
         for queue in self.directory.attach_group(&group) {

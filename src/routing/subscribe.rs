@@ -15,7 +15,7 @@ use super::directory::Living;
 use super::durable_subscriber::DurableSubscriber;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
-use super::queue_handle::{Outlet, QueueHandle};
+use super::queue_handle::{Outlet, QueueHandle, Removed};
 use super::registry::{Registration, owns};
 use super::several::{Several, members};
 use super::subscribe_error::SubscribeError;
@@ -133,6 +133,7 @@ impl Broker {
                 self.clear_up(aftermath);
                 return Ok(Held::Queue { queue, key });
             }
+            self.wait_for_removal();
         }
     }
 
@@ -142,17 +143,29 @@ impl Broker {
         permits: Option<&Arc<Permits>>,
         subscriber: Arc<TopicSubscriber>,
     ) -> Result<Held, SubscribeError> {
-        let topics = self.topics_of(&members)?;
         let replay = members.iter().any(|member| wants_replay(&member.name().to_string_lossy()));
-        let attach = || {
-            topics.attach(&self.directory, permits, &Listener::Plain(Arc::clone(&subscriber)));
-        };
-        if replay {
-            self.replay_to(&members, &subscriber, attach);
-        } else {
-            attach();
-        }
+        let listener = Listener::Plain(Arc::clone(&subscriber));
+        let topics = self.attach_to(&members, |topics| {
+            let attach = || topics.attach(&self.directory, permits, &listener);
+            if replay { self.replay_to(&members, &subscriber, attach) } else { attach() }
+        })?;
         Ok(Held::Topic { subscriber, topics })
+    }
+
+    /// Brings the topics of a name's members to life and attaches to them; again, if one of them was
+    /// deleted in between.
+    pub(super) fn attach_to(
+        &self,
+        members: &[DestinationPattern],
+        attach: impl Fn(&TopicSet) -> Result<(), Removed>,
+    ) -> Result<TopicSet, PublishError> {
+        loop {
+            let topics = self.topics_of(members)?;
+            match attach(&topics) {
+                Ok(()) => return Ok(topics),
+                Err(Removed) => self.wait_for_removal(),
+            }
+        }
     }
 
     /// The topics of a name's members; those named exactly are brought to life.
@@ -259,7 +272,7 @@ impl Broker {
     /// Tells a consumer that the message which it pulled does not come, unless it has come.
     pub fn end_pull(&self, subscription: &Subscription) {
         match &subscription.held {
-            Held::Queue { queue, key } => queue.end_pull(*key),
+            Held::Queue { queue, key } => queue.end_pull(*key, self.clock.now_millis()),
             Held::Topic { subscriber, .. } => subscriber.end_pull(),
             Held::Durable { subscriber, key, .. } => subscriber.end_pull(*key),
             Held::Several(several) => several.group.end_pull(),

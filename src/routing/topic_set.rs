@@ -6,6 +6,7 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::rules::permit::Permits;
 
 use super::directory::{Directory, TopicPattern};
+use super::queue_handle::Removed;
 use super::topic_handle::{Listener, TopicHandle};
 
 /// The topics that a subscription names: some by their names, some by patterns.
@@ -20,20 +21,24 @@ impl TopicSet {
     }
 
     /// Lets a subscription have what is published to the topics; of those that a pattern matches,
-    /// only what `permits` lets cross.
+    /// only what `permits` lets cross. If one of those named has been deleted meanwhile, it has none.
     pub(super) fn attach(
         &self,
         directory: &Directory,
         permits: Option<&Arc<Permits>>,
         listener: &Listener,
-    ) {
+    ) -> Result<(), Removed> {
         for topic in &self.exact {
-            topic.attach(listener);
+            if topic.attach(listener).is_err() {
+                self.exact.iter().for_each(|topic| topic.detach(listener));
+                return Err(Removed);
+            }
         }
         for pattern in &self.wildcards {
             let pattern = TopicPattern::new(pattern.clone(), permits.cloned(), listener.clone());
             directory.attach_pattern(pattern);
         }
+        Ok(())
     }
 
     /// Ends what [`attach`](Self::attach) began.

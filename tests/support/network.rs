@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ferrymq_client::{AckMode, ConsumerOptions, OutgoingMessage};
+use ferrymq_client::{AckMode, ConnectOptions, Connection, ConsumerOptions, OutgoingMessage};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -108,6 +108,8 @@ impl Network {
         let name = queue.strip_prefix("queue://").expect("a queue");
         let mut all = format!("left (waiting, dispatched): {:?}\n", self.left(queue));
         for admin in self.admins() {
+            let broker = get(&admin, "/api/v1/broker").json();
+            writeln!(all, "{}", broker["messages"]).expect("a string takes all");
             let answer = get(&admin, &format!("/api/v1/explain?queue={name}"));
             writeln!(all, "{admin}: {}", answer.body).expect("a string takes all");
         }
@@ -115,11 +117,14 @@ impl Network {
     }
 }
 
+/// Its links bear with a machine that stands still: what is in doubt when a link is lost may come
+/// twice, and that is another promise.
 fn ferry(at: usize, port: u16, dials: &[(String, bool)]) -> Ferry {
     let mut setup = Ferry::named(&format!("b{at}")).port(port).admin();
     for (number, (url, duplex)) in dials.iter().enumerate() {
         setup = setup.configure(&format!(
             "[[network_connector]]\nname = \"c{number}\"\nduplex = {duplex}\n\
+             link_timeout = \"60s\"\n\
              uri = \"static:({url})?initialReconnectDelay=50&maxReconnectDelay=100\"\n"
         ));
     }
@@ -182,13 +187,17 @@ pub async fn churn(network: &Network, queue: &str, messages: u32, seed: u64) -> 
         consumed.lock().len(),
         network.left(queue)
     );
-    let client = Native::connect(&urls[at]).await;
+    let client = visitor(&urls[at], AckMode::Auto).await;
     let last = client.consumer(queue).await;
     while consumed.lock().len() < messages as usize {
         let delivery = last.receive_within(STUCK).await.expect("a living consumer");
         let Some(delivery) = delivery else {
             let have = consumed.lock().len();
-            panic!("{have} of {messages} came, to b{at} last; {}", network.explained(queue));
+            panic!(
+                "{have} of {messages} came, to b{at} last; missing {:?}; {}",
+                missing(&consumed.lock(), messages),
+                network.explained(queue)
+            );
         };
         note(&consumed, &delivery);
     }
@@ -214,7 +223,7 @@ async fn produce(
     mut numbers: std::ops::Range<u32>,
     mut random: fastrand::Rng,
 ) {
-    let client = Native::connect(&url).await;
+    let client = visitor(&url, AckMode::Auto).await;
     let producer = client.producer(&queue).await;
     while !numbers.is_empty() {
         let mut receipts = Vec::new();
@@ -228,6 +237,17 @@ async fn produce(
         sleep(Duration::from_millis(random.u64(0..150))).await;
     }
     client.connection.close().await.expect("an orderly end");
+}
+
+/// Connects to a broker that may be slow to answer, as the machine is.
+async fn visitor(url: &str, mode: AckMode) -> Native {
+    for _ in 0..5 {
+        if let Ok(connection) = Connection::connect(url, ConnectOptions::system()).await {
+            let session = connection.session(mode);
+            return Native { connection, session };
+        }
+    }
+    Native::with_mode(url, mode).await
 }
 
 /// Who visits one broker after the other.
@@ -263,7 +283,7 @@ impl Wanderer {
     /// Consumes for a while and goes with what it has not taken.
     async fn visit(&mut self) {
         let url = &self.urls[self.random.usize(..self.urls.len())];
-        let client = Native::connect(url).await;
+        let client = visitor(url, AckMode::Auto).await;
         let consumer = client.session.consumer(self.options()).await.expect("a consumer");
         let longest = if self.random.bool() { 30 } else { 600 };
         let most = self.random.u32(..600);
@@ -287,11 +307,15 @@ impl Wanderer {
     /// Comes, holds what it gets, settles none of it, and is gone without waiting for anything.
     async fn flap(&mut self) {
         let url = &self.urls[self.random.usize(..self.urls.len())];
-        let client = Native::with_mode(url, AckMode::Individual).await;
+        let client = visitor(url, AckMode::Individual).await;
         let consumer = client.session.consumer(self.options()).await.expect("a consumer");
         for _ in 0..self.random.u8(..5) {
             let soon = Duration::from_millis(self.random.u64(0..20));
             let _ = consumer.receive_within(soon).await.expect("open");
         }
     }
+}
+
+fn missing(consumed: &Consumed, messages: u32) -> Vec<u32> {
+    (0..messages).filter(|number| !consumed.contains_key(number)).collect()
 }

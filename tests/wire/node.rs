@@ -7,6 +7,7 @@ use ferrymq::config::{
     AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig, VirtualTopic,
 };
 use ferrymq::node::{Node, World};
+use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
@@ -24,14 +25,29 @@ pub async fn broker(limits: Limits) -> Node {
 
 /// Starts a broker that tells `pace` what arrives, and goes by it.
 pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
+    start("broker", limits, pace, Vec::new()).await
+}
+
+/// Starts a broker with a network connector. Its name is not that of the others, so that it is never
+/// taken for them.
+pub async fn networked_broker(limits: Limits, connector: NetworkConnectorConfig) -> Node {
+    start("near", limits, Pace::default(), vec![connector]).await
+}
+
+async fn start(
+    name: &str,
+    limits: Limits,
+    pace: Pace,
+    network_connectors: Vec<NetworkConnectorConfig>,
+) -> Node {
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
         endpoint: Endpoint::tcp("127.0.0.1", 0),
     };
     let config = BrokerConfig {
-        name: "broker".to_owned(),
+        name: name.to_owned(),
         listen: vec![connector],
-        network_connectors: Vec::new(),
+        network_connectors,
         admin: AdminConfig::off(),
         limits,
         virtual_topics: vec![VirtualTopic::default()],

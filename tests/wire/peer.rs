@@ -13,8 +13,10 @@ use ferrymq_openwire::commands::{
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
+use ferrymq_openwire::negotiate::WireFormatOptions;
 use ferrymq_openwire::throwable::Throwable;
-use ferrymq_transport::handshake::connect;
+use ferrymq_transport::dial::Listener;
+use ferrymq_transport::handshake::{connect, handshake};
 use ferrymq_transport::link::{Link, Receiver};
 use ferrymq_transport::outbox::Outbox;
 use ferrymq_transport::tcp::Tcp;
@@ -43,6 +45,13 @@ impl Wire {
         let uri = format!("tcp://127.0.0.1:{port}{options}");
         let link = connect(&Tcp, &uri.parse().unwrap()).await.unwrap();
         Self::over(link)
+    }
+
+    /// Over the next socket that a broker dials; none: it dials nobody before `patience` is over.
+    pub async fn accepted(listener: &mut dyn Listener, patience: Duration) -> Option<Self> {
+        let stream = timeout(patience, listener.accept()).await.ok()?.unwrap();
+        let link = handshake(stream, &WireFormatOptions::default(), PATIENCE).await.unwrap();
+        Some(Self::over(link))
     }
 
     /// As [`opened`](Self::opened), at a broker of another process.

@@ -9,7 +9,7 @@ use ferrymq_transport::link::{Link, LinkError, PeerAddress, Receiver};
 use ferrymq_transport::outbox::Outbox;
 use ferrymq_transport::pipe::pipe;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::backlog::Backlog;
 use super::sort::{Addressee, addressee};
@@ -17,7 +17,8 @@ use super::sort::{Addressee, addressee};
 /// How many commands may wait for the peer before the two conversations have to; each then has
 /// bounds of its own. Answers so wait for few messages of the other direction.
 const MOST_OUTGOING: usize = 512;
-/// How long the last words to the peer may take.
+/// How long the last words to the peer may take; and how long a half may take to end when the other
+/// one has, or the link.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A link whose pump runs.
@@ -59,8 +60,8 @@ pub struct Halves {
 /// `BrokerInfo`, unless both halves get it when it comes, and what followed.
 ///
 /// The halves end together, whichever is first: the own bridge's end lets the served half answer
-/// what it has taken, then the peer is told (`ShutdownInfo`) and the link closes. What goes out is
-/// taken from both in turn.
+/// what it has taken, within 2 s, then the peer is told (`ShutdownInfo`) and the link closes.
+/// What goes out is taken from both in turn.
 pub fn split(wire: Wire, said: Vec<Command>) -> Halves {
     let Wire { receiver, outbox, pump, peer, negotiated } = wire;
     let (own, own_end) = half(&peer, negotiated.as_ref());
@@ -84,7 +85,7 @@ fn half(peer: &PeerAddress, negotiated: Option<&Negotiated>) -> (Link, Link) {
 async fn join(receiver: Receiver, outbox: &Outbox, own: Link, served: Link) -> Option<LinkError> {
     let Link { receiver: from_own, outbox: to_own, .. } = own;
     let Link { receiver: from_served, outbox: to_served, .. } = served;
-    let outgoing = async {
+    let carried = async {
         tokio::join!(
             async {
                 carry(from_own, outbox, |command| !is_farewell(command)).await;
@@ -99,6 +100,22 @@ async fn join(receiver: Receiver, outbox: &Outbox, own: Link, served: Link) -> O
                 to_own.close();
             }
         );
+    };
+    // A half may not notice the end of the other, or of the link: it reads nothing while it has no
+    // room, and what it has sent stays here while the link takes nothing. Its end of the pipe is
+    // dropped then, which it does notice.
+    let overdue = async {
+        tokio::select! {
+            () = to_own.closed() => {}
+            () = to_served.closed() => {}
+        }
+        sleep(FAREWELL).await;
+    };
+    let outgoing = async {
+        tokio::select! {
+            () = carried => {}
+            () = overdue => {}
+        }
     };
     let mut outgoing = std::pin::pin!(outgoing);
     let mut own = Backlog::new(to_own.clone());

@@ -107,6 +107,18 @@ impl Message {
         self.holds_id(id).unwrap_or_default()
     }
 
+    /// Whether it is shown under this name instead of its identity. Allocates nothing.
+    pub fn is_shown_as(&self, name: &str) -> bool {
+        let view = || {
+            let mut input = Input::new(self.field(Slot::MessageId));
+            if self.form().version < 10 || optional(&mut input)?.is_none() {
+                return Ok::<_, DecodeError>(false);
+            }
+            Ok(raw_string(&mut input)? == Some(name.as_bytes()))
+        };
+        view().unwrap_or_default()
+    }
+
     /// The producer that sent it first, and its number there, as its identity tells; `None` for an
     /// identity without a producer. Allocates nothing.
     pub fn origin(&self) -> Option<Origin<'_>> {

@@ -1,0 +1,158 @@
+//! What a queue does later: for messages that may go back only at a time, when it is their turn, or
+//! when others have gone, and for consumers that may have more.
+
+use std::cmp::Reverse;
+
+use super::effects::{Effects, SubscriptionKey};
+use super::queue::{Queue, note_first};
+use super::returns::Judgement;
+
+impl Queue {
+    /// When a message that waits may go back that may not yet, or a consumer may have more: time
+    /// to [`tick`](Self::tick).
+    pub fn next_tick(&self) -> Option<i64> {
+        [self.returns.next_due(), self.sharing.next_due()].into_iter().flatten().min()
+    }
+
+    /// Tries again to send back what had to wait until now, and looks after who waits for more.
+    pub fn tick(&mut self, now: i64, effects: &mut Effects) {
+        self.look_after(now, effects);
+        if self.returns.is_rested(now) {
+            self.reconsider(now, effects);
+        }
+        while let Some(sequence) = self.returns.take_due(now) {
+            self.ask_again(sequence, now, effects);
+        }
+        while let Some(slot) = self.returns.take_turn(now) {
+            // One that is kept out is served when it is let in.
+            if self.exclusives.let_in(slot) {
+                self.serve_line(slot, now, effects);
+            }
+        }
+    }
+
+    /// Lets those have more that settled nothing for so long that they may be waiting for it.
+    pub(super) fn look_after(&mut self, now: i64, effects: &mut Effects) {
+        if !self.sharing.take_due(now) {
+            return;
+        }
+        let mut next: Option<i64> = None;
+        for slot in 0..self.slots.len() {
+            if self.pending.len() == 0 {
+                // The next that waits says so.
+                return;
+            }
+            let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
+            if one.ready || one.browse.is_some() || !one.is_bounded() {
+                continue;
+            }
+            if one.allowance.due() <= now {
+                one.allowance.raise(now);
+            }
+            let due = one.allowance.due();
+            next = Some(next.map_or(due, |next| next.min(due)));
+            self.fill(slot, now, effects);
+        }
+        self.sharing.looked(next, now);
+    }
+
+    /// Offers a pending message to all that have room.
+    fn ask_again(&mut self, sequence: i64, now: i64, effects: &mut Effects) {
+        let Self { pending, returns, ready, slots, exclusives, full, .. } = self;
+        let Some(entry) = pending.get(sequence) else { return };
+        let chosen = returns.choose(ready, slots, exclusives, entry, full, now);
+        self.full_stand_back();
+        if let Some(slot) = chosen {
+            if let Some(entry) = self.take_pending(sequence) {
+                self.dispatch(slot, entry, now, effects);
+            }
+            return;
+        }
+        self.note_refusals(sequence);
+        // Bridges without room could not be asked; they must be when they have it.
+        for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
+            if subscription.asked.network {
+                subscription.tested_to = subscription.tested_to.min(sequence);
+            }
+        }
+    }
+
+    /// Gives a subscription what waits for its turn there, as far as its rate and its room go.
+    pub(super) fn serve_line(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        if self.returns.has_line(slot) {
+            self.serve_until_refused(slot, now, effects);
+            self.rest(slot);
+        }
+    }
+
+    fn serve_until_refused(&mut self, slot: usize, now: i64, effects: &mut Effects) {
+        loop {
+            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
+            if !subscription.has_room() {
+                return;
+            }
+            let Some(sequence) = self.returns.next_in_line(slot) else { return };
+            let Some(entry) = self.pending.get(sequence) else { continue };
+            if entry.has_expired(now) {
+                effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
+                continue;
+            }
+            let judgement = self.returns.judge(&self.slots, &self.exclusives, slot, entry, now);
+            match judgement {
+                Judgement::Admitted if subscription.asked.reserves() => {
+                    let Some(entry) = self.take_pending(sequence) else { continue };
+                    if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+                        self.returns.count(subscription, &entry, now);
+                        subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
+                    }
+                }
+                Judgement::Admitted => return self.returns.back_in_line(slot, sequence),
+                Judgement::InTurn(_) => return self.returns.note(slot, judgement, sequence),
+                Judgement::UnlessOthersGo => note_first(&mut self.refused_from, slot, sequence),
+                Judgement::Refused | Judgement::NotBefore(_) => {
+                    self.returns.note(slot, judgement, sequence);
+                }
+            }
+        }
+    }
+
+    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
+    /// first; or soon, if a long backlog was gone through only just now.
+    pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
+        let idle = self.refused_from.is_empty() || self.keeps_everything();
+        if !self.returns.scans(!idle, now) {
+            return;
+        }
+        self.scanned = 0;
+        let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
+        for (slot, from) in std::mem::take(&mut self.refused_from) {
+            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+                continue;
+            };
+            let priority = subscription.asked.priority;
+            if std::mem::take(&mut subscription.ready) {
+                self.ready.remove(priority, slot);
+                subscription.tested_to = from;
+            } else {
+                subscription.tested_to = subscription.tested_to.min(from);
+            }
+            waiting.push((Reverse(priority), slot));
+        }
+        waiting.sort_unstable();
+        for (_, slot) in waiting {
+            self.fill(slot, now, effects);
+        }
+        self.returns.rest(self.scanned, now);
+    }
+
+    /// Whether nothing may go back, whatever it is, because a consumer here takes everything.
+    fn keeps_everything(&self) -> bool {
+        let selector_aware = self.returns.policy().selector_aware;
+        self.slots.iter().enumerate().any(|(slot, one)| {
+            one.as_ref().is_some_and(|one| {
+                one.asked.contender().keeps_everything(selector_aware)
+                    && self.exclusives.let_in(slot)
+            })
+        })
+    }
+}
