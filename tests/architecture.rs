@@ -64,6 +64,12 @@ const HOUSES: &[House] = &[
         knot: "",
     },
     House {
+        folder: "crates/discovery",
+        stands_on: &["transport"],
+        floors: &["agent announce", "list multicast", "error found running", "allowance known own"],
+        knot: "",
+    },
+    House {
         folder: "crates/client",
         stands_on: &["openwire", "transport"],
         floors: &[
@@ -78,13 +84,19 @@ const HOUSES: &[House] = &[
             "receiving",
             "address options requests uplink",
             "error ids message received send_window",
+            "failover",
         ],
         knot: "",
     },
-    House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
+    House {
+        folder: "crates/store",
+        stands_on: &[],
+        floors: &["journal memory", "contract volume"],
+        knot: "",
+    },
     House {
         folder: "network",
-        stands_on: &["openwire", "transport"],
+        stands_on: &["openwire", "transport", "discovery"],
         floors: &[
             "connector topology",
             "bridge document",
@@ -97,7 +109,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "client", "network", "store"],
+        stands_on: &["openwire", "transport", "discovery", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",
@@ -105,7 +117,7 @@ const HOUSES: &[House] = &[
             "connection",
             "routing",
             "config destination",
-            "selector",
+            "selector transaction",
         ],
         knot: "",
     },
@@ -129,6 +141,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "ferrymq_network::BrokerIdentity",
             "ferrymq_network::duplex",
             "ferrymq_network::rules",
+            "ferrymq_store::contract",
             "ferrymq_transport::dial",
             "ferrymq_transport::endpoint",
             "ferrymq_transport::handshake",
@@ -146,15 +159,18 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "ferrymq_network::composite",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::rules",
+            "ferrymq_store::contract",
             "ferrymq_transport::clock",
             "ferrymq_transport::outbox",
         ],
     ),
     ("destination", &["ferrymq_network::rules"]),
     ("selector", &[]),
+    ("transaction", &[]),
     (
         "config",
         &[
+            "ferrymq_discovery::announce",
             "ferrymq_network::config",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::document",

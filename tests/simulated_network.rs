@@ -55,9 +55,11 @@ impl Simulation {
             listen: vec![TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
+                announce: None,
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),
+            store: None,
             virtual_topics: Vec::new(),
             admin: AdminConfig::off(),
         };
@@ -67,6 +69,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            store: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()

@@ -173,6 +173,31 @@ async fn a_link_that_lived_is_redialled_soon() {
     assert!(until - Instant::now() <= Duration::from_secs(1), "the delays start anew");
 }
 
+/// How long until the next attempt at most.
+fn delay(connector: &NetworkConnectorHandle) -> Duration {
+    match &connector.status()[0].state {
+        LinkState::WaitingToRetry { until, .. } => *until - Instant::now(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_lived_shortly_is_redialled_soon_once() {
+    let site = Site::new();
+    let connector = site.connect("static:(tcp://remote:61616)");
+    sleep(Duration::from_secs(100)).await;
+    let (_remote, _listening) = site.remote("remote").await;
+    for (longest, least) in [(1, 0), (2, 1), (4, 2), (8, 4)] {
+        until_live(&connector).await;
+        site.network.cut("local", "remote");
+        until("down", || !is_live(&connector.status()[0])).await;
+        let range = Duration::from_secs(least)..=Duration::from_secs(longest);
+        let delay = delay(&connector);
+        assert!(range.contains(&delay), "{delay:?} is not in {range:?}");
+        site.network.heal("local", "remote");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_member_has_its_own_bridge_and_a_deaf_one_delays_nobody() {
     let site = Site::new();
@@ -349,4 +374,47 @@ async fn a_black_hole_is_noticed_within_the_timeout_and_carries_again_soon_after
         let backoff = Duration::from_secs(1);
         assert!(healed.elapsed() <= TIMEOUT + backoff, "{seconds} s: {:?}", healed.elapsed());
     }
+}
+
+/// Of `masterslave:` only one is bridged: the first that answers, in their order each time.
+#[tokio::test(start_paused = true)]
+async fn of_a_master_and_its_slave_the_one_that_answers_is_bridged() {
+    let site = Site::new();
+    let (_slave, _listening) = site.remote("slave").await;
+    let connector = site.connect(
+        "masterslave:(tcp://master:61616,tcp://slave:61616)?initialReconnectDelay=100\
+         &useExponentialBackOff=false",
+    );
+    until_live(&connector).await;
+    assert_eq!(connector.status().len(), 1);
+    assert_eq!(connector.status()[0].remote_uri, "tcp://slave:61616");
+    let (_master, _listening) = site.remote("master").await;
+    site.network.cut("local", "slave");
+    until("the master is", || connector.status()[0].remote_uri == "tcp://master:61616").await;
+    until_live(&connector).await;
+    site.network.heal("local", "slave");
+    site.network.cut("local", "master");
+    until("the slave is", || connector.status()[0].remote_uri == "tcp://slave:61616").await;
+    until_live(&connector).await;
+    assert_eq!(connector.status().len(), 1);
+}
+
+/// A master that answers and comes to nothing does not keep the link from its slave.
+#[tokio::test(start_paused = true)]
+async fn a_master_with_which_a_bridge_comes_to_nothing_is_passed_over() {
+    let site = Site::new();
+    let endpoint = Endpoint::tcp("master", 61616);
+    let mut listener = site.network.host("master").bind(&endpoint).await.unwrap();
+    let _mute = tokio::spawn(async move {
+        // It agrees on the wire format and says nothing more.
+        while let Ok(stream) = listener.accept().await {
+            let options = WireFormatOptions::default();
+            drop(handshake(stream, &options, Duration::from_secs(10)).await);
+        }
+    });
+    let (_slave, _listening) = site.remote("slave").await;
+    let connector = site
+        .connect("masterslave:(tcp://master:61616,tcp://slave:61616)?initialReconnectDelay=100");
+    until_live(&connector).await;
+    assert_eq!(connector.status()[0].remote_uri, "tcp://slave:61616");
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrymq_discovery::announce::{Announce, Announcer};
 use ferrymq_network::LocalBroker;
 use ferrymq_network::connector::{
     AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
 };
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
@@ -22,7 +24,7 @@ use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
 use crate::connection::{Connections, ListenError, Listening};
-use crate::routing::{Broker, BrokerSettings};
+use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError};
 
 /// How often waiting messages are looked through for expired ones (ActiveMQ's
 /// `expireMessagesPeriod`).
@@ -39,6 +41,8 @@ pub struct World {
     pub clock: Clock,
     /// Where all randomness of the node comes from.
     pub seed: u64,
+    /// What it keeps its persistent messages in; without it they end with the broker.
+    pub store: Option<Arc<dyn Store>>,
     /// When its threads rest; in a simulation, never.
     pub pace: Pace,
 }
@@ -54,6 +58,9 @@ pub enum StartError {
         /// Why.
         source: ListenError,
     },
+    /// What the store holds cannot be taken up.
+    #[error("cannot take up what was kept: {0}")]
+    Recover(#[from] RecoveryError),
 }
 
 /// A running broker with its listeners and network connectors.
@@ -61,6 +68,7 @@ pub struct Node {
     broker: Arc<Broker>,
     connections: Connections,
     connectors: Vec<NetworkConnectorHandle>,
+    announcers: Vec<Announcer>,
     accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     watch: NodeWatch,
@@ -73,6 +81,8 @@ impl Node {
     /// reached never delay it.
     pub async fn start(config: BrokerConfig, world: World) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
+        let announces: Vec<Option<Announce>> =
+            config.listen.iter().map(|connector| connector.announce.clone()).collect();
         for connector in &config.listen {
             let listening = Listening::bind(world.binder.as_ref(), &connector.endpoint).await;
             listeners.push(
@@ -90,8 +100,14 @@ impl Node {
             admin: config.admin.announced(),
             limits: config.limits,
             virtual_topics: config.virtual_topics,
+            store: world.store,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
+        let recovered = broker.recover()?;
+        if recovered != Recovered::default() {
+            let Recovered { queues, messages } = recovered;
+            tracing::info!(queues, messages, "the broker has what it kept");
+        }
         let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
@@ -114,6 +130,7 @@ impl Node {
             .into_iter()
             .zip(1u64..)
             .map(|(mut connector, number)| {
+                connector.own_addresses = listening.clone();
                 connector.other_connectors =
                     names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
@@ -126,6 +143,13 @@ impl Node {
                 )
             })
             .collect();
+        let announcers = announces
+            .iter()
+            .zip(&listening)
+            .filter_map(|(announce, endpoint)| {
+                Some(announce.as_ref()?.start(endpoint, &world.clock))
+            })
+            .collect();
         let watch = NodeWatch::new(
             Arc::clone(&broker),
             connections.clone(),
@@ -133,7 +157,17 @@ impl Node {
             Arc::clone(&accepted),
             listening.clone(),
         );
-        Ok(Self { broker, connections, connectors, accepted, listening, watch, tasks, end })
+        Ok(Self {
+            broker,
+            connections,
+            connectors,
+            announcers,
+            accepted,
+            listening,
+            watch,
+            tasks,
+            end,
+        })
     }
 
     /// The broker's name.
@@ -144,6 +178,11 @@ impl Node {
     /// The addresses that it listens on, in the order of the configuration.
     pub fn listening(&self) -> &[Endpoint] {
         &self.listening
+    }
+
+    /// Completes when its store has failed: it can confirm nothing any more, and must be stopped.
+    pub async fn failed(&self) -> Failure {
+        self.broker.store_failed().await
     }
 
     /// Opens an in-process link to the broker: a connection like any other, without a socket.
@@ -167,6 +206,9 @@ impl Node {
         self.end.cancel();
         let mut stopping: JoinSet<()> =
             self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
+        for announcer in self.announcers {
+            stopping.spawn(announcer.stop());
+        }
         self.accepted.stop().await;
         while stopping.join_next().await.is_some() {}
         self.connections.close().await;

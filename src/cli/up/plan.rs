@@ -48,6 +48,7 @@ impl Plan {
             let listen = TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: broker.endpoint.clone(),
+                announce: None,
             };
             Some(BrokerConfig {
                 name: broker.name.clone(),
@@ -57,6 +58,7 @@ impl Plan {
                     .map(|link| link.connector.clone())
                     .collect(),
                 limits: Limits::default(),
+                store: None,
                 virtual_topics: vec![VirtualTopic::default()],
                 // The screen shows what it would tell.
                 admin: AdminConfig::off(),
