@@ -19,6 +19,7 @@ mod send;
 mod shutdown;
 mod status;
 mod trace;
+mod transfer;
 mod up;
 mod world;
 

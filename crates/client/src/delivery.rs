@@ -30,10 +30,10 @@ impl Delivery {
 
     /// Settles it, as the session's mode has it: with all received before
     /// ([`Client`](AckMode::Client)), alone ([`Individual`](AckMode::Individual)), or not at all,
-    /// because receiving did. It is handed to the link, not confirmed by the broker.
+    /// because receiving did, or the commit will. It is handed to the link, not confirmed by the broker.
     pub fn ack(&self) -> Result<(), AckError> {
         match self.session.mode {
-            AckMode::Auto | AckMode::DupsOk => Ok(()),
+            AckMode::Auto | AckMode::DupsOk | AckMode::Transacted => Ok(()),
             AckMode::Client => self.session.acknowledge(),
             AckMode::Individual => self.consumer.acknowledge_one(self.handed.serial),
         }
