@@ -64,6 +64,12 @@ const HOUSES: &[House] = &[
         knot: "",
     },
     House {
+        folder: "crates/discovery",
+        stands_on: &["transport"],
+        floors: &["agent announce", "list multicast", "error found running", "allowance known own"],
+        knot: "",
+    },
+    House {
         folder: "crates/client",
         stands_on: &["openwire", "transport"],
         floors: &[
@@ -78,13 +84,14 @@ const HOUSES: &[House] = &[
             "receiving",
             "address options requests uplink",
             "error ids message received send_window",
+            "failover",
         ],
         knot: "",
     },
     House { folder: "crates/store", stands_on: &[], floors: &["memory", "contract"], knot: "" },
     House {
         folder: "network",
-        stands_on: &["openwire", "transport"],
+        stands_on: &["openwire", "transport", "discovery"],
         floors: &[
             "connector topology",
             "bridge document",
@@ -97,7 +104,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "",
-        stands_on: &["openwire", "transport", "client", "network", "store"],
+        stands_on: &["openwire", "transport", "discovery", "client", "network", "store"],
         floors: &[
             "cli",
             "admin",
@@ -156,6 +163,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "ferrymq_discovery::announce",
             "ferrymq_network::config",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::document",

@@ -55,6 +55,7 @@ impl Simulation {
             listen: vec![TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
+                announce: None,
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),

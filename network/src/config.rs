@@ -4,19 +4,22 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::uri::Uri;
 
 use crate::destination_pattern::DestinationPattern;
-use crate::discovery::static_list::{StaticList, StaticListError};
+use crate::discovery::error::RemotesError;
+use crate::discovery::remotes::Remotes;
 use crate::rules::permit::Permits;
 
-/// The configuration of one network connector: it bridges its broker to each member of its list.
+/// The configuration of one network connector: it bridges its broker to each
+/// broker of its list, or that its discovery agent finds.
 #[derive(Debug, Clone)]
 pub struct NetworkConnectorConfig {
     /// Part of client ids at both ends; no two connectors of a broker share it.
     pub name: String,
     /// Whom to dial, and when again.
-    pub remotes: StaticList,
+    pub remotes: Remotes,
     /// The far broker builds a bridge back over the same link. Default: false.
     pub duplex: bool,
     /// A link over which the far broker does not prove for this long that it lives is given up and
@@ -49,6 +52,8 @@ pub struct NetworkConnectorConfig {
     /// The names of the broker's other connectors, whose durable demand is theirs. That of a
     /// connector which the broker has no more goes to the one that bridges to the same broker.
     pub other_connectors: Vec<String>,
+    /// The addresses that the broker listens on, which discovery does not lead to.
+    pub own_addresses: Vec<Endpoint>,
     /// Never forwarded; wins over inclusion. Default: none.
     pub excluded: Vec<DestinationPattern>,
     /// Demand is not listened to; only the static destinations cross. Default: false.
@@ -112,7 +117,7 @@ pub enum ConnectorConfigError {
         /// The connector.
         connector: String,
         /// What is wrong.
-        source: StaticListError,
+        source: RemotesError,
     },
 }
 
@@ -167,21 +172,21 @@ impl NetworkConnectorConfig {
     /// Shorter than this, [`link_timeout`](Self::link_timeout) would take busy brokers for dead.
     pub const SHORTEST_LINK_TIMEOUT: Duration = Duration::from_millis(200);
 
-    /// A connector with the defaults: `uri` is `static:(tcp://host:port,…)?options`, or
-    /// `tcp://host:port`.
+    /// A connector with the defaults: `uri` is that of a discovery agent, such as
+    /// `static:(tcp://host:port,…)?options`, or `tcp://host:port`.
     pub fn new(name: impl Into<String>, uri: &Uri) -> Result<Self, ConnectorConfigError> {
         let name = name.into();
-        let remotes = StaticList::new(uri)
+        let remotes = Remotes::new(uri)
             .map_err(|source| ConnectorConfigError::Uri { connector: name.clone(), source })?;
         Ok(Self::with(name, remotes))
     }
 
     /// A connector that a peer asks for over its own link: it dials nobody.
     pub(crate) fn of_peer(name: String) -> Self {
-        Self::with(name, StaticList::of_nobody())
+        Self::with(name, Remotes::of_nobody())
     }
 
-    fn with(name: String, remotes: StaticList) -> Self {
+    fn with(name: String, remotes: Remotes) -> Self {
         Self {
             name,
             remotes,
@@ -198,6 +203,7 @@ impl NetworkConnectorConfig {
             dynamic_only: false,
             durable_destinations: Vec::new(),
             other_connectors: Vec::new(),
+            own_addresses: Vec::new(),
             excluded: Vec::new(),
             static_bridge: false,
             bridge_temp_destinations: true,

@@ -350,3 +350,46 @@ async fn a_black_hole_is_noticed_within_the_timeout_and_carries_again_soon_after
         assert!(healed.elapsed() <= TIMEOUT + backoff, "{seconds} s: {:?}", healed.elapsed());
     }
 }
+
+/// Of `masterslave:` only one is bridged: the first that answers, in their order each time.
+#[tokio::test(start_paused = true)]
+async fn of_a_master_and_its_slave_the_one_that_answers_is_bridged() {
+    let site = Site::new();
+    let (_slave, _listening) = site.remote("slave").await;
+    let connector = site.connect(
+        "masterslave:(tcp://master:61616,tcp://slave:61616)?initialReconnectDelay=100\
+         &useExponentialBackOff=false",
+    );
+    until_live(&connector).await;
+    assert_eq!(connector.status().len(), 1);
+    assert_eq!(connector.status()[0].remote_uri, "tcp://slave:61616");
+    let (_master, _listening) = site.remote("master").await;
+    site.network.cut("local", "slave");
+    until("the master is", || connector.status()[0].remote_uri == "tcp://master:61616").await;
+    until_live(&connector).await;
+    site.network.heal("local", "slave");
+    site.network.cut("local", "master");
+    until("the slave is", || connector.status()[0].remote_uri == "tcp://slave:61616").await;
+    until_live(&connector).await;
+    assert_eq!(connector.status().len(), 1);
+}
+
+/// A master that answers and comes to nothing does not keep the link from its slave.
+#[tokio::test(start_paused = true)]
+async fn a_master_with_which_a_bridge_comes_to_nothing_is_passed_over() {
+    let site = Site::new();
+    let endpoint = Endpoint::tcp("master", 61616);
+    let mut listener = site.network.host("master").bind(&endpoint).await.unwrap();
+    let _mute = tokio::spawn(async move {
+        // It agrees on the wire format and says nothing more.
+        while let Ok(stream) = listener.accept().await {
+            let options = WireFormatOptions::default();
+            drop(handshake(stream, &options, Duration::from_secs(10)).await);
+        }
+    });
+    let (_slave, _listening) = site.remote("slave").await;
+    let connector = site
+        .connect("masterslave:(tcp://master:61616,tcp://slave:61616)?initialReconnectDelay=100");
+    until_live(&connector).await;
+    assert_eq!(connector.status()[0].remote_uri, "tcp://slave:61616");
+}

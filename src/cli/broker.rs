@@ -163,8 +163,8 @@ struct Introduction {
 impl Introduction {
     fn of(config: &BrokerConfig) -> Self {
         let remotes = config.network_connectors.iter().flat_map(|connector| {
-            let endpoints = connector.remotes.endpoints().iter();
-            endpoints.map(|endpoint| format!("{} ({})", endpoint.bare(), connector.name))
+            let remotes = connector.remotes.shown().into_iter();
+            remotes.map(|remote| format!("{remote} ({})", connector.name))
         });
         Self {
             names: config.listen.iter().map(|listen| listen.name.clone()).collect(),

@@ -83,11 +83,12 @@ fn broker(source: &Source) -> Checked {
     let config = config::load(Some(source), &config::Flags::default())?;
     let mut parts = vec![format!("broker {}", config.name)];
     parts.extend(config.listen.iter().map(|listen| format!("listens on {}", listen.endpoint)));
-    parts.extend(config.network_connectors.iter().map(|connector| {
-        let remotes: Vec<String> =
-            connector.remotes.endpoints().iter().map(|remote| remote.bare().to_string()).collect();
-        format!("bridges to {}", remotes.join(" and "))
-    }));
+    parts.extend(
+        config
+            .network_connectors
+            .iter()
+            .map(|connector| format!("bridges to {}", connector.remotes.shown().join(" and "))),
+    );
     Ok((parts.join(", "), Vec::new()))
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use ferrymq_discovery::announce::Announce;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
@@ -36,6 +37,8 @@ pub struct TransportConnectorConfig {
     pub name: String,
     /// The address, with the options of its connections (`?wireFormat.…`).
     pub endpoint: Endpoint,
+    /// How it is made known, if it is.
+    pub announce: Option<Announce>,
 }
 
 /// How much the broker may hold in memory before producers have to wait.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use ferrymq_discovery::announce::Announce;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
@@ -63,7 +64,8 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
     }
     if config.listen.is_empty() {
         let endpoint = Endpoint::tcp(DEFAULT_HOST, DEFAULT_PORT);
-        config.listen.push(TransportConnectorConfig { name: "openwire".to_owned(), endpoint });
+        let name = "openwire".to_owned();
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None });
     }
     Ok(config)
 }
@@ -167,7 +169,14 @@ fn transport_connectors(
         if let Some(what) = taken(&endpoint, &connectors) {
             reader.report(&span, what, None);
         }
-        connectors.push(TransportConnectorConfig { name, endpoint });
+        let announce = section.discovery_uri.and_then(|uri| match Announce::new(&uri.value.0) {
+            Ok(announce) => Some(announce),
+            Err(error) => {
+                reader.report(&uri.span, error.to_string(), None);
+                None
+            }
+        });
+        connectors.push(TransportConnectorConfig { name, endpoint, announce });
     }
     connectors
 }
@@ -249,7 +258,7 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
             return Err(Problems::one(&source, &(0..value.len()), what, None));
         }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
-        config.listen.push(TransportConnectorConfig { name, endpoint });
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None });
     }
     if let Some(value) = &flags.admin {
         config.admin.listen = read_flag(&Source::flag("--admin", value))?;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
-use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
+use ferrymq_network::document::addresses::{AnnounceAddress, ListenAddress, PeersAddress};
 use ferrymq_network::document::connector_options::ConnectorOptions;
 use ferrymq_network::document::names::Name;
 use ferrymq_network::document::units::ByteSize;
@@ -56,9 +56,10 @@ section! {
         optional name: Name = "\"openwire\"",
         /// The address: `tcp://HOST:PORT`, with options.
         required uri: ListenAddress,
+        /// Where the address is made known to other brokers, and to clients: `multicast://default`.
+        optional discovery_uri: AnnounceAddress,
     }
     refused {
-        "discovery_uri" => "discovery by multicast is not supported yet",
         "audit_network_producers" => "what bridges bring is always audited; `enable_audit` of a destination policy decides",
     }
 }
@@ -68,7 +69,9 @@ section! {
     pub struct NetworkConnectorSection {
         /// Its name, unique in this broker; part of client ids at both ends.
         optional name: Name = "\"network\"",
-        /// Where the others are: `static:(tcp://HOST:PORT,…)`, each with a bridge of its own.
+        /// Where the others are, each with a bridge of its own: `static:(tcp://HOST:PORT,…)`,
+        /// `masterslave:(…)` for one broker that is at one of several addresses, or
+        /// `multicast://default` for those that announce themselves.
         required uri: PeersAddress,
         /// What it forwards, and how.
         shared options: ConnectorOptions,

@@ -203,10 +203,18 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             &["5:8: a second network connector is called `n` (names are unique in a broker)"],
         ),
         (
-            "[[network_connector]]\nuri = \"multicast://default\"",
+            "[[network_connector]]\nuri = \"zeroconf:(tcp://a:1)\"",
             &[
-                "2:8: `multicast:` is not supported yet; list the brokers with static:(tcp://host:port,…)",
+                "2:8: `zeroconf:` is not supported; list the brokers with static:(tcp://host:port,…)",
             ],
+        ),
+        (
+            "[[network_connector]]\nuri = \"multicast://default?gruop=x\"",
+            &["2:28: unknown option \"gruop\"; did you mean \"group\"?"],
+        ),
+        (
+            "[[transport_connector]]\nuri = \"tcp://a:1\"\ndiscovery_uri = \"static:(tcp://b:1)\"",
+            &["3:18: `static:` announces nothing; write multicast://default"],
         ),
         (
             "[[network_connector]]\nuri = \"static:(tcp://a:1)?maxReconectDelay=1\"",

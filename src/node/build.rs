@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrymq_discovery::announce::{Announce, Announcer};
 use ferrymq_network::LocalBroker;
 use ferrymq_network::connector::{
     AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
@@ -61,6 +62,7 @@ pub struct Node {
     broker: Arc<Broker>,
     connections: Connections,
     connectors: Vec<NetworkConnectorHandle>,
+    announcers: Vec<Announcer>,
     accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     watch: NodeWatch,
@@ -73,6 +75,8 @@ impl Node {
     /// reached never delay it.
     pub async fn start(config: BrokerConfig, world: World) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
+        let announces: Vec<Option<Announce>> =
+            config.listen.iter().map(|connector| connector.announce.clone()).collect();
         for connector in &config.listen {
             let listening = Listening::bind(world.binder.as_ref(), &connector.endpoint).await;
             listeners.push(
@@ -114,6 +118,7 @@ impl Node {
             .into_iter()
             .zip(1u64..)
             .map(|(mut connector, number)| {
+                connector.own_addresses = listening.clone();
                 connector.other_connectors =
                     names.iter().filter(|name| **name != connector.name).cloned().collect();
                 NetworkConnector::start(
@@ -126,6 +131,13 @@ impl Node {
                 )
             })
             .collect();
+        let announcers = announces
+            .iter()
+            .zip(&listening)
+            .filter_map(|(announce, endpoint)| {
+                Some(announce.as_ref()?.start(endpoint, &world.clock))
+            })
+            .collect();
         let watch = NodeWatch::new(
             Arc::clone(&broker),
             connections.clone(),
@@ -133,7 +145,17 @@ impl Node {
             Arc::clone(&accepted),
             listening.clone(),
         );
-        Ok(Self { broker, connections, connectors, accepted, listening, watch, tasks, end })
+        Ok(Self {
+            broker,
+            connections,
+            connectors,
+            announcers,
+            accepted,
+            listening,
+            watch,
+            tasks,
+            end,
+        })
     }
 
     /// The broker's name.
@@ -167,6 +189,9 @@ impl Node {
         self.end.cancel();
         let mut stopping: JoinSet<()> =
             self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
+        for announcer in self.announcers {
+            stopping.spawn(announcer.stop());
+        }
         self.accepted.stop().await;
         while stopping.join_next().await.is_some() {}
         self.connections.close().await;

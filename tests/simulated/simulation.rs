@@ -38,6 +38,7 @@ impl Simulation {
             listen: vec![TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
+                announce: None,
             }],
             network_connectors: remotes.iter().map(connector).collect(),
             limits,

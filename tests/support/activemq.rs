@@ -1,6 +1,7 @@
 //! A real ActiveMQ Classic broker, in memory, as a child process.
 
 use super::java::java;
+use super::lan::Host;
 use super::process::Process;
 use super::wait::PATIENCE;
 
@@ -10,6 +11,8 @@ pub struct ActiveMqSetup {
     name: String,
     port: u16,
     arguments: Vec<String>,
+    /// The network that it is in, if not that of the tests.
+    host: Option<Host>,
 }
 
 impl ActiveMqSetup {
@@ -24,6 +27,13 @@ impl ActiveMqSetup {
         self
     }
 
+    /// Runs it on a host of a network that the test has made, at port 61616.
+    pub fn on(mut self, host: &Host) -> Self {
+        self.port = 61616;
+        self.host = Some(host.clone());
+        self.flag("--host", &host.address)
+    }
+
     /// Any flag of `ActiveMqBroker.java`.
     pub fn flag(mut self, flag: &str, value: &str) -> Self {
         self.arguments.extend([flag.to_owned(), value.to_owned()]);
@@ -34,6 +44,9 @@ impl ActiveMqSetup {
         let mut command = java("ActiveMqBroker");
         command.args(["--name", &self.name, "--port", &self.port.to_string()]);
         command.args(&self.arguments);
+        if let Some(host) = &self.host {
+            command = host.run(&command);
+        }
         let process = Process::spawn(&format!("activemq {}", self.name), command);
         let (_, ready) =
             process.stdout_line("ready", 0, PATIENCE, |line| line.starts_with("ready "));
@@ -51,7 +64,7 @@ pub struct ActiveMq {
 
 impl ActiveMq {
     pub fn named(name: &str) -> ActiveMqSetup {
-        ActiveMqSetup { name: name.to_owned(), port: 0, arguments: Vec::new() }
+        ActiveMqSetup { name: name.to_owned(), port: 0, arguments: Vec::new(), host: None }
     }
 
     pub fn url(&self) -> &str {

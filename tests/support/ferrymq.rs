@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::lan::Host;
 use super::process::{Ended, Process};
 use super::wait::PATIENCE;
 
@@ -25,6 +26,10 @@ pub struct FerrySetup {
     admin: String,
     arguments: Vec<String>,
     configuration: String,
+    /// Where its address is made known.
+    discovery_uri: Option<String>,
+    /// The network that it is in, if not that of the tests.
+    host: Option<Host>,
 }
 
 impl FerrySetup {
@@ -59,6 +64,19 @@ impl FerrySetup {
         self
     }
 
+    /// Makes its address known there, for example at `multicast://default`.
+    pub fn announce(mut self, uri: &str) -> Self {
+        self.discovery_uri = Some(uri.to_owned());
+        self
+    }
+
+    /// Runs it on a host of a network that the test has made, at port 61616 of all its addresses.
+    pub fn on(mut self, host: &Host) -> Self {
+        self.listen = "tcp://0.0.0.0:61616".to_owned();
+        self.host = Some(host.clone());
+        self
+    }
+
     pub fn start(self) -> Ferry {
         let process = self.spawn(&self.listen);
         let (_, listening) =
@@ -69,23 +87,37 @@ impl FerrySetup {
     }
 
     fn spawn(&self, listen: &str) -> Process {
-        let file = self.configuration_file();
+        let file = self.configuration_file(listen);
         let mut arguments = vec!["broker"];
         arguments.extend(file.as_deref());
-        arguments.extend(["--name", &self.name, "--listen", listen, "--admin", &self.admin]);
+        arguments.extend(["--name", &self.name, "--admin", &self.admin]);
+        if self.discovery_uri.is_none() {
+            arguments.extend(["--listen", listen]);
+        }
         arguments.extend(self.arguments.iter().map(String::as_str));
-        Process::spawn(&format!("ferrymq {}", self.name), ferrymq_command(&arguments))
+        let command = ferrymq_command(&arguments);
+        let command = match &self.host {
+            Some(host) => host.run(&command),
+            None => command,
+        };
+        Process::spawn(&format!("ferrymq {}", self.name), command)
     }
 
-    fn configuration_file(&self) -> Option<String> {
+    fn configuration_file(&self, listen: &str) -> Option<String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        if self.configuration.is_empty() {
+        let mut configuration = self.configuration.clone();
+        if let Some(discovery_uri) = &self.discovery_uri {
+            configuration.push_str(&format!(
+                "[[transport_connector]]\nuri = \"{listen}\"\ndiscovery_uri = \"{discovery_uri}\"\n"
+            ));
+        }
+        if configuration.is_empty() {
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("broker-{}-{number}.toml", std::process::id()));
-        std::fs::write(&path, &self.configuration).expect("the temporary folder takes a file");
+        std::fs::write(&path, &configuration).expect("the temporary folder takes a file");
         Some(path.to_str().expect("a path in UTF-8").to_owned())
     }
 }
@@ -105,6 +137,8 @@ impl Ferry {
             admin: "none".to_owned(),
             arguments: Vec::new(),
             configuration: String::new(),
+            discovery_uri: None,
+            host: None,
         }
     }
 
@@ -142,11 +176,12 @@ impl Ferry {
     }
 }
 
-/// The loopback address in a line that says what the broker listens on, without options.
+/// The address in a line that says what the broker listens on, without options.
 fn address(line: &str) -> Option<String> {
-    let start = line.find("tcp://127.0.0.1:")?;
-    let rest = &line[start..];
-    let after_host = "tcp://127.0.0.1:".len();
-    let digits = rest[after_host..].chars().take_while(char::is_ascii_digit).count();
-    (digits > 0).then(|| rest[..after_host + digits].to_owned())
+    let start = line.find("tcp://")?;
+    if !line.starts_with("listening on") {
+        return None;
+    }
+    let rest = line[start..].split_whitespace().next()?;
+    Some(rest.split('?').next()?.to_owned())
 }

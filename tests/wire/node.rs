@@ -43,6 +43,7 @@ async fn start(
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
         endpoint: Endpoint::tcp("127.0.0.1", 0),
+        announce: None,
     };
     let config = BrokerConfig {
         name: name.to_owned(),

@@ -120,6 +120,11 @@ impl LinkBoard {
         self.state.lock().shown.remote_broker = Some(remote.clone());
     }
 
+    /// Which of its addresses the remote broker was reached at.
+    pub(super) fn reached_at(&self, uri: String) {
+        self.state.lock().shown.remote_uri = uri;
+    }
+
     /// Shows something that went wrong without ending the bridge.
     pub(super) fn mishap(&self, reason: &str) {
         self.state.lock().shown.last_error = Some(reason.to_owned());

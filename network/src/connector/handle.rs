@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use ferrymq_discovery::agent as discovery;
+use ferrymq_discovery::own::Own;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::Dialer;
@@ -11,9 +13,11 @@ use tokio::task::JoinHandle;
 
 use super::board::LinkBoard;
 use super::demand_notes::DemandNote;
+use super::keeper::Keeper;
 use super::register::LinkRegister;
-use super::status::{LinkState, LinkStatus, MadeBy};
-use super::supervisor::{Supervisor, Surroundings};
+use super::roster::LinkRoster;
+use super::status::LinkStatus;
+use super::supervisor::Surroundings;
 use crate::config::NetworkConnectorConfig;
 use crate::local_broker::LocalBroker;
 use crate::rules::permit::Permits;
@@ -26,15 +30,16 @@ pub struct NetworkConnector;
 /// A running connector. Dropped, it stops in its own time; [`stop`](Self::stop) waits.
 #[derive(Debug)]
 pub struct NetworkConnectorHandle {
-    links: Vec<Link>,
+    roster: LinkRoster,
     terms: Terms,
     stop: watch::Sender<bool>,
+    keeper: JoinHandle<()>,
 }
 
 /// Sees the links of a connector, also when its handle is gone.
 #[derive(Debug, Clone)]
 pub struct LinkWatch {
-    boards: Vec<Arc<LinkBoard>>,
+    roster: LinkRoster,
     terms: Terms,
 }
 
@@ -64,15 +69,9 @@ pub struct LinkProspect {
     pub notes: Vec<DemandNote>,
 }
 
-#[derive(Debug)]
-struct Link {
-    board: Arc<LinkBoard>,
-    task: JoinHandle<()>,
-}
-
 impl NetworkConnector {
-    /// Starts a link to each broker of the list, all at once, on the present tokio runtime. Cannot
-    /// fail: what cannot be reached is dialled again and again.
+    /// Starts a link to each broker of the list, all at once, or to each that discovery finds, on
+    /// the present tokio runtime. Cannot fail: what cannot be reached is dialled again and again.
     pub fn start(
         config: NetworkConnectorConfig,
         local: Arc<dyn LocalBroker>,
@@ -94,54 +93,50 @@ impl NetworkConnector {
             config: config.clone(),
         });
         let mut seeds = fastrand::Rng::with_seed(seed);
-        let links = config.remotes.endpoints().iter().map(|endpoint| {
-            let uri = endpoint.bare().to_string();
-            let board = Arc::new(LinkBoard::new(&config.name, uri, MadeBy::Connector));
-            let supervisor = Supervisor::new(
-                surroundings.clone(),
-                endpoint.clone(),
-                board.clone(),
-                seeds.fork(),
-            );
-            Link { board, task: tokio::spawn(supervisor.run(stopping.clone())) }
+        let discovery = config.remotes.agent().start(discovery::Surroundings {
+            own: Own::new(config.own_addresses.clone()),
+            clock,
+            // The links of a list draw the first seeds.
+            seed: seed.wrapping_mul(31),
         });
-        NetworkConnectorHandle { links: links.collect(), terms, stop }
+        let roster = LinkRoster::default();
+        let mut keeper = Keeper::new(surroundings, roster.clone(), seeds.fork());
+        keeper.reconcile(&discovery.known());
+        let keeper = tokio::spawn(keeper.run(discovery, stopping));
+        NetworkConnectorHandle { roster, terms, stop, keeper }
     }
 }
 
 impl NetworkConnectorHandle {
-    /// All links, in the order of the list.
+    /// All links, in the order of the list or in which they were found.
     pub fn status(&self) -> Vec<LinkStatus> {
-        self.links.iter().map(|link| link.board.status()).collect()
+        self.watch().status()
     }
 
     /// What sees the links from elsewhere.
     pub fn watch(&self) -> LinkWatch {
-        let boards = self.links.iter().map(|link| Arc::clone(&link.board)).collect();
-        LinkWatch { boards, terms: self.terms.clone() }
+        LinkWatch { roster: self.roster.clone(), terms: self.terms.clone() }
     }
 
     /// Ends all bridges: nothing new is forwarded, confirmations are awaited for a moment, both
     /// ends are told.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        for link in self.links {
-            if link.task.await.is_err() {
-                link.board.enter(LinkState::Stopped);
-            }
-        }
+        let _ = self.keeper.await;
     }
 }
 
 impl LinkWatch {
     /// Sees one link.
     pub(super) fn of(board: Arc<LinkBoard>, terms: Terms) -> Self {
-        Self { boards: vec![board], terms }
+        let roster = LinkRoster::default();
+        roster.add(board);
+        Self { roster, terms }
     }
 
-    /// All links, in the order of the list.
+    /// All links, in the order of the list or in which they were found.
     pub fn status(&self) -> Vec<LinkStatus> {
-        self.boards.iter().map(|board| board.status()).collect()
+        self.roster.boards().iter().map(|board| board.status()).collect()
     }
 
     /// What each link has to say about a destination, in the order of the list.
@@ -152,6 +147,6 @@ impl LinkWatch {
             follows_demand: self.terms.follows_demand,
             notes: board.notes(destination),
         };
-        self.boards.iter().map(prospect).collect()
+        self.roster.boards().iter().map(prospect).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use ferrymq_discovery::known::Remote;
 use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::backoff::Backoff;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::board::LinkBoard;
 use super::live_endpoint::live_endpoint;
+use super::order::{Order, ended, let_go};
 use super::outage::{Outage, Word};
 use super::register::{ClaimError, ClaimSlot, Claimed, LinkRegister, STANDBY};
 use super::status::{LinkState, MadeBy};
@@ -44,7 +46,10 @@ pub(super) struct Surroundings {
 /// Keeps one link.
 pub(super) struct Supervisor {
     surroundings: Arc<Surroundings>,
-    endpoint: Endpoint,
+    remote: Remote,
+    /// Which of the remote broker's addresses is tried first: the one after that at which a bridge
+    /// came to nothing.
+    first: usize,
     board: Arc<LinkBoard>,
     backoff: Backoff,
     random: Rng,
@@ -82,24 +87,25 @@ enum Failure {
 impl Supervisor {
     pub(super) fn new(
         surroundings: Arc<Surroundings>,
-        endpoint: Endpoint,
+        remote: Remote,
         board: Arc<LinkBoard>,
         random: Rng,
     ) -> Self {
         let backoff = surroundings.config.remotes.redial().backoff();
-        Self { surroundings, endpoint, board, backoff, random, failures: 0, outage: None }
+        let outage = None;
+        Self { surroundings, remote, first: 0, board, backoff, random, failures: 0, outage }
     }
 
-    /// Runs until told to stop.
-    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    /// Runs until told to end, or until it is let go and its link is lost.
+    pub(super) async fn run(mut self, mut orders: watch::Receiver<Order>) {
         loop {
-            let (reason, verdict) = match self.attempt(&mut stopping).await {
+            let (reason, verdict) = match self.attempt(&mut orders).await {
                 Attempt::Stopped => break,
                 Attempt::Failed { reason, verdict } => (reason, verdict),
                 Attempt::NotNeeded { reason, remote } => {
                     tokio::select! {
                         biased;
-                        () = stopped(&mut stopping) => break,
+                        () = let_go(&mut orders) => break,
                         () = self.stand_by(reason, &remote) => continue,
                     }
                 }
@@ -107,7 +113,7 @@ impl Supervisor {
             let Some(delay) = self.delay(verdict) else {
                 self.log_given_up(&reason);
                 self.board.enter(LinkState::GivenUp { reason });
-                stopped(&mut stopping).await;
+                let_go(&mut orders).await;
                 break;
             };
             self.log_down(&reason, delay);
@@ -115,7 +121,7 @@ impl Supervisor {
             self.board.enter(LinkState::WaitingToRetry { reason, until });
             tokio::select! {
                 biased;
-                () = stopped(&mut stopping) => break,
+                () = let_go(&mut orders) => break,
                 () = sleep_until(until) => {}
             }
         }
@@ -123,25 +129,17 @@ impl Supervisor {
     }
 
     /// Dials and bridges once.
-    async fn attempt(&mut self, stopping: &mut watch::Receiver<bool>) -> Attempt {
+    async fn attempt(&mut self, orders: &mut watch::Receiver<Order>) -> Attempt {
         self.board.enter(LinkState::Connecting);
         let started = Instant::now();
-        let limit = self.surroundings.config.link_timeout;
         let connected = tokio::select! {
             biased;
-            () = stopped(stopping) => return Attempt::Stopped,
-            connected = timeout(limit, self.connect()) => connected,
+            () = ended(orders) => return Attempt::Stopped,
+            connected = self.connect() => connected,
         };
-        let remote = match connected {
-            Ok(Ok(link)) => link,
-            Ok(Err(reason)) => return Attempt::Failed { reason, verdict: Failure::Early },
-            Err(_) => {
-                let reason = format!(
-                    "cannot connect to {}: no answer within {limit:?} (link_timeout)",
-                    self.endpoint.bare()
-                );
-                return Attempt::Failed { reason, verdict: Failure::Early };
-            }
+        let (remote, endpoint, at) = match connected {
+            Ok(connected) => connected,
+            Err(reason) => return Attempt::Failed { reason, verdict: Failure::Early },
         };
         if let Some(negotiated) = &remote.negotiated {
             self.board.link_is(negotiated, remote.outbox.traffic());
@@ -150,16 +148,17 @@ impl Supervisor {
         let (give_way, mut giving_way) = watch::channel(false);
         let stop = async {
             tokio::select! {
-                () = stopped(stopping) => {}
+                () = ended(orders) => {}
                 () = stopped(&mut giving_way) => {}
             }
         };
-        let (end, came_to_life) = self.bridge(remote, give_way, stop).await;
+        let (end, came_to_life) = self.bridge(remote, &endpoint, give_way, stop).await;
         let giving_way = *giving_way.borrow();
         self.board.bridge_over();
         if came_to_life {
             self.outage = None;
         }
+        self.first = if came_to_life { 0 } else { at + 1 };
         let verdict = match &end {
             BridgeEnd::Stopped if !giving_way => return Attempt::Stopped,
             BridgeEnd::Loopback | BridgeEnd::Twin(_) => Failure::Idle,
@@ -174,23 +173,50 @@ impl Supervisor {
         Attempt::Failed { reason: end.to_string(), verdict }
     }
 
-    async fn connect(&self) -> Result<Link, String> {
-        let endpoint = live_endpoint(&self.endpoint, self.surroundings.config.link_timeout);
-        let connected = connect(self.surroundings.dialer.as_ref(), &endpoint).await;
-        connected.map_err(|error| error.to_string())
+    /// Connects to the first address that answers; also which one, by its place among them.
+    async fn connect(&self) -> Result<(Link, Endpoint, usize), String> {
+        let addresses: Vec<&Endpoint> = self.remote.addresses().collect();
+        let mut reasons = Vec::new();
+        for turn in 0..addresses.len() {
+            let at = (self.first + turn) % addresses.len();
+            let Some(endpoint) = addresses.get(at) else { continue };
+            match self.connect_to(endpoint).await {
+                Ok(link) => {
+                    if addresses.len() > 1 {
+                        self.board.reached_at(endpoint.bare().to_string());
+                    }
+                    return Ok((link, (*endpoint).clone(), at));
+                }
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    async fn connect_to(&self, endpoint: &Endpoint) -> Result<Link, String> {
+        let limit = self.surroundings.config.link_timeout;
+        let live = live_endpoint(endpoint, limit);
+        match timeout(limit, connect(self.surroundings.dialer.as_ref(), &live)).await {
+            Ok(connected) => connected.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "cannot connect to {}: no answer within {limit:?} (link_timeout)",
+                endpoint.bare()
+            )),
+        }
     }
 
     /// Bridges over a fresh link until that ends: why, and whether the bridge came to life.
     async fn bridge(
         &self,
         remote: Link,
+        endpoint: &Endpoint,
         give_way: watch::Sender<bool>,
         stop: impl Future<Output = ()>,
     ) -> (BridgeEnd, bool) {
         let around = &self.surroundings;
         let bridge = Bridge::new(self.settings(&remote), Instant::now());
         let claim = ClaimSlot::default();
-        let uri = self.endpoint.bare().to_string();
+        let uri = endpoint.bare().to_string();
         let mut observer = Witness::new(&self.board, uri, Arc::clone(&claim));
         let open_local = |remote: &BrokerIdentity| {
             let link = Claimed {
@@ -221,7 +247,7 @@ impl Supervisor {
     /// Waits until the link that the far end dialled is lost. It may not have arrived yet.
     async fn stand_by(&mut self, reason: String, remote: &BrokerId) {
         let connector = self.surroundings.config.name.as_str();
-        let uri = self.endpoint.bare();
+        let uri = &self.remote;
         tracing::info!(connector, %uri, reason, "not needed for now");
         self.board.enter(LinkState::Standby { reason });
         let Surroundings { register, permits, config, .. } = &*self.surroundings;
@@ -275,7 +301,7 @@ impl Supervisor {
 
     fn log_down(&mut self, reason: &str, delay: Duration) {
         let connector = self.surroundings.config.name.as_str();
-        let uri = self.endpoint.bare();
+        let uri = &self.remote;
         let retry_in = format_args!("{:.1}s", delay.as_secs_f64()).to_string();
         let now = Instant::now();
         let word = match &mut self.outage {
@@ -308,7 +334,7 @@ impl Supervisor {
 
     fn log_given_up(&self, reason: &str) {
         let connector = self.surroundings.config.name.as_str();
-        let uri = self.endpoint.bare();
+        let uri = &self.remote;
         let attempts = self.failures;
         tracing::error!(connector, %uri, reason, attempts, "bridge given up (maxReconnectAttempts)");
     }

@@ -1,3 +1,5 @@
-//! Where the addresses of remote brokers come from.
+//! Where the addresses of remote brokers come from, and when they are dialled again.
 
-pub mod static_list;
+pub mod error;
+pub mod redial;
+pub mod remotes;

@@ -1,5 +1,9 @@
 //! Addresses of brokers and of messages, as texts of a document.
 
+use std::fmt::Display;
+
+use ferrymq_discovery::announce::Announce;
+use ferrymq_discovery::error::AgentError;
 use ferrymq_openwire::destination::DestinationKind;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::options::OptionError;
@@ -7,7 +11,6 @@ use ferrymq_transport::uri::{Uri, UriError};
 
 use crate::config::{ConnectorConfigError, NetworkConnectorConfig};
 use crate::destination_pattern::{DestinationPattern, PatternError};
-use crate::discovery::static_list::StaticListError;
 use ferrymq_transport::settings::{ConnectionSettings, SettingsError};
 
 use super::text::{Text, TextError};
@@ -109,17 +112,39 @@ impl Text for PeersAddress {
         let uri = <Uri as Text>::parse(text)?;
         let config = NetworkConnectorConfig::new("", &uri).map_err(|error| {
             let ConnectorConfigError::Uri { source, .. } = error;
-            match &source {
-                StaticListError::Option(option) => {
-                    TextError::at(offset_of(text, option), option.to_string())
-                }
-                _ => TextError::at(0, source.to_string()),
-            }
+            of_agent(text, source.option(), &source)
         })?;
         for endpoint in config.remotes.endpoints() {
             ConnectionSettings::for_dialing(endpoint).map_err(|error| of_settings(text, &error))?;
         }
         Ok(Self(uri))
+    }
+}
+
+/// Where a broker is announced, such as `multicast://default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnounceAddress(pub Uri);
+
+impl Text for AnnounceAddress {
+    const EXPECTED: &'static str = "an address such as \"multicast://default\"";
+
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let uri = <Uri as Text>::parse(text)?;
+        match Announce::new(&uri) {
+            Ok(_) => Ok(Self(uri)),
+            Err(AgentError::Option { problem, .. }) => {
+                Err(of_agent(text, Some(&problem), &problem))
+            }
+            Err(error) => Err(of_agent(text, None, &error)),
+        }
+    }
+}
+
+/// What is wrong with an agent's address, at the option that is to blame if one is.
+fn of_agent(text: &str, option: Option<&OptionError>, error: &dyn Display) -> TextError {
+    match option {
+        Some(option) => TextError::at(offset_of(text, option), option.to_string()),
+        None => TextError::at(0, error.to_string()),
     }
 }
 

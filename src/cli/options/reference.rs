@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use ferrymq_client::failover::FAILOVER_OPTIONS;
+use ferrymq_discovery::multicast::{ANNOUNCE_OPTIONS, LISTEN_OPTIONS};
 use ferrymq_network::config::unsupported_options;
-use ferrymq_network::discovery::static_list::LIST_OPTIONS;
+use ferrymq_network::discovery::redial::REDIAL_OPTIONS;
 use ferrymq_network::document::table::{Field, Presence};
 use ferrymq_transport::options::OptionSpec;
 use ferrymq_transport::settings::{CONNECTION_OPTIONS, LISTENER_OPTIONS};
@@ -60,7 +62,14 @@ fn write_all(text: &mut String) -> fmt::Result {
     let parts = [
         ("Of every TCP address, to dial or to listen on", "uri", CONNECTION_OPTIONS),
         ("Of addresses to listen on, beside those", "uri", LISTENER_OPTIONS),
-        ("Of a list of brokers, `static:(…)?…`", "list", LIST_OPTIONS),
+        ("Of each address of a network connector, about dialling again", "list", REDIAL_OPTIONS),
+        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
+        ("Of a multicast group, `multicast://default?…`", "multicast", ANNOUNCE_OPTIONS),
+        (
+            "Of a multicast group that brokers are looked for in, beside those",
+            "multicast",
+            LISTEN_OPTIONS,
+        ),
     ];
     for (index, (title, table, options)) in parts.into_iter().enumerate() {
         writeln!(text, "{}### {title}\n", if index == 0 { "" } else { "\n" })?;
@@ -71,7 +80,8 @@ fn write_all(text: &mut String) -> fmt::Result {
     }
     text.write_str(
         "\nA listener takes the options of its connections with ActiveMQ's prefix `transport.`, too; \
-         a list hands those with the prefix `nested.` down to each member.\n",
+         a list hands those with the prefix `nested.` down to each member, and what finds brokers gives \
+         those with the prefix `discovered.` to each address that it finds.\n",
     )
 }
 

@@ -48,6 +48,7 @@ impl Plan {
             let listen = TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: broker.endpoint.clone(),
+                announce: None,
             };
             Some(BrokerConfig {
                 name: broker.name.clone(),

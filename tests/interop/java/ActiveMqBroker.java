@@ -10,6 +10,9 @@
 //   --duplex true           asks the other broker for a bridge back over the same socket
 //   --queue-memory-kb N     what each queue may hold in memory before its producers wait
 //   --replay true           replayWhenNoConsumers for all queues (of the broker)
+//   --host ADDRESS          where it listens, in place of 127.0.0.1
+//   --announce URI          the discovery URI of its transport connector
+//   --discover URI          a network connector with this URI of a discovery agent
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
 // Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
@@ -54,6 +57,8 @@ public final class ActiveMqBroker {
         broker.setUseJmx(false);
         broker.setUseShutdownHook(false);
         int port = 0;
+        String host = "127.0.0.1";
+        String announce = null;
         List<Bridge> bridges = new ArrayList<>();
         for (int i = 0; i + 1 < argv.length; i += 2) {
             String flag = argv[i], value = argv[i + 1];
@@ -61,6 +66,9 @@ public final class ActiveMqBroker {
             switch (flag) {
                 case "--name": broker.setBrokerName(value); break;
                 case "--port": port = Integer.parseInt(value); break;
+                case "--host": host = value; break;
+                case "--announce": announce = value; break;
+                case "--discover": broker.addNetworkConnector(value).setName("found"); break;
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
                 case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
@@ -75,12 +83,13 @@ public final class ActiveMqBroker {
             }
         }
         TransportConnector connector = broker.addConnector(
-            "tcp://127.0.0.1:" + port + "?wireFormat.maxFrameSize=104857600");
+            "tcp://" + host + ":" + port + "?wireFormat.maxFrameSize=104857600");
         connector.setName("openwire");
+        if (announce != null) connector.setDiscoveryUri(new URI(announce));
         for (Bridge bridge : bridges) broker.addNetworkConnector(bridge.finished());
         broker.start();
         broker.waitUntilStarted();
-        System.out.println("ready tcp://127.0.0.1:" + connector.getConnectUri().getPort());
+        System.out.println("ready tcp://" + host + ":" + connector.getConnectUri().getPort());
         endWithStandardInput();
     }
 

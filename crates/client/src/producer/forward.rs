@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ferrymq_openwire::command::Command;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::{Message, MessageFields};
@@ -10,6 +9,7 @@ use ferrymq_openwire::message::{Message, MessageFields};
 use super::handle::Producer;
 use crate::error::SendError;
 use crate::received::ReceivedMessage;
+use crate::uplink::Sent;
 
 impl Producer {
     /// Sends a message on as it was received, headers, properties and content, with an identity of
@@ -47,10 +47,11 @@ impl Producer {
             Message::from_fields(&fields).map_err(|error| unencodable(error.to_string()))?;
         encoded.command_id = connection.uplink.number();
         *sequence += 1;
-        if connection.uplink.send(Command::Message(Arc::new(encoded))) {
+        if connection.uplink.send_message(Arc::new(encoded)) == Sent::Yes {
             return Ok(());
         }
         drop(sequence);
+        // Over another link it would be no part of the transaction any more.
         Err(SendError::Lost { destination: destination.clone(), lost: connection.uplink.lost() })
     }
 }

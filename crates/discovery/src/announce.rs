@@ -1,0 +1,66 @@
+//! Making a broker's own address known.
+
+use std::time::Duration;
+
+use ferrymq_transport::clock::Clock;
+use ferrymq_transport::endpoint::Endpoint;
+use ferrymq_transport::uri::Uri;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::error::AgentError;
+use crate::multicast::{self, MulticastConfig};
+
+/// How long taking leave may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A checked address of an agent that makes brokers known.
+#[derive(Debug, Clone)]
+pub enum Announce {
+    /// To a multicast group.
+    Multicast(MulticastConfig),
+}
+
+/// Makes an address known for as long as it runs. Dropped, it falls silent.
+#[derive(Debug)]
+pub struct Announcer {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Announce {
+    /// Reads the address of an agent, as of ActiveMQ's `discoveryUri`.
+    pub fn new(uri: &Uri) -> Result<Self, AgentError> {
+        match uri {
+            Uri::Endpoint(endpoint) if endpoint.scheme == "multicast" => {
+                Ok(Self::Multicast(MulticastConfig::to_announce(endpoint)?))
+            }
+            Uri::Endpoint(_) | Uri::Composite(_) => {
+                Err(AgentError::AnnouncesNothing { scheme: uri.scheme().to_owned() })
+            }
+        }
+    }
+
+    /// Makes `endpoint`, at which a broker listens, known from now on.
+    pub fn start(&self, endpoint: &Endpoint, clock: &Clock) -> Announcer {
+        let (stop, stopping) = watch::channel(false);
+        let task = match self {
+            Self::Multicast(config) => tokio::spawn(multicast::announce(
+                config.clone(),
+                endpoint.bare(),
+                clock.clone(),
+                stopping,
+            )),
+        };
+        Announcer { stop, task }
+    }
+}
+
+impl Announcer {
+    /// Takes leave, as far as anybody can be told.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = timeout(FAREWELL, self.task).await;
+    }
+}
