@@ -1,9 +1,8 @@
 //! A connection of the Rust client outlives its brokers: while one after the other is killed and
 //! comes back, everything that is sent arrives once, and sending goes on at once.
 //!
-//! Brokers keep messages in memory, so what lies in one dies with it. A message that is received
-//! before its broker is killed is therefore what can be promised, and what is tested here: the
-//! killer waits until the broker is empty. Nothing waits for the sender or the connection.
+//! What a broker keeps in memory dies with it, so the killer of such brokers waits until what they
+//! confirmed is received. Brokers that keep messages on disk are killed at any moment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -162,4 +161,84 @@ async fn what_is_sent_while_no_broker_runs_arrives_when_one_does() {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..50).collect::<Vec<_>>());
     assert!(consumer.receive_within(Duration::from_millis(100)).await.unwrap().is_none());
+}
+
+/// A broker that keeps messages in a fresh folder.
+fn keeping(name: &str) -> Ferry {
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("failover-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    Ferry::named(name).configure(&format!("[broker]\ndata_dir = \"{}\"", folder.display())).start()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_keep_messages_are_killed_at_any_moment() {
+    let mut brokers = [keeping("keeps-a"), keeping("keeps-b")];
+    let url = format!("failover:({},{})?randomize=false", brokers[0].url(), brokers[1].url());
+    let connection = Connection::connect(&url, ConnectOptions::system()).await.expect("one runs");
+    let session = connection.session(AckMode::Auto);
+    let queue = Destination::queue("kept");
+    let consumer = session.consumer(&queue).await.expect("a consumer");
+    let producer = session.producer(&queue).await.expect("a producer");
+    let seen = Arc::new(Seen::default());
+    let sending = tokio::spawn({
+        let seen = Arc::clone(&seen);
+        async move {
+            let (mut number, mut longest) = (0, Duration::ZERO);
+            while !seen.stop.load(Ordering::Relaxed) {
+                number += 1;
+                let begun = Instant::now();
+                producer.send(number.to_string()).await.expect("it waits for a broker");
+                longest = longest.max(begun.elapsed());
+                seen.sent.store(number, Ordering::Relaxed);
+            }
+            longest
+        }
+    });
+    let receiving = tokio::spawn({
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut counts = BTreeMap::new();
+            while let Ok(Some(message)) = consumer.receive().await {
+                let number: u64 = message.text().unwrap().unwrap().parse().unwrap();
+                *counts.entry(number).or_insert(0_u32) += 1;
+                seen.received.store(counts.len() as u64, Ordering::Relaxed);
+            }
+            counts
+        }
+    });
+    let mut kill = async |rounds: usize| {
+        for _ in 0..rounds {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            let Some(at) = connection.address() else { continue };
+            let broker = brokers.iter_mut().find(|broker| broker.url() == at).expect("one of both");
+            broker.process.kill();
+            tokio::task::block_in_place(|| broker.restart());
+        }
+    };
+    kill(rounds()).await;
+    seen.stop.store(true, Ordering::Relaxed);
+    let longest = sending.await.unwrap();
+    let sent = seen.sent.load(Ordering::Relaxed);
+    // Each broker has what was not received of it: the connection goes to both until it has all.
+    for _ in 0..10 {
+        let arrived = async {
+            while seen.received.load(Ordering::Relaxed) < sent {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(1), arrived).await.is_ok() {
+            break;
+        }
+        kill(1).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    connection.close().await.expect("an orderly end");
+    let counts = receiving.await.unwrap();
+    let lost: Vec<u64> = (1..=sent).filter(|number| !counts.contains_key(number)).collect();
+    let doubled: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    println!("{} rounds, {sent} messages, longest send {longest:?}", rounds());
+    assert!(lost.is_empty(), "lost of {sent}: {lost:?}");
+    assert!(doubled.is_empty(), "received twice: {doubled:?}");
+    assert!(longest < Duration::from_secs(1), "a send took {longest:?}");
 }
