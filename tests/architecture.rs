@@ -124,6 +124,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "ferrymq_discovery::registry",
             "ferrymq_network::BrokerIdentity",
             "ferrymq_network::connector",
             "ferrymq_network::rules::verdict",

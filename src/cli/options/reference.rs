@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use ferrymq_discovery::multicast::{ANNOUNCE_OPTIONS, LISTEN_OPTIONS};
+use ferrymq_discovery::{dns, file, http};
 use ferrymq_network::config::unsupported_options;
 use ferrymq_network::discovery::redial::REDIAL_OPTIONS;
 use ferrymq_network::document::table::{Field, Presence};
@@ -68,6 +69,9 @@ fn write_all(text: &mut String) -> fmt::Result {
             "multicast",
             LISTEN_OPTIONS,
         ),
+        ("Of names that a name server knows, `dns:(…)?…`", "dns", dns::OPTIONS),
+        ("Of a file that lists brokers, `file:PATH?…`", "file", file::OPTIONS),
+        ("Of registries, `http://HOST:PORT/PATH/GROUP?…`, several in `http:(…)?…`", "http", http::OPTIONS),
     ];
     for (index, (title, table, options)) in parts.into_iter().enumerate() {
         writeln!(text, "{}### {title}\n", if index == 0 { "" } else { "\n" })?;
