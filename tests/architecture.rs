@@ -84,6 +84,7 @@ const HOUSES: &[House] = &[
             "receiving",
             "address options requests uplink",
             "error ids message received send_window",
+            "failover",
         ],
         knot: "",
     },
@@ -111,7 +112,7 @@ const HOUSES: &[House] = &[
             "connection",
             "routing",
             "config destination",
-            "selector",
+            "selector transaction",
         ],
         knot: "",
     },
@@ -159,6 +160,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ),
     ("destination", &["ferrymq_network::rules"]),
     ("selector", &[]),
+    ("transaction", &[]),
     (
         "config",
         &[

@@ -140,7 +140,7 @@ section! {
     }
     refused {
         "concurrent_send" => "copies are made one after the other",
-        "transacted_send" => "transactions are not supported yet",
+        "transacted_send" => "copies are always part of the transaction in which their message is sent",
         "drop_on_resource_limit" => "producers wait while a queue that gets a copy is full",
         "set_original_destination" => "a copy always says where its message was sent",
     }

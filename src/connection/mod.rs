@@ -14,6 +14,8 @@ mod refusal;
 mod roster;
 mod serve;
 mod synchronises;
+mod transact;
+mod transactions;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::TransactionId;
 use ferrymq_openwire::message::Message;
+
+use crate::destination::WaitingCharge;
 
 /// How much one connection may have waiting before it is not read any more.
 const MOST_MESSAGES: usize = 4096;
@@ -14,6 +17,10 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// its proofs of life nor, over a duplex link, the answers to the own bridge would come through.
 const MOST_OF_BRIDGE: usize = 16 * 1024;
 const MOST_BYTES_OF_BRIDGE: usize = 16 * 1024 * 1024;
+/// How much of that may wait for no other reason than that slow consumers have enough for now: a
+/// bridge that is no FerryMQ's sends as much as its windows hold.
+const MOST_HELD_BACK: usize = 4 * 1024;
+const MOST_BYTES_HELD_BACK: usize = 4 * 1024 * 1024;
 
 /// A message that waits: it was accepted from its producer, which may be gone when there is room.
 #[derive(Debug)]
@@ -23,6 +30,10 @@ pub(super) struct ParkedMessage {
     pub(super) windowed: bool,
     /// Where it was sent: perhaps a composite name.
     pub(super) address: Destination,
+    /// The transaction that it is part of.
+    pub(super) within: Option<TransactionId>,
+    /// A bridge's: what it counts as, until it is taken.
+    pub(super) _charge: Option<WaitingCharge>,
 }
 
 /// Messages of one connection whose destinations are full, in order for each destination.
@@ -68,6 +79,11 @@ impl Parked {
         self.places >= MOST_MESSAGES || self.bytes >= MOST_BYTES
     }
 
+    /// Whether more may wait that could be taken.
+    pub(super) fn may_hold_back(&self) -> bool {
+        self.places < MOST_HELD_BACK && self.bytes < MOST_BYTES_HELD_BACK
+    }
+
     /// Whether a message to this destination must wait behind others.
     pub(super) fn holds(&self, destination: &Destination) -> bool {
         !self.waiting.is_empty() && self.lines.contains_key(destination)
@@ -90,16 +106,16 @@ impl Parked {
         self.lines.keys().cloned().collect()
     }
 
-    /// Where the next message of a line was sent, if nothing stands before it in another line. What
+    /// The next message of a line, if nothing stands before it in another line. What
     /// was sent to several destinations is tried from the first one's line only: there may be many.
-    pub(super) fn next(&self, destination: &Destination) -> Option<&Destination> {
+    pub(super) fn next(&self, destination: &Destination) -> Option<&ParkedMessage> {
         let number = self.lines.get(destination)?.front()?;
         let Waiting { parked, targets } = self.waiting.get(number)?;
         let first = |line: &Destination| {
             self.lines.get(line).and_then(VecDeque::front).is_some_and(|first| first == number)
         };
         let here = targets.first() == Some(destination);
-        (here && targets.iter().all(first)).then_some(&parked.address)
+        (here && targets.iter().all(first)).then_some(parked)
     }
 
     /// Takes out the next message of a line.

@@ -20,6 +20,7 @@ use super::pulls::Pulls;
 use super::refusal::Refusal;
 use super::roster::Entry;
 use super::synchronises::Synchronises;
+use super::transactions::Transactions;
 use super::windows::Windows;
 use crate::destination::Delivered;
 use crate::routing::{Broker, ClientLease, Former, Subscription};
@@ -70,6 +71,7 @@ pub(super) struct Peer {
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
     pub(super) parked: Parked,
+    pub(super) transactions: Transactions,
     pub(super) last_target: Option<LastTarget>,
     /// Set when the peer has closed its connection and messages of it still wait for room.
     pub(super) leaving: Option<Leaving>,
@@ -162,6 +164,7 @@ impl Peer {
             windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
+            transactions: Transactions::default(),
             last_target: None,
             leaving: None,
             former: None,
@@ -257,7 +260,7 @@ impl Peer {
             Command::DestinationInfo(info) => self.change_destination(&info),
             Command::ConsumerControl(control) => self.control_consumer(&control),
             Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
-            Command::TransactionInfo(_) => Err(Refusal::not_supported("transactions are")),
+            Command::TransactionInfo(info) => self.transact(&info),
             Command::MessagePull(pull) => self.pull(&pull),
             Command::ShutdownInfo(_) => return Flow::End,
             Command::ConnectionError(error) => {
@@ -350,7 +353,8 @@ impl Peer {
             }
             Some(Command::ConnectionId(_)) if !self.parked.is_empty() => {
                 // What it sent before is not lost for want of room; what its consumers hold may be
-                // what takes the room.
+                // what takes the room. What it has not committed is.
+                self.end_transactions();
                 self.end_consumers(delivered, |_| true);
                 self.leaving =
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
@@ -365,6 +369,7 @@ impl Peer {
     /// Ends everything that the peer has opened, in the order of JMS: consumers, producers,
     /// temporary destinations, and the connection.
     pub(super) fn close(&mut self, delivered: Delivered) {
+        self.end_transactions();
         self.end_consumers(delivered, |_| true);
         self.remove_producers(|_| true);
         self.sessions.clear();

@@ -55,6 +55,9 @@ impl Peer {
 
     /// Takes a message, or parks it while its destination is full.
     pub(super) fn produce(&mut self, message: Arc<Message>) -> Flow {
+        if let Some(within) = message.transaction_id() {
+            return self.produce_in(within, message);
+        }
         let (id, wanted) = (message.command_id, message.response_required);
         if let Err(refusal) = self.find_target(&message) {
             return self.answer(id, wanted, Err(refusal));
@@ -63,8 +66,8 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || route.is_full() {
-            if !parked {
+        if parked || self.must_wait(route) {
+            if !parked && route.is_full(self.arrival()) {
                 tracing::debug!(
                     remote = %self.remote,
                     destination = %route.address(),
@@ -73,7 +76,11 @@ impl Peer {
             }
             let (windowed, address) = (*windowed, route.address().clone());
             let targets = route.targets().cloned().collect();
-            self.parked.push(targets, ParkedMessage { message, windowed, address });
+            let memory = self.broker.memory();
+            let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
+            let within = None;
+            let parked = ParkedMessage { message, windowed, address, within, _charge };
+            self.parked.push(targets, parked);
             return Flow::Continue;
         }
         let outcome = self.accept(route, *windowed, message);
@@ -84,13 +91,10 @@ impl Peer {
     }
 
     /// Makes `last_target` that of this message.
-    fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
+    pub(super) fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
         let known = self.last_target.as_ref().is_some_and(|last| {
             message.destination_is(last.route.address()) && message.producer_is(&last.producer)
         });
-        if message.transaction_id().is_some() {
-            return Err(Refusal::not_supported("transactions are"));
-        }
         if known {
             return Ok(());
         }
@@ -106,6 +110,17 @@ impl Peer {
         Ok(())
     }
 
+    /// How its messages come.
+    pub(super) fn arrival(&self) -> Arrival {
+        if self.is_network { Arrival::Forwarded } else { Arrival::Produced }
+    }
+
+    /// Whether the next message there waits: for room, or a bridge's until consumers get to it.
+    fn must_wait(&self, route: &Route) -> bool {
+        route.is_full(self.arrival())
+            || self.is_network && self.parked.may_hold_back() && route.holds_back()
+    }
+
     /// Hands a message to the broker; a windowed producer gets its bytes back.
     fn accept(
         &self,
@@ -118,8 +133,7 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        let arrival = if self.is_network { Arrival::Forwarded } else { Arrival::Produced };
-        self.broker.send(route, message, arrival)?;
+        self.broker.send(route, message, self.arrival())?;
         self.entry.count_message();
         if let Some(ack) = ack {
             self.outbox.push(Command::ProducerAck(ack));
@@ -140,6 +154,9 @@ impl Peer {
                     return flow;
                 }
             }
+            if let flow @ (Flow::End | Flow::Refused) = self.take_steps() {
+                return flow;
+            }
         }
         if self.parked.is_empty()
             && let Some(Leaving { id, wanted }) = self.leaving.take()
@@ -153,19 +170,28 @@ impl Peer {
     /// Each message was checked when it came, so nothing of its producer is asked again: it may
     /// have been closed meanwhile.
     fn retry_destination(&mut self, line: &Destination) -> Flow {
-        while let Some(address) = self.parked.next(line) {
+        while let Some(ParkedMessage { address, within, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
-            if route.as_ref().is_ok_and(Route::is_full) {
+            let full = |route: &Route| match within {
+                Some(_) => route.is_full_of_committed(),
+                None => self.must_wait(route),
+            };
+            if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;
             }
-            let Some(ParkedMessage { message, windowed, .. }) = self.parked.pop(line) else {
+            let Some(ParkedMessage { message, windowed, within, .. }) = self.parked.pop(line)
+            else {
                 return Flow::Continue;
             };
             let (id, wanted) = (message.command_id, message.response_required);
-            let outcome = match &route {
-                Ok(route) => self.accept(route, windowed, message),
-                Err(error) => Err(error.clone().into()),
+            let outcome = match (&route, within) {
+                (Ok(route), None) => self.accept(route, windowed, message),
+                (Ok(route), Some(within)) => {
+                    self.accept_parked_in(&within, route, windowed, message)
+                }
+                (Err(error), None) => Err(error.clone().into()),
+                (Err(error), Some(within)) => self.fail_parked_in(&within, wanted, error),
             };
             if let flow @ (Flow::End | Flow::Refused) = self.answer(id, wanted, outcome) {
                 return flow;

@@ -12,6 +12,7 @@ use super::contender::{Contender, check_return};
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
+use super::subscription::Subscription;
 
 /// A message that a queue holds.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct SubscriptionInsight {
     pub settled_at: i64,
     /// Whether it has room for another message.
     pub has_room: bool,
+    /// Whether its window has room that it may not use yet: it gets what it gets done soon.
+    pub bounded: bool,
     /// What it may get.
     pub admission: Admission,
     /// A bridge's: how many bridges away the consumer is.
@@ -155,7 +158,7 @@ impl Queue {
         let name = id.to_string();
         let all = self
             .standing()
-            .flat_map(|(key, _, window)| window.entries().map(move |entry| (key, entry)));
+            .flat_map(|(key, one)| one.window.entries().map(move |entry| (key, entry)));
         all.take(most)
             .find(|(_, entry)| goes_by(&entry.message, id, &name))
             .map(|(key, entry)| (key, held(entry)))
@@ -164,10 +167,11 @@ impl Queue {
     /// The first `most` subscriptions.
     pub fn insight(&self, most: usize, now: i64) -> Vec<SubscriptionInsight> {
         let all = self.standing().take(most);
-        all.map(|(key, asked, window)| {
+        all.map(|(key, one)| {
+            let Subscription { asked, window, .. } = one;
             let (prefetch, has_room) = match &asked.shared {
                 Some((shared, _)) => shared.room(),
-                None => (window.prefetch(), window.has_room()),
+                None => (window.prefetch(), one.has_room()),
             };
             SubscriptionInsight {
                 key,
@@ -180,6 +184,7 @@ impl Queue {
                 oldest: window.entries().next().map(held),
                 settled_at: window.settled_at(),
                 has_room,
+                bounded: asked.shared.is_none() && one.is_bounded(),
                 admission: asked.admission.clone(),
                 distance: asked.distance,
                 settling: asked.settling,

@@ -1,5 +1,5 @@
-//! What a queue does for messages that may go back only later: at a time, when it is their turn, or
-//! when others have gone.
+//! What a queue does later: for messages that may go back only at a time, when it is their turn, or
+//! when others have gone, and for consumers that may have more.
 
 use std::cmp::Reverse;
 
@@ -8,14 +8,15 @@ use super::queue::{Queue, note_first};
 use super::returns::Judgement;
 
 impl Queue {
-    /// When a message that waits may go back that may not yet, if there is one: time to
-    /// [`tick`](Self::tick).
+    /// When a message that waits may go back that may not yet, or a consumer may have more: time
+    /// to [`tick`](Self::tick).
     pub fn next_tick(&self) -> Option<i64> {
-        self.returns.next_due()
+        [self.returns.next_due(), self.sharing.next_due()].into_iter().flatten().min()
     }
 
-    /// Tries again to send back what had to wait until now.
+    /// Tries again to send back what had to wait until now, and looks after who waits for more.
     pub fn tick(&mut self, now: i64, effects: &mut Effects) {
+        self.look_after(now, effects);
         while let Some(sequence) = self.returns.take_due(now) {
             self.ask_again(sequence, now, effects);
         }
@@ -25,6 +26,31 @@ impl Queue {
                 self.serve_line(slot, now, effects);
             }
         }
+    }
+
+    /// Lets those have more that settled nothing for so long that they may be waiting for it.
+    pub(super) fn look_after(&mut self, now: i64, effects: &mut Effects) {
+        if !self.sharing.take_due(now) {
+            return;
+        }
+        let mut next: Option<i64> = None;
+        for slot in 0..self.slots.len() {
+            if self.pending.len() == 0 {
+                // The next that waits says so.
+                return;
+            }
+            let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
+            if one.ready || one.browse.is_some() || !one.is_bounded() {
+                continue;
+            }
+            if one.allowance.due() <= now {
+                one.allowance.raise(now);
+            }
+            let due = one.allowance.due();
+            next = Some(next.map_or(due, |next| next.min(due)));
+            self.fill(slot, now, effects);
+        }
+        self.sharing.looked(next, now);
     }
 
     /// Offers a pending message to all that have room.
@@ -74,7 +100,7 @@ impl Queue {
                     let Some(entry) = self.take_pending(sequence) else { continue };
                     if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
                         self.returns.count(subscription, &entry, now);
-                        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                        subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
                     }
                 }
                 Judgement::Admitted => return self.returns.back_in_line(slot, sequence),

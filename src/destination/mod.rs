@@ -5,6 +5,7 @@
 
 mod acknowledgement;
 mod admission;
+mod allowance;
 mod audit;
 mod backlog;
 mod browse;
@@ -13,6 +14,8 @@ mod delivered;
 mod effects;
 mod entry;
 mod exclusive;
+mod in_transactions;
+mod inflow;
 mod insight;
 mod later;
 mod memory;
@@ -22,8 +25,10 @@ mod rate;
 mod ready;
 mod returns;
 mod shared_window;
+mod sharing;
 mod subscription;
 mod topic_subscription;
+mod transacted;
 mod window;
 
 #[cfg(test)]
@@ -36,8 +41,9 @@ pub use admission::{Admission, NotAdmitted};
 pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
 pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
-pub use memory::{Charge, MemoryAccount, SharedCharge};
+pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge, WaitingCharge};
 pub use queue::Queue;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use subscription::QueueSubscription;

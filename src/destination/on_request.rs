@@ -6,6 +6,7 @@ use ferrymq_openwire::text::Text;
 
 use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
+use super::inflow::Takers;
 use super::queue::{Queue, dispose};
 use super::subscription::Subscription;
 use super::window::Outcome;
@@ -91,9 +92,7 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         taken.extend(subscription.window.take(|entry| entry.sequence == sequence));
         let settled = !taken.is_empty();
-        if settled {
-            subscription.window.note_settled(now);
-        }
+        subscription.note_settled(usize::from(settled), now);
         dispose(&mut taken, outcome, cause, effects);
         self.taken = taken;
         settled
@@ -185,5 +184,13 @@ impl Queue {
         for (_, slot) in slots {
             self.fill(slot, now, effects);
         }
+    }
+
+    /// Who might take what comes.
+    pub fn takers(&self) -> Takers {
+        let is_local = |slot: usize| {
+            self.slots.get(slot).and_then(Option::as_ref).is_some_and(|one| !one.asked.network)
+        };
+        Takers { subscriptions: self.subscriptions(), one_has_room: self.ready.has(is_local) }
     }
 }

@@ -18,7 +18,9 @@ use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::returns::{Judgement, Returns};
+use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
+use super::transacted::Transacted;
 use super::window::{Outcome, Window};
 
 /// Messages in order, and the subscriptions that share them.
@@ -42,6 +44,7 @@ pub struct Queue {
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
     pub(super) ready: ReadyRing,
+    pub(super) sharing: Sharing,
     pub(super) exclusives: Exclusives,
     /// What may go back to brokers that it has visited, and when.
     pub(super) returns: Returns,
@@ -53,20 +56,24 @@ pub struct Queue {
     /// messages.
     pub(super) full: Vec<usize>,
     subscriptions: usize,
+    /// What open transactions hold.
+    pub(super) transacted: Transacted,
 }
 
 impl Queue {
     /// An empty queue whose messages count on `account` and never go back over a bridge to a broker
-    /// that they have visited.
+    /// that they have visited. A consumer gets all that its window holds at once.
     pub fn new(account: Arc<MemoryAccount>) -> Self {
         let policy = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };
-        Self::returning(account, policy)
+        Self { sharing: Sharing::default(), ..Self::shared(account, policy) }
     }
 
-    /// An empty queue whose messages go back as `policy` says.
-    pub fn returning(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
+    /// An empty queue whose messages go back as `policy` says, and whose consumers share it by what
+    /// they get done.
+    pub fn shared(account: Arc<MemoryAccount>, policy: ReplayPolicy) -> Self {
         Self {
             returns: Returns::new(policy),
+            sharing: Sharing::bounded(),
             account,
             pending: Backlog::default(),
             expiring: BTreeSet::new(),
@@ -80,6 +87,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            transacted: Transacted::default(),
         }
     }
 
@@ -90,7 +98,8 @@ impl Queue {
 
     /// Messages dispatched and not settled.
     pub fn in_flight(&self) -> usize {
-        self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
+        let windows = self.slots.iter().flatten().map(|subscription| subscription.window.len());
+        windows.sum::<usize>() + self.transacted.left_behind.len()
     }
 
     /// Subscriptions, without browsers.
@@ -101,6 +110,12 @@ impl Queue {
     /// Takes a message in. Its `broker_sequence_id` is its place: higher than all before.
     pub fn enqueue(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
         let charge = Held::Alone(self.account.charge(message.size()));
+        self.take_in(entry(message, charge), now, effects);
+    }
+
+    /// The same for one that a bridge brought.
+    pub fn enqueue_forwarded(&mut self, message: Arc<Message>, now: i64, effects: &mut Effects) {
+        let charge = Held::Alone(self.account.charge_forwarded(message.size()));
         self.take_in(entry(message, charge), now, effects);
     }
 
@@ -139,6 +154,7 @@ impl Queue {
         self.subscriptions += usize::from(!asked.browser);
         let subscription = Subscription {
             window,
+            allowance: self.sharing.allowance(&asked, now),
             asked,
             ready: false,
             tested_to: i64::MIN,
@@ -193,9 +209,13 @@ impl Queue {
                 .position(|entry| entry.sequence == last)
                 .map_or(0, |position| position + 1),
         };
-        for entry in returned.iter_mut().take(seen) {
-            entry.redeliveries = entry.redeliveries.saturating_add(1);
+        for (at, entry) in returned.iter_mut().enumerate() {
+            // What was acknowledged in a transaction that is still open was delivered in any case.
+            if at < seen || entry.held_by.is_some() {
+                entry.redeliveries = entry.redeliveries.saturating_add(1);
+            }
         }
+        self.transacted.keep_from(key.0, &mut returned);
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
@@ -227,9 +247,7 @@ impl Queue {
         let mut taken = std::mem::take(&mut self.taken);
         let outcome = subscription.window.settle(ack, &mut taken);
         let settled = taken.len();
-        if settled > 0 {
-            subscription.window.note_settled(now);
-        }
+        subscription.note_settled(settled, now);
         if let Ok(outcome) = outcome {
             dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
         }
@@ -250,6 +268,7 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         subscription.asked.prefetch = prefetch;
+        subscription.allowance = self.sharing.allowance(&subscription.asked, now);
         match &mut subscription.browse {
             Some(browse) => browse.set_prefetch(prefetch),
             None => subscription.window.set_prefetch(prefetch),
@@ -296,7 +315,7 @@ impl Queue {
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
-    fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
         if entry.has_expired(now) {
             effects.expired.push(entry.message);
             return;
@@ -308,6 +327,7 @@ impl Queue {
             Some(slot) => self.dispatch(slot, entry, now, effects),
             None => {
                 self.note_refusals(entry.sequence);
+                self.sharing.note_waiting(now);
                 self.keep(entry);
             }
         }
@@ -334,13 +354,14 @@ impl Queue {
             return self.keep(entry);
         };
         self.returns.count(subscription, &entry, now);
-        subscription.hand_over(SubscriptionKey(slot), entry, effects);
+        subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
         subscription.ready = subscription.has_room();
         if subscription.ready {
             self.ready.push(subscription.asked.priority, slot);
         } else {
             // It stood in the ring, so it has refused all that is pending.
             subscription.tested_to = tested;
+            self.sharing.note_full(subscription, now);
         }
     }
 
@@ -353,8 +374,11 @@ impl Queue {
         self.serve_line(slot, now, effects);
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready || !subscription.has_room() {
+            if subscription.ready {
                 return;
+            }
+            if !subscription.has_room() {
+                return self.sharing.note_full(subscription, now);
             }
             let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
@@ -381,7 +405,7 @@ impl Queue {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
                     self.returns.count(subscription, &entry, now);
-                    subscription.hand_over(SubscriptionKey(slot), entry, effects);
+                    subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
                 }
                 None if judgement == Judgement::UnlessOthersGo => {
                     note_first(&mut self.refused_from, slot, sequence);
@@ -422,6 +446,7 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
     Entry {
         sequence: message.broker_sequence_id(),
         redeliveries: message.redelivery_counter(),
+        held_by: None,
         expiration: message.expiration(),
         _charge: charge,
         message,
@@ -470,13 +495,9 @@ impl Queue {
     }
 
     /// The subscriptions and their windows, which are empty where they only look.
-    pub(super) fn standing(
-        &self,
-    ) -> impl Iterator<Item = (SubscriptionKey, &QueueSubscription, &Window)> {
+    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(at, slot)| {
-            slot.as_ref().map(|one| (SubscriptionKey(at), &one.asked, &one.window))
-        })
+        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
     }
 
     /// The first message at or after a place that waits.

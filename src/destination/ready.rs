@@ -60,6 +60,13 @@ impl ReadyRing {
         }
     }
 
+    /// Whether a slot that waits is one that `which` picks.
+    pub(super) fn has(&self, which: impl Fn(usize) -> bool) -> bool {
+        let waiting = self.rings.iter().flat_map(|(_, ring)| &ring.waiting);
+        let mut waiting = waiting.filter(|(slot, turn)| self.turns.get(*slot) == Some(turn));
+        waiting.any(|(slot, _)| which(*slot))
+    }
+
     /// Takes out the first slot, in order of turn, that `admits`.
     pub(super) fn take_first(&mut self, mut admits: impl FnMut(usize) -> bool) -> Option<usize> {
         for (_, ring) in &mut self.rings {

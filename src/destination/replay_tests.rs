@@ -39,7 +39,7 @@ fn via(number: i64, path: &[&str]) -> Arc<Message> {
 }
 
 fn queue(policy: ReplayPolicy) -> Queue {
-    Queue::returning(MemoryAccount::root(u64::MAX), policy)
+    Queue::shared(MemoryAccount::root(u64::MAX), policy)
 }
 
 fn asked(info: &ConsumerInfo, distance: usize, prefetch: usize) -> QueueSubscription {

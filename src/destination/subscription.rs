@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::allowance::Allowance;
 use super::browse::BrowseCursor;
 use super::contender::Contender;
 use super::effects::{Dispatch, Effects, SubscriptionKey};
@@ -63,6 +64,8 @@ impl QueueSubscription {
 pub(super) struct Subscription {
     pub(super) asked: QueueSubscription,
     pub(super) window: Window,
+    /// How much of its window it may use for now.
+    pub(super) allowance: Allowance,
     /// Whether it stands in the ring of those with room.
     pub(super) ready: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
@@ -75,7 +78,13 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// Gives it a message.
-    pub(super) fn hand_over(&mut self, to: SubscriptionKey, entry: Entry, effects: &mut Effects) {
+    pub(super) fn hand_over(
+        &mut self,
+        to: SubscriptionKey,
+        entry: Entry,
+        now: i64,
+        effects: &mut Effects,
+    ) {
         effects.dispatches.push(Dispatch {
             to,
             message: Arc::clone(&entry.message),
@@ -83,10 +92,25 @@ impl Subscription {
         });
         self.window.withdraw_pull();
         self.window.push(entry);
+        self.allowance.handed(self.window.undelivered(), now);
+    }
+
+    /// It has settled so many at once.
+    pub(super) fn note_settled(&mut self, count: usize, now: i64) {
+        if count > 0 {
+            self.window.note_settled(now);
+            self.allowance.settled(count, now);
+        }
     }
 
     /// Whether it may get more, as far as is known here: a shared window is asked for each message.
     pub(super) fn has_room(&self) -> bool {
-        self.asked.shared.is_some() || self.window.has_room()
+        self.asked.shared.is_some()
+            || self.window.has_room() && self.allowance.has_room(self.window.undelivered())
+    }
+
+    /// Whether its window has room that it may not use yet.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.window.has_room() && !self.has_room()
     }
 }

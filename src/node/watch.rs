@@ -50,7 +50,7 @@ impl NodeWatch {
             uptime: since.elapsed(),
             connections: broker.open_clients(),
             destinations: broker.living_destinations(),
-            memory_used: broker.memory().used(),
+            memory_used: broker.memory().used() + broker.memory().waiting(),
             memory_limit: broker.memory().limit(),
             totals: broker.totals(),
         }
@@ -104,7 +104,7 @@ impl NodeWatch {
         NodeStatus {
             name: broker.identity().name.clone(),
             connections: broker.open_clients(),
-            memory: broker.memory().used(),
+            memory: broker.memory().used() + broker.memory().waiting(),
             destinations: self.destinations(),
             links: self.links(),
         }

@@ -16,9 +16,11 @@ use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
+use super::work::Work;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
+use crate::transaction::{Branches, Outcomes, Tags};
 
 /// How many bytes the audits of all destinations may take together, beside one producer for each.
 const AUDIT_BYTES: usize = 64 * 1024 * 1024;
@@ -44,7 +46,7 @@ pub(super) struct Settings {
 
 /// Accepts, keeps and dispatches messages; shared by all connections.
 ///
-/// Locks, in the order in which they may be taken: durable subscriptions, registry, directory, one
+/// Locks, in the order in which they may be taken: branches of transactions, durable subscriptions, registry, directory, one
 /// destination, one topic subscription, an outbox. None is held over a wait.
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
@@ -65,6 +67,11 @@ pub struct Broker {
     pub(super) letters: LetterNumbers,
     /// Those of all consumers.
     pub(super) selectors: Selectors,
+    pub(super) tags: Arc<Tags>,
+    /// Of distributed transactions.
+    pub(super) branches: Mutex<Branches<Work>>,
+    /// How the local transactions of connections that are gone ended.
+    pub(super) outcomes: Mutex<Outcomes>,
 }
 
 impl Broker {
@@ -91,6 +98,9 @@ impl Broker {
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
+            tags: Arc::default(),
+            branches: Mutex::default(),
+            outcomes: Mutex::default(),
         })
     }
 

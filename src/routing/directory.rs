@@ -10,6 +10,7 @@ use ferrymq_openwire::text::Text;
 use parking_lot::RwLock;
 
 use super::address_range;
+use super::arrival::Arrival;
 use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_group::QueueGroup;
@@ -69,12 +70,17 @@ impl Target {
         }
     }
 
-    /// Whether the next message must wait.
-    pub fn is_full(&self) -> bool {
+    /// Whether the next message that comes so must wait for room.
+    pub fn is_full(&self, arrival: Arrival) -> bool {
         match &self.0 {
-            Living::Queue(queue) => queue.account().is_full(),
-            Living::Topic(topic) => topic.is_full(),
+            Living::Queue(queue) => arrival.finds_full(queue.account()),
+            Living::Topic(topic) => topic.is_full(arrival),
         }
+    }
+
+    /// Whether what a bridge brings had better wait.
+    pub fn holds_back(&self) -> bool {
+        matches!(&self.0, Living::Queue(queue) if queue.holds_back())
     }
 
     /// What it looks like now.

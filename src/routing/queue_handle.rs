@@ -16,9 +16,10 @@ use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, MemberNumber,
-    MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
+    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, Gate, Inflow,
+    MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
 };
+use crate::transaction::Tag;
 
 /// How many dispatches a queue keeps room for between inputs.
 const KEPT: usize = 1024;
@@ -29,11 +30,15 @@ pub(super) struct QueueHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
     counters: DestinationCounters,
+    /// Whether it takes what bridges bring now.
+    gate: Gate,
     state: Mutex<State>,
 }
 
 struct State {
     queue: Queue,
+    /// How much of what bridges bring it takes.
+    inflow: Inflow,
     /// When the queue is to be woken, as far as the broker was told.
     armed: Option<i64>,
     audit: Audit,
@@ -84,7 +89,8 @@ impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
         let Terms { account, audit, replay } = terms;
         let state = State {
-            queue: Queue::returning(Arc::clone(&account), replay),
+            queue: Queue::shared(Arc::clone(&account), replay),
+            inflow: Inflow::default(),
             armed: None,
             audit,
             outlets: Vec::new(),
@@ -96,6 +102,7 @@ impl QueueHandle {
             address,
             account,
             counters: DestinationCounters::default(),
+            gate: Gate::default(),
             state: Mutex::new(state),
         }
     }
@@ -106,6 +113,11 @@ impl QueueHandle {
 
     pub(super) fn account(&self) -> &Arc<MemoryAccount> {
         &self.account
+    }
+
+    /// Whether what a bridge brings must wait, so that somebody faster may have it elsewhere.
+    pub(super) fn holds_back(&self) -> bool {
+        self.gate.is_closed()
     }
 
     pub(super) fn counters(&self) -> &DestinationCounters {
@@ -148,7 +160,7 @@ impl QueueHandle {
     /// brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
-        mut message: Arc<Message>,
+        message: Arc<Message>,
         arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
@@ -157,19 +169,83 @@ impl QueueHandle {
         if state.removed {
             return Err(message);
         }
+        self.take_in(&mut state, message, arrival, sequence, now);
+        Ok(self.carry_out(&mut state, now))
+    }
+
+    fn take_in(
+        &self,
+        state: &mut State,
+        mut message: Arc<Message>,
+        arrival: Arrival,
+        sequence: &AtomicI64,
+        now: i64,
+    ) {
         if arrival == Arrival::Forwarded {
             let seen = state.audit.seen(&message);
             if !self.counters.judge(seen, state.audit.take_forgotten()) {
                 tracing::trace!(queue = %self.address, "dropping a second copy of a message");
-                return Ok(Aftermath::default());
+                return;
             }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
+        let State { queue, effects, inflow, .. } = state;
+        if arrival == Arrival::Forwarded {
+            queue.enqueue_forwarded(message, now, effects);
+            inflow.took(&self.account, now);
+        } else {
+            queue.enqueue(message, now, effects);
+        }
+    }
+
+    /// A transaction is committed: what it holds here is consumed, and `messages` are taken in, all
+    /// of them before anybody else has a look. A queue that has been deleted gives them back.
+    pub(super) fn commit(
+        &self,
+        by: Tag,
+        messages: Vec<(Arc<Message>, Arrival)>,
+        sequence: &AtomicI64,
+        now: i64,
+    ) -> Result<Aftermath, Vec<(Arc<Message>, Arrival)>> {
+        let mut state = self.state.lock();
+        if state.removed {
+            return Err(messages);
+        }
         let State { queue, effects, .. } = &mut *state;
-        queue.enqueue(message, now, effects);
-        Ok(self.carry_out(&mut state))
+        self.counters.add_settled(queue.commit_held(by, now, effects));
+        for (message, arrival) in messages {
+            self.take_in(&mut state, message, arrival, sequence, now);
+        }
+        Ok(self.carry_out(&mut state, now))
+    }
+
+    /// A transaction is rolled back: what it holds here is its consumers' again.
+    pub(super) fn roll_back(&self, by: Tag, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.roll_back_held(by, now, effects);
+        self.carry_out(&mut state, now)
+    }
+
+    /// Applies an acknowledgement that is part of a transaction.
+    pub(super) fn hold(
+        &self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        now: i64,
+    ) -> Result<Aftermath, AckError> {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.hold(key, ack, by, now, effects)?;
+        Ok(self.carry_out(&mut state, now))
+    }
+
+    /// The same for messages, by their places, of a subscription that shares its window.
+    pub(super) fn hold_places(&self, key: SubscriptionKey, places: &[i64], by: Tag) {
+        self.state.lock().queue.hold_places(key, places, by);
     }
 
     /// Adds a subscription; `joined` learns its key before it gets anything.
@@ -194,7 +270,7 @@ impl QueueHandle {
         if let Some(place) = outlets.get_mut(key.index()) {
             *place = Some((outlet, shared));
         }
-        Ok(self.carry_out(&mut state))
+        Ok(self.carry_out(&mut state, now))
     }
 
     pub(super) fn unsubscribe(
@@ -209,7 +285,7 @@ impl QueueHandle {
         }
         let State { queue, effects, .. } = &mut *state;
         queue.unsubscribe(key, delivered, now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     pub(super) fn acknowledge(
@@ -222,7 +298,7 @@ impl QueueHandle {
         let State { queue, effects, .. } = &mut *state;
         let settled = queue.acknowledge(key, ack, now, effects)?;
         self.counters.add_settled(settled);
-        Ok(self.carry_out(&mut state))
+        Ok(self.carry_out(&mut state, now))
     }
 
     pub(super) fn set_prefetch(
@@ -234,7 +310,7 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.set_prefetch(key, prefetch, now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     /// Settles messages, by their places, of a subscription that shares its window.
@@ -253,7 +329,7 @@ impl QueueHandle {
             settled += usize::from(queue.settle(key, *place, outcome, cause, now, effects));
         }
         self.counters.add_settled(settled);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     /// Gives a subscription that shares its window what it may have.
@@ -261,7 +337,7 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.refill(key, now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     /// Lets a subscription have one message; true if there is none for it yet.
@@ -269,15 +345,15 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         let owed = queue.pull(key, now, effects);
-        (owed, self.carry_out(&mut state))
+        (owed, self.carry_out(&mut state, now))
     }
 
     /// Ends the wait for a message that was pulled, if it has not come.
-    pub(super) fn end_pull(&self, key: SubscriptionKey) {
+    pub(super) fn end_pull(&self, key: SubscriptionKey, now: i64) {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.end_pull(key, effects);
-        self.carry_out(&mut state);
+        self.carry_out(&mut state, now);
     }
 
     /// Lets a subscription have no more.
@@ -285,14 +361,14 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.suspend(key, now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     pub(super) fn expire(&self, now: i64) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.expire(now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     /// It is time for what the queue waited for.
@@ -301,7 +377,7 @@ impl QueueHandle {
         state.armed = None;
         let State { queue, effects, .. } = &mut *state;
         queue.tick(now, effects);
-        self.carry_out(&mut state)
+        self.carry_out(&mut state, now)
     }
 
     /// Ends the queue unless it has consumers and `unless_consumed`; its messages go with it.
@@ -317,8 +393,9 @@ impl QueueHandle {
     }
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
-    fn carry_out(&self, state: &mut State) -> Aftermath {
-        let State { effects, outlets, batch, .. } = state;
+    fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
+        let State { queue, inflow, effects, outlets, batch, .. } = state;
+        inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {
@@ -336,7 +413,8 @@ impl QueueHandle {
             dead_letters: std::mem::take(&mut effects.dead_letters),
             alarms: Vec::new(),
         };
-        if let Some(due) = state.queue.next_tick()
+        let due = [state.queue.next_tick(), state.inflow.next_tick()].into_iter().flatten().min();
+        if let Some(due) = due
             && state.armed.is_none_or(|armed| due < armed)
         {
             state.armed = Some(due);

@@ -316,9 +316,11 @@ impl TopicHandle {
     }
 
     /// Whether the next message must wait: here, or at a queue that gets a copy.
-    pub(super) fn is_full(&self) -> bool {
-        let full = |copies: Arc<[FanOut]>| copies.iter().any(|copy| copy.queue.account().is_full());
-        self.account.is_full() || self.copies().is_some_and(full)
+    pub(super) fn is_full(&self, arrival: Arrival) -> bool {
+        let full = |copies: Arc<[FanOut]>| {
+            copies.iter().any(|copy| arrival.finds_full(copy.queue.account()))
+        };
+        arrival.finds_full(&self.account) || self.copies().is_some_and(full)
     }
 
     /// Gives an advisory to every subscription. It counts on no account, so that durable ones,

@@ -67,6 +67,14 @@ pub(super) fn of_obstacle(
 fn window_full(subscription: &SubscriptionInsight, who: &str, now: i64) -> Finding {
     let SubscriptionInsight { in_flight, prefetch, .. } = subscription;
     let settled = settled(subscription, now);
+    if subscription.bounded {
+        let reason = format!(
+            "it has {in_flight} messages, as many as it gets done soon (of {prefetch} that it \
+             asked for), {settled}"
+        );
+        return Finding::new("window_full", reason)
+            .moved_by(format!("acknowledgements of {who}, or one more consumer"));
+    }
     let reason = format!("window full: it has {in_flight} of {prefetch} messages, {settled}");
     if subscription.network {
         Finding::new("window_full", reason).moved_by(format!(
