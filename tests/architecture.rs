@@ -66,7 +66,13 @@ const HOUSES: &[House] = &[
     House {
         folder: "crates/discovery",
         stands_on: &["transport"],
-        floors: &["agent announce", "list multicast", "error found running", "allowance known own"],
+        floors: &[
+            "agent announce",
+            "dns file http multicast",
+            "list",
+            "error found running",
+            "allowance known own registry",
+        ],
         knot: "",
     },
     House {

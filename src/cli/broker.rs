@@ -113,15 +113,13 @@ async fn serve_admin(config: &AdminConfig) -> Result<Option<AdminServer>, AdminE
             start_admin(address, config).await.map(Some)
         }
         // Nobody asked for it, so it is no reason not to start.
-        AdminListen::Default => {
-            match start_admin(&AdminAddress::default(), config).await {
-                Ok(admin) => Ok(Some(admin)),
-                Err(error) => {
-                    tracing::warn!(%error, "no admin API");
-                    Ok(None)
-                }
+        AdminListen::Default => match start_admin(&AdminAddress::default(), config).await {
+            Ok(admin) => Ok(Some(admin)),
+            Err(error) => {
+                tracing::warn!(%error, "no admin API");
+                Ok(None)
             }
-        }
+        },
     }
 }
 

@@ -73,7 +73,11 @@ fn write_all(text: &mut String) -> fmt::Result {
         ),
         ("Of names that a name server knows, `dns:(…)?…`", "dns", dns::OPTIONS),
         ("Of a file that lists brokers, `file:PATH?…`", "file", file::OPTIONS),
-        ("Of registries, `http://HOST:PORT/PATH/GROUP?…`, several in `http:(…)?…`", "http", http::OPTIONS),
+        (
+            "Of registries, `http://HOST:PORT/PATH/GROUP?…`, several in `http:(…)?…`",
+            "http",
+            http::OPTIONS,
+        ),
     ];
     for (index, (title, table, options)) in parts.into_iter().enumerate() {
         writeln!(text, "{}### {title}\n", if index == 0 { "" } else { "\n" })?;
