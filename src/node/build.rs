@@ -8,7 +8,7 @@ use ferrymq_network::LocalBroker;
 use ferrymq_network::connector::{
     AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
 };
-use ferrymq_store::contract::Store;
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
@@ -178,6 +178,11 @@ impl Node {
     /// The addresses that it listens on, in the order of the configuration.
     pub fn listening(&self) -> &[Endpoint] {
         &self.listening
+    }
+
+    /// Completes when its store has failed: it can confirm nothing any more, and must be stopped.
+    pub async fn failed(&self) -> Failure {
+        self.broker.store_failed().await
     }
 
     /// Opens an in-process link to the broker: a connection like any other, without a socket.

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicI64;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
-use ferrymq_store::contract::Store;
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::alarms::Alarms;
 use super::clients::Clients;
@@ -56,6 +57,8 @@ pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
     pub(super) persistence: Option<Arc<Persistence>>,
+    /// Why the store has failed, once it has.
+    pub(super) store_failure: watch::Sender<Option<Failure>>,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
     /// What the audits of all destinations take together.
@@ -94,6 +97,7 @@ impl Broker {
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
             persistence: store.map(Persistence::new),
+            store_failure: watch::Sender::new(None),
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),

@@ -231,7 +231,11 @@ impl QueueHandle {
     /// Takes in a message that was kept when the broker ended, in its old place.
     pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
         let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
+        let State { queue, effects, audit, .. } = &mut *state;
+        if message.broker_path_len() > 0 {
+            // Its bridge may not have heard that it came.
+            audit.seen(&message);
+        }
         queue.enqueue(Arc::new(message), now, effects);
         self.carry_out(&mut state, now)
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ferrymq_store::contract::{Listener, Observer, Ticket};
+use ferrymq_store::contract::{Failure, Listener, Observer, Ticket};
+use tokio::sync::watch;
 
 use super::broker::Broker;
 use super::directory::Living;
@@ -30,7 +31,8 @@ impl Broker {
     pub fn recover(&self) -> Result<Recovered, RecoveryError> {
         let mut recovered = Recovered::default();
         let Some(persistence) = &self.persistence else { return Ok(recovered) };
-        persistence.watch(Arc::new(RoomInStore(Arc::clone(&self.memory))));
+        let (memory, failed) = (Arc::clone(&self.memory), self.store_failure.clone());
+        persistence.watch(Arc::new(Watcher { memory, failed }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         let now = self.clock.now_millis();
         for (id, address) in persistence.queues()? {
@@ -56,6 +58,21 @@ impl Broker {
         self.persistence.as_ref().is_none_or(|persistence| persistence.has_room(bytes))
     }
 
+    /// Completes when the store has failed: then the broker can confirm nothing any more, and must
+    /// end.
+    pub async fn store_failed(&self) -> Failure {
+        let mut failed = self.store_failure.subscribe();
+        loop {
+            if let Some(failure) = failed.borrow_and_update().clone() {
+                return failure;
+            }
+            // The sender is the broker's own.
+            if failed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// When all that was done until now is safe; `listener` hears of it.
     pub fn safe(&self, listener: impl FnOnce() -> Arc<dyn Listener>) -> Safe {
         match &self.persistence {
@@ -68,12 +85,20 @@ impl Broker {
     }
 }
 
-/// Wakes producers when the store has room again.
-struct RoomInStore(Arc<MemoryAccount>);
+/// Hears of the store what concerns the whole broker.
+struct Watcher {
+    memory: Arc<MemoryAccount>,
+    failed: watch::Sender<Option<Failure>>,
+}
 
-impl Observer for RoomInStore {
+impl Observer for Watcher {
+    /// Wakes producers.
     fn room(&self) {
-        self.0.space().notify_waiters();
+        self.memory.space().notify_waiters();
+    }
+
+    fn failed(&self, failure: &Failure) {
+        self.failed.send_replace(Some(failure.clone()));
     }
 }
 
