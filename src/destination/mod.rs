@@ -32,6 +32,8 @@ mod window;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
