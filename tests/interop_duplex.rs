@@ -121,7 +121,9 @@ fn requests_are_answered_in_both_directions_over_one_socket(a: Kind, b: Kind) {
         jms.call(json!({"op": "temporary_queue", "as": "replies", "on": asking}));
         jms.consume("k", from, "replies");
         jms.produce("p", from, &service, false);
-        jms.until_answered("p", from, "replies", "k");
+        if matches!(server, Subject::ActiveMq(_)) {
+            jms.until_answered("p", from, "replies", "k");
+        }
         let refused = jms.exceptions("server");
         for number in 0..30 {
             let body = format!("question {number}");

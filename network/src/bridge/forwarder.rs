@@ -257,7 +257,7 @@ impl Forwarder {
             events.push(Event::Held { destination, reason: verdict.to_string() });
             return;
         }
-        let entry = window.enter(message, destination);
+        let entry = window.enter(message, destination, dispatch.redelivery_counter);
         if !is_queue {
             let again = (topics_overlap || !self.superseded.is_empty())
                 && entry
@@ -484,6 +484,9 @@ fn send(terms: &ForwardTerms, entry: &Dispatched, confirmed: bool, remote: &mut 
     let mut copy = entry.message.forwarded(&terms.producer, &terms.own);
     copy.command_id = id;
     copy.response_required = confirmed;
+    if entry.redeliveries != entry.message.redelivery_counter() {
+        copy.set_redelivery_counter(entry.redeliveries);
+    }
     remote.push(Command::Message(Arc::new(copy)));
     id
 }

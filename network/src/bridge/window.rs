@@ -61,6 +61,8 @@ pub(super) struct Dispatched {
     pub(super) message: Arc<Message>,
     /// Where it was dispatched from, without wildcards.
     pub(super) destination: Destination,
+    /// How often it had been delivered, to consumers of the own broker and of those before it.
+    pub(super) redeliveries: i32,
     /// How often the remote broker refused it.
     pub(super) refusals: u8,
 }
@@ -91,10 +93,15 @@ impl Window {
     }
 
     /// Numbers a dispatched message.
-    pub(super) fn enter(&mut self, message: Arc<Message>, destination: Destination) -> Dispatched {
+    pub(super) fn enter(
+        &mut self,
+        message: Arc<Message>,
+        destination: Destination,
+        redeliveries: i32,
+    ) -> Dispatched {
         let number = self.next;
         self.next += 1;
-        Dispatched { number, message, destination, refusals: 0 }
+        Dispatched { number, message, destination, redeliveries, refusals: 0 }
     }
 
     /// The message now waits for the remote broker's word.
