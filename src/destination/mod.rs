@@ -34,6 +34,8 @@ mod window;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};

@@ -300,6 +300,9 @@ impl QueueHandle {
         let key = queue.subscribe(asked, now, effects);
         joined(key);
         if outlets.len() <= key.index() {
+            if outlets.is_empty() {
+                outlets.reserve_exact(key.index() + 1);
+            }
             outlets.resize_with(key.index() + 1, || None);
         }
         if let Some(place) = outlets.get_mut(key.index()) {
