@@ -8,3 +8,4 @@ pub mod destination;
 pub mod node;
 pub mod routing;
 pub mod selector;
+pub mod transaction;

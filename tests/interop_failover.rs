@@ -96,3 +96,28 @@ fn a_broker_that_stops_in_order_is_waited_for() {
     jms.send_text("p", "c", "still here");
     assert_eq!(jms.receive_text("k"), "still here");
 }
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_client_of_two_brokers_goes_from_one_to_the_other_as_they_die() {
+    for kind in subjects() {
+        let mut brokers = [Subject::named(kind, "a").start(), Subject::named(kind, "b").start()];
+        let url = format!("failover:({},{})?randomize=false", brokers[0].url(), brokers[1].url());
+        let mut jms = Jms::start();
+        jms.connect("c", &url, "auto");
+        jms.consume("k", "c", "queue://between");
+        jms.produce("p", "c", "queue://between", true);
+        jms.send_text("p", "c", "first");
+        assert_eq!(jms.receive_text("k"), "first");
+        for round in 0..6 {
+            let (at, other) = (round % 2, (round + 1) % 2);
+            brokers[at].kill();
+            let body = format!("round {round}");
+            let begun = tokio::time::Instant::now();
+            jms.send_text("p", "c", &body);
+            assert!(begun.elapsed().as_secs() < 1, "{kind:?}: {:?}", begun.elapsed());
+            assert_eq!(jms.receive_text("k"), body, "{kind:?}, from {}", brokers[other].url());
+            brokers[at].restart();
+        }
+    }
+}

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Ferry, Jms, on_both};
+use support::{Jms, on_both};
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
@@ -139,24 +139,4 @@ fn the_id_of_a_crashed_client_is_free_again() {
             jms.attempt(again.clone()).ok()
         });
     });
-}
-
-#[test]
-#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
-fn what_is_not_supported_yet_is_refused_in_so_many_words() {
-    let broker = Ferry::named("young").start();
-    let mut jms = Jms::start();
-    jms.connect_with(json!({"as": "c", "url": broker.url(), "client_id": "clerk"}), "auto");
-    let session = |ack: &str| json!({"op": "session", "as": ack, "on": "c", "ack": ack});
-    jms.call(session("transacted"));
-    jms.call(json!({"op": "producer", "as": "p", "on": "transacted", "to": "queue://q"}));
-    jms.call(json!({"op": "send", "on": "p", "session": "transacted", "body": "staged"}));
-    let refusal = jms.attempt(json!({"op": "commit", "on": "transacted"}));
-    let refusal = refusal.expect_err("a commit is refused");
-    assert!(refusal.message.contains("not supported yet"), "{refusal:?}");
-    // What was refused has not harmed the connection.
-    jms.consume("k", "c", "queue://q");
-    jms.produce("p", "c", "queue://q", true);
-    jms.send_text("p", "c", "still here");
-    assert_eq!(jms.receive_text("k"), "still here");
 }

@@ -191,7 +191,7 @@ fn bad_arguments_are_refused_before_anything_is_tried() {
         (&["send", "q", "x", "--priority", "10"], "priority"),
         (&["send", "q", "--file", "no/such/file"], "no/such/file"),
         (&["receive", "q", "--timeout", "5"], "unit"),
-        (&["receive", "q", "--url", "failover:(tcp://a:1,tcp://b:2)"], "does not fail over"),
+        (&["receive", "q", "--url", "failover:(tcp://a:1)?randomise=false"], "\"randomize\""),
         (&["bench", "--size", "8"], "--size"),
         (&["bench", "--rate", "0"], "--rate"),
     ] {

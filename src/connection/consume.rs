@@ -113,8 +113,8 @@ impl Peer {
     }
 
     pub(super) fn acknowledge(&mut self, ack: &MessageAck) -> Result<(), Refusal> {
-        if ack.transaction_id.is_some() {
-            return Err(Refusal::not_supported("transactions are"));
+        if let Some(within) = &ack.transaction_id {
+            return self.acknowledge_in(within, ack);
         }
         // An acknowledgement may cross the end of its consumer: then there is nothing to do.
         let consumer = ack.consumer_id.as_ref().and_then(|id| self.consumers.get(id));

@@ -2,6 +2,7 @@
 
 mod consume;
 mod duplex;
+mod held_answers;
 mod listener;
 mod open;
 mod parked;
@@ -14,6 +15,8 @@ mod refusal;
 mod roster;
 mod serve;
 mod synchronises;
+mod transact;
+mod transactions;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};

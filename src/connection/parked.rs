@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::TransactionId;
 use ferrymq_openwire::message::Message;
 
 use crate::destination::WaitingCharge;
@@ -11,8 +12,8 @@ use crate::destination::WaitingCharge;
 /// How much one connection may have waiting before it is not read any more.
 const MOST_MESSAGES: usize = 4096;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
-/// How much a bridge may have waiting: more than a FerryMQ bridge ever has on its way (8192
-/// messages, or 8 MiB and one message), so that its connection is always read. Otherwise neither
+/// How much a bridge may have waiting: more than a FerryMQ bridge ever has on its way (12288
+/// messages, or 12 MiB and one message), so that its connection is always read. Otherwise neither
 /// its proofs of life nor, over a duplex link, the answers to the own bridge would come through.
 const MOST_OF_BRIDGE: usize = 16 * 1024;
 const MOST_BYTES_OF_BRIDGE: usize = 16 * 1024 * 1024;
@@ -29,6 +30,8 @@ pub(super) struct ParkedMessage {
     pub(super) windowed: bool,
     /// Where it was sent: perhaps a composite name.
     pub(super) address: Destination,
+    /// The transaction that it is part of.
+    pub(super) within: Option<TransactionId>,
     /// A bridge's: what it counts as, until it is taken.
     pub(super) _charge: Option<WaitingCharge>,
 }
@@ -103,16 +106,16 @@ impl Parked {
         self.lines.keys().cloned().collect()
     }
 
-    /// Where the next message of a line was sent, if nothing stands before it in another line. What
+    /// The next message of a line, if nothing stands before it in another line. What
     /// was sent to several destinations is tried from the first one's line only: there may be many.
-    pub(super) fn next(&self, destination: &Destination) -> Option<&Destination> {
+    pub(super) fn next(&self, destination: &Destination) -> Option<&ParkedMessage> {
         let number = self.lines.get(destination)?.front()?;
         let Waiting { parked, targets } = self.waiting.get(number)?;
         let first = |line: &Destination| {
             self.lines.get(line).and_then(VecDeque::front).is_some_and(|first| first == number)
         };
         let here = targets.first() == Some(destination);
-        (here && targets.iter().all(first)).then_some(&parked.address)
+        (here && targets.iter().all(first)).then_some(parked)
     }
 
     /// Takes out the next message of a line.

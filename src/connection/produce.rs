@@ -55,6 +55,9 @@ impl Peer {
 
     /// Takes a message, or parks it while its destination is full.
     pub(super) fn produce(&mut self, message: Arc<Message>) -> Flow {
+        if let Some(within) = message.transaction_id() {
+            return self.produce_in(within, message);
+        }
         let (id, wanted) = (message.command_id, message.response_required);
         if let Err(refusal) = self.find_target(&message) {
             return self.answer(id, wanted, Err(refusal));
@@ -63,7 +66,7 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || self.must_wait(route) {
+        if parked || self.must_wait(route) || !self.can_be_kept(&message) {
             if !parked && route.is_full(self.arrival()) {
                 tracing::debug!(
                     remote = %self.remote,
@@ -75,7 +78,9 @@ impl Peer {
             let targets = route.targets().cloned().collect();
             let memory = self.broker.memory();
             let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
-            self.parked.push(targets, ParkedMessage { message, windowed, address, _charge });
+            let within = None;
+            let parked = ParkedMessage { message, windowed, address, within, _charge };
+            self.parked.push(targets, parked);
             return Flow::Continue;
         }
         let outcome = self.accept(route, *windowed, message);
@@ -86,13 +91,10 @@ impl Peer {
     }
 
     /// Makes `last_target` that of this message.
-    fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
+    pub(super) fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
         let known = self.last_target.as_ref().is_some_and(|last| {
             message.destination_is(last.route.address()) && message.producer_is(&last.producer)
         });
-        if message.transaction_id().is_some() {
-            return Err(Refusal::not_supported("transactions are"));
-        }
         if known {
             return Ok(());
         }
@@ -109,7 +111,7 @@ impl Peer {
     }
 
     /// How its messages come.
-    fn arrival(&self) -> Arrival {
+    pub(super) fn arrival(&self) -> Arrival {
         if self.is_network { Arrival::Forwarded } else { Arrival::Produced }
     }
 
@@ -131,12 +133,26 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        self.broker.send(route, message, self.arrival())?;
-        self.entry.count_message();
-        if let Some(ack) = ack {
-            self.outbox.push(Command::ProducerAck(ack));
+        let persistent = message.persistent();
+        let arrival = self.arrival();
+        if arrival == Arrival::Forwarded {
+            self.broker.make_place_for_answer(&message);
         }
-        Ok(Outcome::Done)
+        self.broker.send(route, message, arrival)?;
+        self.entry.count_message();
+        match ack {
+            Some(ack) if persistent => return Ok(Outcome::Opens(ack)),
+            Some(ack) => {
+                self.outbox.push(Command::ProducerAck(ack));
+            }
+            None => {}
+        }
+        Ok(if persistent { Outcome::Kept } else { Outcome::Done })
+    }
+
+    /// Whether the store has room for a message that must be kept.
+    fn can_be_kept(&self, message: &Message) -> bool {
+        !message.persistent() || self.broker.has_room_to_keep(message.size())
     }
 
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
@@ -152,6 +168,9 @@ impl Peer {
                     return flow;
                 }
             }
+            if let flow @ (Flow::End | Flow::Refused) = self.take_steps() {
+                return flow;
+            }
         }
         if self.parked.is_empty()
             && let Some(Leaving { id, wanted }) = self.leaving.take()
@@ -165,19 +184,28 @@ impl Peer {
     /// Each message was checked when it came, so nothing of its producer is asked again: it may
     /// have been closed meanwhile.
     fn retry_destination(&mut self, line: &Destination) -> Flow {
-        while let Some(address) = self.parked.next(line) {
+        while let Some(ParkedMessage { address, within, message, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
-            if route.as_ref().is_ok_and(|route| self.must_wait(route)) {
+            let full = |route: &Route| match within {
+                Some(_) => route.is_full_of_committed(),
+                None => self.must_wait(route) || !self.can_be_kept(message),
+            };
+            if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;
             }
-            let Some(ParkedMessage { message, windowed, .. }) = self.parked.pop(line) else {
+            let Some(ParkedMessage { message, windowed, within, .. }) = self.parked.pop(line)
+            else {
                 return Flow::Continue;
             };
             let (id, wanted) = (message.command_id, message.response_required);
-            let outcome = match &route {
-                Ok(route) => self.accept(route, windowed, message),
-                Err(error) => Err(error.clone().into()),
+            let outcome = match (&route, within) {
+                (Ok(route), None) => self.accept(route, windowed, message),
+                (Ok(route), Some(within)) => {
+                    self.accept_parked_in(&within, route, windowed, message)
+                }
+                (Err(error), None) => Err(error.clone().into()),
+                (Err(error), Some(within)) => self.fail_parked_in(&within, wanted, error),
             };
             if let flow @ (Flow::End | Flow::Refused) = self.answer(id, wanted, outcome) {
                 return flow;

@@ -4,7 +4,10 @@
 use ferrymq_openwire::throwable::Throwable;
 
 use crate::destination::AckError;
-use crate::routing::{DurableError, OpenError, PublishError, SubscribeError, TemporaryError};
+use crate::routing::{
+    BranchError, DurableError, OpenError, PublishError, SubscribeError, TemporaryError, WorkError,
+};
+use crate::transaction::XaError;
 
 /// A command that failed: the exception that its sender gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ const INVALID_DESTINATION: &str = "javax.jms.InvalidDestinationException";
 const INVALID_SELECTOR: &str = "javax.jms.InvalidSelectorException";
 const INVALID_CLIENT_ID: &str = "javax.jms.InvalidClientIDException";
 const RESOURCE_ALLOCATION: &str = "javax.jms.ResourceAllocationException";
+const ROLLED_BACK: &str = "javax.jms.TransactionRolledBackException";
+const XA_EXCEPTION: &str = "javax.transaction.xa.XAException";
 const ILLEGAL_STATE: &str = "java.lang.IllegalStateException";
 /// ActiveMQ's own, which a bridge recognises by its text when a temporary destination is gone.
 const DOES_NOT_EXIST: &str = "org.apache.activemq.DestinationDoesNotExistException";
@@ -51,6 +56,11 @@ impl Refusal {
     /// A limit is reached.
     pub(super) fn limit(message: impl Into<String>) -> Self {
         Self::new(RESOURCE_ALLOCATION, message)
+    }
+
+    /// A transaction that was to be committed is not.
+    pub(super) fn rolled_back(message: impl Into<String>) -> Self {
+        Self::new(ROLLED_BACK, message)
     }
 
     /// The peer does not speak the protocol; the connection ends.
@@ -124,6 +134,33 @@ impl From<TemporaryError> for Refusal {
             TemporaryError::InUse(_) => JMS_EXCEPTION,
         };
         Self::new(class, error.to_string())
+    }
+}
+
+impl From<WorkError> for Refusal {
+    fn from(error: WorkError) -> Self {
+        let class = match error {
+            WorkError::Ack(error) => return error.into(),
+            WorkError::TooLarge(_) | WorkError::TooMany | WorkError::TooManyOpen => {
+                RESOURCE_ALLOCATION
+            }
+        };
+        Self::new(class, error.to_string())
+    }
+}
+
+impl From<XaError> for Refusal {
+    fn from(error: XaError) -> Self {
+        Self::new(XA_EXCEPTION, error.to_string())
+    }
+}
+
+impl From<BranchError> for Refusal {
+    fn from(error: BranchError) -> Self {
+        match error {
+            BranchError::Xa(error) => error.into(),
+            BranchError::Work(error) => error.into(),
+        }
     }
 }
 

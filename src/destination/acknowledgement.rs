@@ -49,6 +49,12 @@ pub enum AckError {
     /// The subscription has no such message outstanding.
     #[error("unmatched acknowledge: no message {0} is outstanding on this consumer")]
     Unmatched(String),
+    /// A message is refused in a transaction.
+    #[error("a message cannot be refused in a transaction (poison acknowledgement)")]
+    TransactedPoison,
+    /// Another open transaction holds a message of the range.
+    #[error("a message of the range is acknowledged in another transaction")]
+    OtherTransaction,
     /// The range holds another number of messages than the consumer says.
     #[error("unmatched acknowledge: expected {claimed} messages, but the range holds {found}")]
     Count {
@@ -60,6 +66,11 @@ pub enum AckError {
 }
 
 impl<'a> Acknowledgement<'a> {
+    /// One that names no messages, for a subscription that counts them.
+    pub fn of_count(kind: AckKind, count: usize) -> Self {
+        Self { kind, first: None, last: None, destination: None, count, cause: None }
+    }
+
     /// Reads a command.
     pub fn of(ack: &'a MessageAck) -> Result<Self, AckError> {
         let kind = match ack.ack_type {

@@ -95,7 +95,9 @@ mod tests {
             message: Arc::new(Message::from_fields(&MessageFields::default()).unwrap()),
             sequence,
             redeliveries: 0,
+            held_by: None,
             expiration: 0,
+            persistent: false,
             _charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }

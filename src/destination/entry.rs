@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ferrymq_openwire::message::Message;
 
 use super::memory::{Charge, SharedCharge};
+use crate::transaction::Tag;
 
 /// A message that a queue holds, waiting or dispatched.
 #[derive(Debug)]
@@ -14,9 +15,13 @@ pub(super) struct Entry {
     pub(super) sequence: i64,
     /// How often it has been delivered before.
     pub(super) redeliveries: i32,
+    /// The open transaction in which it was acknowledged.
+    pub(super) held_by: Option<Tag>,
     /// The message's own, at hand: by the time it is asked again, the message is far from the
     /// processor.
     pub(super) expiration: i64,
+    /// Whether a store keeps it until it is settled.
+    pub(super) persistent: bool,
     /// Given back when the entry goes.
     pub(super) _charge: Held,
 }

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct MemoryAccount {
     used: AtomicU64,
+    /// How much of that open transactions hold.
+    uncommitted: AtomicU64,
     /// How many of the messages on it bridges brought.
     forwarded: AtomicUsize,
     /// Bytes of messages that wait for room on any account of this broker: kept at the root.
@@ -41,6 +43,7 @@ impl MemoryAccount {
     fn new(limit: u64, parent: Option<Arc<Self>>) -> Self {
         Self {
             used: AtomicU64::new(0),
+            uncommitted: AtomicU64::new(0),
             forwarded: AtomicUsize::new(0),
             waiting: AtomicU64::new(0),
             limit,
@@ -101,6 +104,30 @@ impl MemoryAccount {
         WaitingCharge { account, bytes }
     }
 
+    /// Whether the next message of a transaction must wait: what is held beside the messages of open
+    /// transactions has reached the limit. Those it does not wait for: they may be its own, and a
+    /// transaction that waits for itself would never end.
+    pub fn is_full_of_committed(&self) -> bool {
+        if self.committed_over_limit() {
+            self.turned_away.store(true, Ordering::SeqCst);
+            return self.committed_over_limit();
+        }
+        self.parent.as_ref().is_some_and(|parent| parent.is_full_of_committed())
+    }
+
+    fn committed_over_limit(&self) -> bool {
+        let uncommitted = self.uncommitted.load(Ordering::SeqCst);
+        self.used.load(Ordering::SeqCst).saturating_sub(uncommitted) >= self.limit
+    }
+
+    /// Whether open transactions may hold so many bytes more: half of what the account allows, or
+    /// one message.
+    pub fn admits_uncommitted(&self, bytes: usize) -> bool {
+        let held = self.uncommitted.load(Ordering::SeqCst);
+        (held == 0 || held.saturating_add(bytes as u64) <= self.limit / 2)
+            && self.parent.as_ref().is_none_or(|parent| parent.admits_uncommitted(bytes))
+    }
+
     /// Woken when an account of this broker that turned somebody away has room again.
     pub fn space(&self) -> &Notify {
         self.root_account().space_here()
@@ -132,6 +159,26 @@ impl MemoryAccount {
         Charge { account: Arc::clone(self), bytes, forwarded: false }
     }
 
+    /// Holds nothing yet, for an open transaction.
+    pub fn charge_uncommitted(self: &Arc<Self>) -> UncommittedCharge {
+        UncommittedCharge { account: Arc::clone(self), bytes: 0 }
+    }
+
+    fn hold_uncommitted(&self, bytes: u64) {
+        self.uncommitted.fetch_add(bytes, Ordering::SeqCst);
+        self.used.fetch_add(bytes, Ordering::SeqCst);
+        if let Some(parent) = &self.parent {
+            parent.hold_uncommitted(bytes);
+        }
+    }
+
+    fn release_uncommitted(&self, bytes: u64) {
+        self.uncommitted.fetch_sub(bytes, Ordering::SeqCst);
+        if let Some(parent) = &self.parent {
+            parent.release_uncommitted(bytes);
+        }
+    }
+
     fn release(&self, bytes: u64) {
         let before = self.used.fetch_sub(bytes, Ordering::SeqCst);
         self.call_if_roomy(before.saturating_sub(bytes));
@@ -142,7 +189,9 @@ impl MemoryAccount {
 
     /// Wakes whom it turned away, if there may be room for them.
     fn call_if_roomy(&self, used: u64) {
-        if used < self.limit && self.turned_away.swap(false, Ordering::SeqCst) {
+        // Transactions wait for room beside what transactions hold; others look again.
+        let committed = used.saturating_sub(self.uncommitted.load(Ordering::SeqCst));
+        if committed < self.limit && self.turned_away.swap(false, Ordering::SeqCst) {
             self.root_account().space.notify_waiters();
         }
     }
@@ -186,6 +235,35 @@ impl Drop for Charge {
         if self.forwarded {
             self.account.forwarded.fetch_sub(1, Ordering::SeqCst);
         }
+        self.account.release(self.bytes);
+    }
+}
+
+/// Bytes that an open transaction holds on an account, given back on drop.
+#[derive(Debug)]
+pub struct UncommittedCharge {
+    account: Arc<MemoryAccount>,
+    bytes: u64,
+}
+
+impl UncommittedCharge {
+    /// Holds more.
+    pub fn grow(&mut self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.account.hold_uncommitted(bytes);
+        self.bytes += bytes;
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for UncommittedCharge {
+    fn drop(&mut self) {
+        // While it counts as both, it only seems to be less.
+        self.account.release_uncommitted(self.bytes);
         self.account.release(self.bytes);
     }
 }

@@ -14,6 +14,7 @@ mod delivered;
 mod effects;
 mod entry;
 mod exclusive;
+mod in_transactions;
 mod inflow;
 mod insight;
 mod later;
@@ -27,6 +28,7 @@ mod shared_window;
 mod sharing;
 mod subscription;
 mod topic_subscription;
+mod transacted;
 mod window;
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
-pub use memory::{Charge, MemoryAccount, SharedCharge, WaitingCharge};
+pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge, WaitingCharge};
 pub use queue::Queue;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use subscription::QueueSubscription;

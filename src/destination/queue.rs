@@ -20,6 +20,7 @@ use super::ready::ReadyRing;
 use super::returns::{Judgement, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
+use super::transacted::Transacted;
 use super::window::{Outcome, Window};
 
 /// Messages in order, and the subscriptions that share them.
@@ -55,6 +56,8 @@ pub struct Queue {
     /// messages.
     pub(super) full: Vec<usize>,
     subscriptions: usize,
+    /// What open transactions hold.
+    pub(super) transacted: Transacted,
 }
 
 impl Queue {
@@ -84,6 +87,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            transacted: Transacted::default(),
         }
     }
 
@@ -94,7 +98,8 @@ impl Queue {
 
     /// Messages dispatched and not settled.
     pub fn in_flight(&self) -> usize {
-        self.slots.iter().flatten().map(|subscription| subscription.window.len()).sum()
+        let windows = self.slots.iter().flatten().map(|subscription| subscription.window.len());
+        windows.sum::<usize>() + self.transacted.left_behind.len()
     }
 
     /// Subscriptions, without browsers.
@@ -135,6 +140,15 @@ impl Queue {
             }
             from = sequence.saturating_add(1);
         }
+    }
+
+    /// Takes out all that waits.
+    pub fn take_all(&mut self) -> Vec<Arc<Message>> {
+        let mut all = Vec::new();
+        while let Some(sequence) = self.pending.first_from(i64::MIN).map(|entry| entry.sequence) {
+            all.extend(self.take_pending(sequence).map(|entry| entry.message));
+        }
+        all
     }
 
     /// Adds a subscription and dispatches what it may have.
@@ -204,9 +218,13 @@ impl Queue {
                 .position(|entry| entry.sequence == last)
                 .map_or(0, |position| position + 1),
         };
-        for entry in returned.iter_mut().take(seen) {
-            entry.redeliveries = entry.redeliveries.saturating_add(1);
+        for (at, entry) in returned.iter_mut().enumerate() {
+            // What was acknowledged in a transaction that is still open was delivered in any case.
+            if at < seen || entry.held_by.is_some() {
+                entry.redeliveries = entry.redeliveries.saturating_add(1);
+            }
         }
+        self.transacted.keep_from(key.0, &mut returned);
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
@@ -306,7 +324,7 @@ impl Queue {
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
-    fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+    pub(super) fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
         if entry.has_expired(now) {
             effects.expired.push(entry.message);
             return;
@@ -437,7 +455,9 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
     Entry {
         sequence: message.broker_sequence_id(),
         redeliveries: message.redelivery_counter(),
+        held_by: None,
         expiration: message.expiration(),
+        persistent: message.persistent(),
         _charge: charge,
         message,
     }
@@ -462,7 +482,12 @@ pub(super) fn dispose(
                     .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
             );
         }
-        Outcome::Kept | Outcome::Consumed => taken.clear(),
+        Outcome::Consumed => {
+            let persistent = taken.iter().filter(|entry| entry.persistent);
+            effects.consumed.extend(persistent.map(|entry| entry.sequence));
+            taken.clear();
+        }
+        Outcome::Kept => taken.clear(),
     }
 }
 

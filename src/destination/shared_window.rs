@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::window::{Outcome, Outstanding, Window};
+use crate::transaction::Tag;
 
 /// One of the queues of a consumer, by a number that it alone has there.
 pub type MemberNumber = u64;
@@ -39,11 +40,20 @@ struct State {
 struct Handed {
     member: MemberNumber,
     message: Arc<Message>,
+    held_by: Option<Tag>,
 }
 
 impl Outstanding for Handed {
     fn is(&self, id: &MessageId, from: Option<&Destination>) -> bool {
         self.message.has_id(id) && from.is_none_or(|from| self.message.destination_is(from))
+    }
+
+    fn held_by(&self) -> Option<Tag> {
+        self.held_by
+    }
+
+    fn hold(&mut self, by: Option<Tag>) {
+        self.held_by = by;
     }
 }
 
@@ -87,7 +97,7 @@ impl SharedWindow {
     pub fn hand_over(&self, member: MemberNumber, message: Arc<Message>, push: impl FnOnce()) {
         let mut state = self.state.lock();
         state.reserved = state.reserved.saturating_sub(1);
-        state.window.push(Handed { member, message });
+        state.window.push(Handed { member, message, held_by: None });
         push();
     }
 
@@ -99,7 +109,7 @@ impl SharedWindow {
         push: impl FnOnce(),
     ) {
         let mut state = self.state.lock();
-        state.window.push(Handed { member, message });
+        state.window.push(Handed { member, message, held_by: None });
         push();
     }
 
@@ -121,6 +131,32 @@ impl SharedWindow {
         let outcome = self.state.lock().window.settle(ack, &mut taken)?;
         let place = |handed: &Handed| (handed.member, handed.message.broker_sequence_id());
         Ok(Settled { outcome, messages: taken.iter().map(place).collect() })
+    }
+
+    /// Applies an acknowledgement that is part of a transaction: the queue and place of each message
+    /// that it covers. They stay until the transaction ends.
+    pub fn hold(
+        &self,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+    ) -> Result<Vec<(MemberNumber, i64)>, AckError> {
+        let mut places = Vec::new();
+        self.state.lock().window.hold(ack, by, |handed| {
+            places.push((handed.member, handed.message.broker_sequence_id()));
+        })?;
+        Ok(places)
+    }
+
+    /// Takes out what a transaction holds; returns how many messages of `member` were among that.
+    pub fn take_held(&self, by: Tag, member: MemberNumber) -> usize {
+        let mut taken = Vec::new();
+        self.state.lock().window.take_held(by, usize::MAX, &mut taken);
+        taken.iter().filter(|handed| handed.member == member).count()
+    }
+
+    /// A transaction that was rolled back holds nothing any more.
+    pub fn let_go(&self, by: Tag) {
+        self.state.lock().window.let_go(by, usize::MAX);
     }
 
     /// Changes how many messages may be outstanding; 0: one for each pull.

@@ -7,18 +7,33 @@ use ferrymq_openwire::ids::MessageId;
 
 use super::acknowledgement::{AckError, AckKind, Acknowledgement};
 use super::entry::Entry;
+use crate::transaction::Tag;
 
 /// What a window holds.
 pub(super) trait Outstanding {
     /// Whether this is the message that an acknowledgement names, which may also say where it was
     /// dispatched from.
     fn is(&self, id: &MessageId, from: Option<&Destination>) -> bool;
+
+    /// The open transaction in which it was acknowledged.
+    fn held_by(&self) -> Option<Tag>;
+
+    /// Says which transaction that is.
+    fn hold(&mut self, by: Option<Tag>);
 }
 
 impl Outstanding for Entry {
     // All are of one queue, whatever it is called.
     fn is(&self, id: &MessageId, _from: Option<&Destination>) -> bool {
         self.message.has_id(id)
+    }
+
+    fn held_by(&self) -> Option<Tag> {
+        self.held_by
+    }
+
+    fn hold(&mut self, by: Option<Tag>) {
+        self.held_by = by;
     }
 }
 
@@ -156,6 +171,77 @@ impl<E: Outstanding> Window<E> {
         taken.extend(self.dispatched.drain(start..end));
         self.shrink(start, end);
         Ok(outcome)
+    }
+
+    /// Applies an acknowledgement that is part of a transaction: what it covers stays, marked, and
+    /// makes room as if it were delivered only. `each` sees what is marked anew.
+    pub(super) fn hold(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        mut each: impl FnMut(&E),
+    ) -> Result<(), AckError> {
+        let (start, end) = match ack.kind {
+            AckKind::Individual => {
+                let at = ack.last.and_then(|last| self.position(last, ack.destination, 0));
+                let Some(at) = at else { return Ok(()) };
+                (at, at + 1)
+            }
+            AckKind::Standard => {
+                let (start, end) = self.range(ack)?;
+                if end - start != ack.count {
+                    return Err(AckError::Count { claimed: ack.count, found: end - start });
+                }
+                (start, end)
+            }
+            AckKind::Poison => return Err(AckError::TransactedPoison),
+            // The rest changes nothing that a transaction could undo, and is not brought here.
+            AckKind::Delivered | AckKind::Redelivered | AckKind::Expired => return Ok(()),
+        };
+        let others = |entry: &E| entry.held_by().is_some_and(|other| other != by);
+        if self.dispatched.range(start..end).any(others) {
+            return Err(AckError::OtherTransaction);
+        }
+        let mut marked = 0;
+        for entry in self.dispatched.range_mut(start..end) {
+            if entry.held_by().is_none() {
+                entry.hold(Some(by));
+                marked += 1;
+                each(entry);
+            }
+        }
+        let reached = if ack.kind == AckKind::Standard { end } else { self.extension + marked };
+        self.extension = self.extension.max(reached.min(self.dispatched.len()));
+        Ok(())
+    }
+
+    /// Takes out what a transaction holds, of which there are `count`.
+    pub(super) fn take_held(&mut self, by: Tag, mut count: usize, taken: &mut Vec<E>) {
+        let mut at = 0;
+        while count > 0 && at < self.dispatched.len() {
+            let mine = |entry: &E| entry.held_by() == Some(by);
+            let run = self.dispatched.range(at..).take(count).take_while(|one| mine(one)).count();
+            if run == 0 {
+                at += 1;
+                continue;
+            }
+            taken.extend(self.dispatched.drain(at..at + run));
+            self.shrink(at, at + run);
+            count -= run;
+        }
+    }
+
+    /// Marks what a transaction holds, of which there are `count`, as held no more.
+    pub(super) fn let_go(&mut self, by: Tag, count: usize) {
+        let held = self.dispatched.iter_mut().filter(|entry| entry.held_by() == Some(by));
+        held.take(count).for_each(|entry| entry.hold(None));
+    }
+
+    /// Marks the first that `which` picks; false if a transaction holds it already, or there is none.
+    pub(super) fn hold_one(&mut self, by: Tag, which: impl Fn(&E) -> bool) -> bool {
+        let free = |entry: &&mut E| entry.held_by().is_none() && which(entry);
+        let found = self.dispatched.iter_mut().find(free);
+        found.map(|entry| entry.hold(Some(by))).is_some()
     }
 
     /// The positions that an acknowledgement covers: start, and one past its end.

@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicI64;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::alarms::Alarms;
 use super::clients::Clients;
@@ -14,11 +16,14 @@ use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;
+use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
+use super::work::Work;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
 use crate::selector::Selectors;
+use crate::transaction::{Branches, Outcomes, Tags};
 
 /// How many bytes the audits of all destinations may take together, beside one producer for each.
 const AUDIT_BYTES: usize = 64 * 1024 * 1024;
@@ -36,6 +41,8 @@ pub struct BrokerSettings {
     pub limits: Limits,
     /// The topics whose messages also go to queues.
     pub virtual_topics: Vec<VirtualTopic>,
+    /// What its persistent messages are kept in; without it they end with the broker.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 pub(super) struct Settings {
@@ -44,11 +51,14 @@ pub(super) struct Settings {
 
 /// Accepts, keeps and dispatches messages; shared by all connections.
 ///
-/// Locks, in the order in which they may be taken: durable subscriptions, registry, directory, one
+/// Locks, in the order in which they may be taken: branches of transactions, durable subscriptions, registry, directory, one
 /// destination, one topic subscription, an outbox. None is held over a wait.
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
+    pub(super) persistence: Option<Arc<Persistence>>,
+    /// Why the store has failed, once it has.
+    pub(super) store_failure: watch::Sender<Option<Failure>>,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
     /// What the audits of all destinations take together.
@@ -65,13 +75,18 @@ pub struct Broker {
     pub(super) letters: LetterNumbers,
     /// Those of all consumers.
     pub(super) selectors: Selectors,
+    pub(super) tags: Arc<Tags>,
+    /// Of distributed transactions.
+    pub(super) branches: Mutex<Branches<Work>>,
+    /// How the local transactions of connections that are gone ended.
+    pub(super) outcomes: Mutex<Outcomes>,
 }
 
 impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics, store } = settings;
         let started = clock.now_millis();
         let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
@@ -81,6 +96,8 @@ impl Broker {
             letters: LetterNumbers::new(&identity.id, started),
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
+            persistence: store.map(Persistence::new),
+            store_failure: watch::Sender::new(None),
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),
@@ -91,6 +108,9 @@ impl Broker {
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
             selectors: Selectors::default(),
+            tags: Arc::default(),
+            branches: Mutex::default(),
+            outcomes: Mutex::default(),
         })
     }
 
@@ -125,8 +145,10 @@ impl Broker {
         self.directory.totals()
     }
 
-    /// Drops what has expired while it waited in queues and durable subscriptions.
+    /// Drops what has expired while it waited in queues and durable subscriptions, and the places for
+    /// answers that nobody told of.
     pub fn expire_messages(&self) {
+        self.end_places();
         let now = self.clock.now_millis();
         let durables = self.durables.lock().all();
         for subscriber in durables {

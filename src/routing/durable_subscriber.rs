@@ -15,6 +15,7 @@ use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Pending, Queue,
     QueueSubscription, SubscriptionKey,
 };
+use crate::transaction::Tag;
 
 /// How many dispatches a subscription keeps room for between inputs.
 const KEPT: usize = 64;
@@ -303,6 +304,43 @@ impl DurableSubscriber {
         Ok((settled, aftermath))
     }
 
+    /// Applies an acknowledgement that is part of a transaction.
+    pub(super) fn hold(
+        &self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        now: i64,
+    ) -> Result<Aftermath, AckError> {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.hold(key, ack, by, now, effects)?;
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        Ok(aftermath)
+    }
+
+    /// A transaction is committed: what it holds here is consumed. Returns how many that were.
+    pub(super) fn commit_held(&self, by: Tag, now: i64) -> (usize, Aftermath) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let settled = queue.commit_held(by, now, effects);
+        state.settled += settled as u64;
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        (settled, aftermath)
+    }
+
+    /// A transaction is rolled back: what it holds here is its consumer's again, or waits.
+    pub(super) fn roll_back_held(&self, by: Tag, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.roll_back_held(by, now, effects);
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        aftermath
+    }
+
     pub(super) fn set_prefetch(
         &self,
         key: SubscriptionKey,
@@ -380,6 +418,8 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
     }
     effects.dispatches.clear();
     effects.ended.clear();
+    // Not kept by a store yet.
+    effects.consumed.clear();
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);
     aftermath.dead_letters.append(&mut effects.dead_letters);

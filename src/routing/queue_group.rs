@@ -18,6 +18,7 @@ use crate::destination::{
     AckError, Acknowledgement, Delivered, MemberNumber, QueueSubscription, SharedWindow,
     SubscriptionKey,
 };
+use crate::transaction::Tag;
 
 /// One consumer's subscriptions at several queues, which share its window.
 pub(super) struct QueueGroup {
@@ -128,6 +129,40 @@ impl QueueGroup {
         }
         aftermath.append(self.serve(now));
         Ok((of_topics, aftermath))
+    }
+
+    /// Applies an acknowledgement that is part of a transaction; returns the queues that hold
+    /// messages for it.
+    pub(super) fn hold(
+        &self,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        now: i64,
+    ) -> Result<(Vec<Arc<QueueHandle>>, Aftermath), AckError> {
+        let mut places: BTreeMap<MemberNumber, Vec<i64>> = BTreeMap::new();
+        for (number, place) in self.window.hold(ack, by)? {
+            places.entry(number).or_default().push(place);
+        }
+        let mut queues = Vec::new();
+        for (number, places) in places {
+            if let Some((queue, key)) = self.member(number) {
+                queue.hold_places(key, &places, by);
+                queues.push(queue);
+            }
+        }
+        Ok((queues, self.serve(now)))
+    }
+
+    /// A transaction is committed, and its queues know it. Returns how many messages of topics it
+    /// settled.
+    pub(super) fn commit_held(&self, by: Tag, now: i64) -> (usize, Aftermath) {
+        let of_topics = self.window.take_held(by, OF_TOPICS);
+        (of_topics, self.serve(now))
+    }
+
+    /// A transaction is rolled back, and its queues know it.
+    pub(super) fn roll_back_held(&self, by: Tag) {
+        self.window.let_go(by);
     }
 
     /// Changes how many messages may be outstanding.

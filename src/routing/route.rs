@@ -35,6 +35,32 @@ impl Route {
         self.targets.iter().map(Target::address)
     }
 
+    /// Whether the next message of a transaction must wait.
+    pub fn is_full_of_committed(&self) -> bool {
+        self.targets.iter().any(|target| target.account().is_full_of_committed())
+    }
+
+    /// Whether open transactions may hold so many bytes more at each of them.
+    pub fn admits_uncommitted(&self, bytes: usize) -> bool {
+        self.targets.iter().all(|target| target.account().admits_uncommitted(bytes))
+    }
+
+    /// Calls `each` for each destination with its own copy of a message.
+    pub(super) fn copies(
+        &self,
+        message: Arc<Message>,
+        mut each: impl FnMut(&Target, Arc<Message>),
+    ) {
+        if let [target] = self.targets.as_slice()
+            && *target.address() == self.address
+        {
+            return each(target, message);
+        }
+        for target in &self.targets {
+            each(target, Arc::new(message.readdressed(target.address())));
+        }
+    }
+
     /// Whether the next message that comes so must wait: it goes to all of them or to none yet.
     pub fn is_full(&self, arrival: Arrival) -> bool {
         self.targets.iter().any(|target| target.is_full(arrival))

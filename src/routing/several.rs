@@ -25,7 +25,7 @@ const MOST_MEMBERS: usize = 4096;
 /// A consumer of queues, and of topics beside them if its name lists some.
 pub(super) struct Several {
     pub(super) group: Arc<QueueGroup>,
-    pub(super) topics: Option<(Arc<TopicSubscriber>, TopicSet)>,
+    pub(super) topics: Option<(Arc<TopicSubscriber>, Arc<TopicSet>)>,
 }
 
 impl Broker {
@@ -66,7 +66,7 @@ impl Broker {
             let topics = self.attach_to(&topics, |topics| {
                 topics.attach(&self.directory, link.permits, &listener)
             })?;
-            Some((subscriber, topics))
+            Some((subscriber, Arc::new(topics)))
         };
         let now = self.clock.now_millis();
         let mut aftermath = Aftermath::default();
@@ -98,15 +98,7 @@ impl Several {
         if let Some((subscriber, topics)) = &self.topics
             && of_topics > 0
         {
-            let (first, last, cause) = (None, None, None);
-            let ack = Acknowledgement {
-                kind: AckKind::Standard,
-                first,
-                last,
-                destination: None,
-                count: of_topics,
-                cause,
-            };
+            let ack = Acknowledgement::of_count(AckKind::Standard, of_topics);
             topics.count_settled(subscriber.acknowledge(&ack, now));
         }
         Ok(aftermath)

@@ -27,13 +27,13 @@ use crate::destination::{
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
 pub struct Subscription {
-    held: Held,
+    pub(super) held: Held,
     registration: Option<Registration>,
 }
 
-enum Held {
+pub(super) enum Held {
     Queue { queue: Arc<QueueHandle>, key: SubscriptionKey },
-    Topic { subscriber: Arc<TopicSubscriber>, topics: TopicSet },
+    Topic { subscriber: Arc<TopicSubscriber>, topics: Arc<TopicSet> },
     Durable { subscriber: Arc<DurableSubscriber>, topics: Arc<TopicSet>, key: SubscriptionKey },
     Several(Several),
 }
@@ -149,7 +149,7 @@ impl Broker {
             let attach = || topics.attach(&self.directory, permits, &listener);
             if replay { self.replay_to(&members, &subscriber, attach) } else { attach() }
         })?;
-        Ok(Held::Topic { subscriber, topics })
+        Ok(Held::Topic { subscriber, topics: Arc::new(topics) })
     }
 
     /// Brings the topics of a name's members to life and attaches to them; again, if one of them was

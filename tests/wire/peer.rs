@@ -8,10 +8,12 @@ use ferrymq::node::Node;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     ConnectionInfo, ConsumerInfo, MessageAck, MessageDispatch, ProducerInfo, RemoveInfo,
-    RemoveSubscriptionInfo, SessionInfo,
+    RemoveSubscriptionInfo, SessionInfo, TransactionInfo,
 };
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{ConnectionId, ConsumerId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::ids::{
+    ConnectionId, ConsumerId, LocalTransactionId, MessageId, ProducerId, SessionId, TransactionId,
+};
 use ferrymq_openwire::message::{Message, MessageFields};
 use ferrymq_openwire::negotiate::WireFormatOptions;
 use ferrymq_openwire::throwable::Throwable;
@@ -220,6 +222,9 @@ impl Wire {
             Command::RemoveSubscriptionInfo(info) => {
                 (info.command_id, info.response_required) = (self.next, true);
             }
+            Command::TransactionInfo(info) => {
+                (info.command_id, info.response_required) = (self.next, true);
+            }
             Command::ControlCommand(info) => {
                 (info.command_id, info.response_required) = (self.next, true);
             }
@@ -321,6 +326,62 @@ impl Wire {
             message_count: count,
             ..MessageAck::default()
         }
+    }
+
+    /// A step of a transaction: 0 begin, 1 prepare, 2 and 3 commit, 4 roll back, 5 recover, 6 forget,
+    /// 7 end.
+    pub fn step(&self, within: Option<TransactionId>, kind: i8) -> Command {
+        TransactionInfo {
+            connection_id: Some(self.connection.clone()),
+            transaction_id: within,
+            kind,
+            ..TransactionInfo::default()
+        }
+        .into()
+    }
+
+    /// A local transaction of this connection.
+    pub fn local(&self, number: i64) -> TransactionId {
+        TransactionId::Local(LocalTransactionId::new(&self.connection, number))
+    }
+
+    /// Sends a message in a transaction without asking for an answer.
+    pub fn send_in(&mut self, within: &TransactionId, address: &Destination, number: i64) {
+        let fields = MessageFields {
+            transaction_id: Some(within.clone()),
+            persistent: true,
+            ..self.message(address, number, 2048)
+        };
+        self.tell(Command::Message(Arc::new(Message::from_fields(&fields).unwrap())));
+    }
+
+    /// The number that answers a request: of `prepare`.
+    pub async fn number_answered(&mut self, request: i32) -> i32 {
+        self.want("a number", |command| match command {
+            Command::IntegerResponse(response) if response.correlation_id == request => {
+                Some(response.result)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// The branches that a coordinator has still to decide on.
+    pub async fn recover(&mut self) -> Vec<TransactionId> {
+        let request = self.request(self.step(None, 5));
+        let data = self
+            .want("the branches", |command| match command {
+                Command::DataArrayResponse(response) if response.correlation_id == request => {
+                    Some(response.data.clone().unwrap())
+                }
+                _ => None,
+            })
+            .await;
+        let id = |command: Option<Command>| match command {
+            Some(Command::XaTransactionId(id)) => TransactionId::Xa(id),
+            other => panic!("{other:?} is no branch"),
+        };
+        data.into_iter().map(id).collect()
     }
 
     /// Acknowledges one message as consumed, whoever sent it.

@@ -1,70 +1,38 @@
-//! Which broker a URL names.
+//! Which broker a URL names, or which ones.
 
 use ferrymq_transport::endpoint::Endpoint;
-use ferrymq_transport::names::nearest;
-use ferrymq_transport::uri::{Composite, Uri};
+use ferrymq_transport::uri::Uri;
 
 use crate::error::AddressError;
+use crate::failover::FailoverList;
 
-/// Options that ActiveMQ's failover transport has. All but `randomize`, which says nothing about a
-/// list of one, are about reconnecting, which this client does not do yet.
-const FAILOVER_OPTIONS: &[&str] = &[
-    "backOffMultiplier",
-    "backup",
-    "backupPoolSize",
-    "initialReconnectDelay",
-    "maxCacheSize",
-    "maxPullCacheSize",
-    "maxReconnectAttempts",
-    "maxReconnectDelay",
-    "priorityBackup",
-    "priorityURIs",
-    "randomize",
-    "rebalanceUpdateURIs",
-    "reconnectSupported",
-    "startupMaxReconnectAttempts",
-    "timeout",
-    "trackMessages",
-    "trackTransactionProducers",
-    "updateURIsSupported",
-    "updateURIsURL",
-    "useExponentialBackOff",
-    "useReconnectAttempts",
-    "warnAfterReconnectAttempts",
-];
-
-/// The one endpoint that a URL names: an address, or a failover list of exactly one address.
-pub(crate) fn endpoint(url: &str) -> Result<Endpoint, AddressError> {
-    let uri = url
-        .parse::<Uri>()
-        .map_err(|source| AddressError::Malformed { url: url.to_owned(), source })?;
-    match uri {
-        Uri::Endpoint(endpoint) => Ok(endpoint),
-        Uri::Composite(composite) if composite.scheme == "failover" => only_member(url, composite),
-        Uri::Composite(composite) => {
-            Err(AddressError::NotAnAddress { url: url.to_owned(), scheme: composite.scheme })
-        }
-    }
+/// What a URL names.
+#[derive(Debug)]
+pub(crate) enum Address {
+    /// One broker; the connection ends with its link.
+    One(Endpoint),
+    /// Brokers, one of which the connection is always to have.
+    AnyOf(Box<FailoverList>),
 }
 
-fn only_member(url: &str, composite: Composite) -> Result<Endpoint, AddressError> {
-    let mut options = composite.options.iter().map(|(option, _)| option);
-    if let Some(option) = options.find(|option| *option != "randomize") {
-        let (url, option) = (url.to_owned(), option.to_owned());
-        return Err(if FAILOVER_OPTIONS.contains(&option.as_str()) {
-            AddressError::OptionNotSupported { url, option }
-        } else {
-            let nearest = nearest(&option, FAILOVER_OPTIONS).map(str::to_owned);
-            AddressError::UnknownOption { url, option, nearest }
-        });
-    }
-    let members = composite.members.len();
-    match (members, composite.members.into_iter().next()) {
-        (1, Some(Uri::Endpoint(endpoint))) => Ok(endpoint),
-        (1, Some(Uri::Composite(inner))) => {
-            Err(AddressError::NotAnAddress { url: url.to_owned(), scheme: inner.scheme })
+impl Address {
+    /// Reads a URL.
+    pub(crate) fn read(url: &str) -> Result<Self, AddressError> {
+        let uri = url
+            .parse::<Uri>()
+            .map_err(|source| AddressError::Malformed { url: url.to_owned(), source })?;
+        let composite = match uri {
+            Uri::Endpoint(endpoint) => return Ok(Self::One(endpoint)),
+            Uri::Composite(composite) => composite,
+        };
+        let url = url.to_owned();
+        match composite.scheme.as_str() {
+            "failover" | "discovery" => FailoverList::new(&composite)
+                .map(|list| Self::AnyOf(Box::new(list)))
+                .map_err(|source| AddressError::List { url, source }),
+            "fanout" => Err(AddressError::Fanout { url }),
+            _ => Err(AddressError::NotAnAddress { url, scheme: composite.scheme }),
         }
-        _ => Err(AddressError::SeveralMembers { url: url.to_owned(), members }),
     }
 }
 
@@ -73,36 +41,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_and_a_failover_list_of_one_name_the_same_broker() {
-        let plain = endpoint("tcp://quay:61616").unwrap();
-        for url in ["failover:(tcp://quay:61616)", "failover:(tcp://quay:61616)?randomize=false"] {
-            let listed = endpoint(url).unwrap();
-            assert_eq!((listed.host, listed.port), (plain.host.clone(), plain.port), "{url}");
+    fn a_plain_address_is_one_broker_and_a_list_any_of_its_brokers() {
+        assert!(matches!(Address::read("tcp://quay:61616"), Ok(Address::One(_))));
+        for url in ["failover:(tcp://quay:61616)", "discovery:(static:(tcp://quay:61616))"] {
+            let Ok(Address::AnyOf(list)) = Address::read(url) else { panic!("{url}") };
+            assert_eq!(list.endpoints.len(), 1, "{url}");
         }
     }
 
     #[test]
-    fn several_brokers_are_refused_with_the_reason() {
-        let error = endpoint("failover:(tcp://a:1,tcp://b:2)").unwrap_err();
-        assert!(matches!(error, AddressError::SeveralMembers { members: 2, .. }), "{error}");
-        assert!(error.to_string().contains("does not fail over"), "{error}");
-    }
-
-    #[test]
-    fn other_lists_are_no_addresses() {
-        let error = endpoint("static:(tcp://a:1)").unwrap_err();
-        assert!(matches!(error, AddressError::NotAnAddress { .. }), "{error}");
-    }
-
-    #[test]
-    fn options_about_reconnecting_are_refused_by_name() {
-        let error = endpoint("failover:(tcp://a:1)?maxReconnectAttempts=3").unwrap_err();
-        assert!(error.to_string().contains("`maxReconnectAttempts` is not supported yet"));
-    }
-
-    #[test]
-    fn a_misspelt_failover_option_is_named_with_its_neighbour() {
-        let error = endpoint("failover:(tcp://a:1)?randomise=false").unwrap_err();
-        assert!(error.to_string().contains("did you mean `randomize`"), "{error}");
+    fn other_lists_are_refused_by_name() {
+        for (url, said) in [
+            ("static:(tcp://a:1)", "`static:` is not an address"),
+            ("fanout:(static:(tcp://a:1))", "`fanout:` is not supported"),
+            ("failover:(tcp://a:1)?randomise=false", "did you mean"),
+        ] {
+            let error = Address::read(url).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A connection to a broker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{BrokerInfo, ConnectionInfo, RemoveInfo, ShutdownInfo};
@@ -10,10 +11,11 @@ use ferrymq_transport::link::Link;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::address;
+use crate::address::Address;
 use crate::core::ConnectionCore;
-use crate::driver::Driver;
+use crate::driver::{Driver, Failover, Introduction, start_single};
 use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost};
+use crate::failover::{FailoverList, FailoverPolicy, RestoreState};
 use crate::machine::ConnectionMachine;
 use crate::options::ConnectOptions;
 use crate::uplink::Uplink;
@@ -35,11 +37,22 @@ struct Shared {
 
 impl Connection {
     /// Connects to the broker that a URL names: `tcp://host:port`, with options such as
-    /// `?wireFormat.maxInactivityDuration=10000`, or a failover list of exactly one such address.
+    /// `?wireFormat.maxInactivityDuration=10000`, or any of a list, `failover:(tcp://a:1,tcp://b:2)`
+    /// with [these options](crate::failover::FAILOVER_OPTIONS).
+    ///
+    /// A connection to a list of brokers outlives their links: when one is lost, another one is told
+    /// what lives in the connection, and what was not confirmed is sent again. What the lost broker
+    /// had delivered and nobody had settled is delivered again
+    /// ([`ack`](crate::delivery::Delivery::ack) says what that means). Unless its options set a
+    /// limit, this waits until a broker can be reached.
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, ConnectError> {
-        let endpoint = address::endpoint(url)?;
-        let link = handshake::connect(options.dialer.as_ref(), &endpoint).await?;
-        Self::establish(link, &endpoint.bare().to_string(), options).await
+        match Address::read(url)? {
+            Address::One(endpoint) => {
+                let link = handshake::connect(options.dialer.as_ref(), &endpoint).await?;
+                Self::establish(link, &endpoint.bare().to_string(), options).await
+            }
+            Address::AnyOf(list) => Self::fail_over(*list, url, options).await,
+        }
     }
 
     /// Connects over a link that is there already, such as one end of a pipe.
@@ -53,42 +66,63 @@ impl Connection {
         url: &str,
         options: ConnectOptions,
     ) -> Result<Self, ConnectError> {
-        let id = options.ids.connection();
-        let core = Arc::new(ConnectionCore {
-            client_id: options.client_id.clone().unwrap_or_else(|| id.to_string()),
-            id,
-            uplink: Arc::new(Uplink::new(link.outbox)),
-            clock: options.clock,
-            request_timeout: options.request_timeout,
-            machine: Mutex::new(ConnectionMachine::new()),
-            noted: Notify::new(),
-            stop: Notify::new(),
-        });
-        let driver = Driver::start(&core, link.receiver, link.pump);
-        let connection = Self {
-            shared: Arc::new(Shared {
-                core,
-                close_timeout: options.close_timeout,
-                driver: Mutex::new(Some(driver)),
-            }),
-        };
+        let core = new_core(&options, Uplink::new(link.outbox), None);
+        let driver = start_single(&core, link.receiver, link.pump);
+        let connection = Self::of(core, driver, &options);
         let core = connection.core();
-        let info = ConnectionInfo {
-            response_required: true,
-            connection_id: Some(core.id.clone()),
-            client_id: Some(core.client_id.as_str().into()),
-            user_name: options.user.as_deref().map(Into::into),
-            password: options.password.as_deref().map(Into::into),
-            manageable: true,
-            client_master: true,
-            ..ConnectionInfo::default()
-        };
+        let info = introduction(core, &options);
         core.ask_within(Some(options.accept_timeout), |command_id| {
             Command::ConnectionInfo(Box::new(ConnectionInfo { command_id, ..info }))
         })
         .await
         .map_err(|error| error.connecting(url.to_owned()))?;
         Ok(connection)
+    }
+
+    async fn fail_over(
+        list: FailoverList,
+        url: &str,
+        options: ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let cache = list.options.track_messages.then_some(list.options.max_cache_size);
+        let uplink = Uplink::restoring(RestoreState::new(cache));
+        let core = new_core(&options, uplink, list.options.timeout);
+        let introduction = Introduction {
+            info: ConnectionInfo {
+                command_id: core.uplink.number(),
+                fault_tolerant: true,
+                ..introduction(&core, &options)
+            },
+            timeout: options.accept_timeout,
+        };
+        let (dialer, observer) = (Arc::clone(&options.dialer), options.observer.clone());
+        let policy = FailoverPolicy::new(list, options.seed);
+        let (driver, first) = Failover::start(&core, policy, dialer, introduction, observer, url);
+        // Dropped with this future, it ends the search.
+        let connection = Self::of(core, driver, &options);
+        match first.await {
+            Ok(connected) => connected.map(|()| connection),
+            Err(_) => Err(ConnectError::Lost {
+                url: url.to_owned(),
+                lost: connection.core().uplink.lost(),
+            }),
+        }
+    }
+
+    fn of(core: Arc<ConnectionCore>, driver: Driver, options: &ConnectOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                core,
+                close_timeout: options.close_timeout,
+                driver: Mutex::new(Some(driver)),
+            }),
+        }
+    }
+
+    /// The address of the broker that a connection which fails over has now; `None` while it has
+    /// none.
+    pub fn address(&self) -> Option<String> {
+        self.core().address.lock().clone()
     }
 
     /// The connection's identifier.
@@ -144,18 +178,25 @@ impl Connection {
         let Some(driver) = self.shared.driver.lock().take() else {
             return Ok(());
         };
+        core.closing.store(true, Ordering::Relaxed);
         let consumers = core.machine.lock().take_consumers();
         for consumer in consumers {
             consumer.close();
         }
-        let farewell = core
-            .ask_within(Some(self.shared.close_timeout), |command_id| {
+        let farewell = if core.uplink.is_up() {
+            core.ask_within(Some(self.shared.close_timeout), |command_id| {
                 removal(&core.id, command_id, true)
             })
-            .await;
+            .await
+            .map(drop)
+        } else {
+            // Between two brokers there is nobody to say farewell to.
+            Ok(())
+        };
         core.uplink.send(shutdown(core.uplink.number()));
         core.uplink.close();
-        let written = tokio::time::timeout(self.shared.close_timeout, driver.writer).await;
+        let written =
+            tokio::time::timeout(self.shared.close_timeout, driver.writer.finished()).await;
         core.lose(ConnectionLost::new("the connection was closed"));
         driver.reader.abort();
         farewell.map_err(|error| error.closing())?;
@@ -177,6 +218,41 @@ impl Drop for Shared {
             core.uplink.close();
             driver.reader.abort();
         }
+    }
+}
+
+fn new_core(
+    options: &ConnectOptions,
+    uplink: Uplink,
+    outage_timeout: Option<std::time::Duration>,
+) -> Arc<ConnectionCore> {
+    let id = options.ids.connection();
+    Arc::new(ConnectionCore {
+        client_id: options.client_id.clone().unwrap_or_else(|| id.to_string()),
+        id,
+        audit: uplink.fails_over().then(Arc::default),
+        uplink: Arc::new(uplink),
+        clock: options.clock.clone(),
+        request_timeout: options.request_timeout,
+        outage_timeout,
+        machine: Mutex::new(ConnectionMachine::new()),
+        address: Mutex::new(None),
+        closing: AtomicBool::new(false),
+        noted: Notify::new(),
+        stop: Notify::new(),
+    })
+}
+
+fn introduction(core: &ConnectionCore, options: &ConnectOptions) -> ConnectionInfo {
+    ConnectionInfo {
+        response_required: true,
+        connection_id: Some(core.id.clone()),
+        client_id: Some(core.client_id.as_str().into()),
+        user_name: options.user.as_deref().map(Into::into),
+        password: options.password.as_deref().map(Into::into),
+        manageable: true,
+        client_master: true,
+        ..ConnectionInfo::default()
     }
 }
 

@@ -4,6 +4,7 @@
 //! await.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
@@ -13,7 +14,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::{AskError, ConnectionLost, RequestFailure};
+use crate::failover::Tied;
 use crate::machine::{ConnectionMachine, Control, Step};
+use crate::receiving::audit::Audit;
 use crate::receiving::core::ConsumerCore;
 use crate::receiving::held::Held;
 use crate::receiving::state::Ended;
@@ -33,8 +36,16 @@ pub(crate) struct ConnectionCore {
     pub(crate) clock: Clock,
     /// How long requests may go unanswered.
     pub(crate) request_timeout: Option<Duration>,
+    /// How long messages wait for a broker.
+    pub(crate) outage_timeout: Option<Duration>,
+    /// Recognises messages that come again; only on a connection that fails over.
+    pub(crate) audit: Option<Arc<Audit>>,
     /// What the connection knows.
     pub(crate) machine: Mutex<ConnectionMachine>,
+    /// Where the connection is, if it fails over and has a broker.
+    pub(crate) address: Mutex<Option<String>>,
+    /// Set when its owner ends it: no further broker is looked for.
+    pub(crate) closing: AtomicBool,
     /// Rings when a failure that nobody waited for was noted, and when the connection is over.
     pub(crate) noted: Notify,
     /// Rings when the reader must stop.
@@ -48,6 +59,7 @@ impl ConnectionCore {
         batch: &mut Vec<Command>,
         run: &mut Vec<Held>,
     ) -> Result<(), ConnectionLost> {
+        let refused = self.uplink.note_answers(batch);
         let mut machine = self.machine.lock();
         // Dispatches mostly come in runs for one consumer, which is then locked once.
         let mut receiving: Option<Arc<ConsumerCore>> = None;
@@ -91,13 +103,58 @@ impl ConnectionCore {
         if let Some(current) = receiving {
             current.accept(run)?;
         }
+        let refused: Vec<_> = refused.iter().filter_map(|id| machine.end_refused(id)).collect();
+        drop(machine);
+        for consumer in refused {
+            consumer.end(Ended::ByBroker);
+        }
         over.map_or(Ok(()), Err)
+    }
+
+    /// The connection has a broker, or none.
+    pub(crate) fn connected_to(&self, address: Option<String>) {
+        *self.address.lock() = address;
+    }
+
+    /// Whether its owner ends it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// The link broke: what was to be sent never will be, and everyone learns why.
     pub(crate) fn break_off(&self, reason: ConnectionLost) {
         self.uplink.abort();
         self.lose(reason);
+    }
+
+    /// The link is left for another one: what is owed to its broker leaves before this farewell.
+    pub(crate) fn depart(&self, farewell: Vec<Command>) {
+        // Consumers first: what they would still hand out, the broker takes back.
+        let consumers = self.machine.lock().interrupt(Vec::new()).0;
+        for consumer in consumers {
+            consumer.interrupt();
+        }
+        let ended = self.uplink.depart(farewell);
+        self.interrupted(ended);
+    }
+
+    /// The link broke, and another one may come: what was under way on it is over.
+    pub(crate) fn interrupt(&self) {
+        let ended = self.uplink.detach();
+        self.interrupted(ended);
+    }
+
+    fn interrupted(&self, ended: Vec<(i32, Tied)>) {
+        if let Some(audit) = &self.audit {
+            audit.suspect();
+        }
+        let (consumers, windows) = self.machine.lock().interrupt(ended);
+        for consumer in consumers {
+            consumer.interrupt();
+        }
+        for window in windows {
+            window.reset();
+        }
     }
 
     /// The connection is over: everyone who waits on it learns why. The first reason stays.

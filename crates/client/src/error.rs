@@ -8,6 +8,8 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::throwable::Throwable;
 use thiserror::Error;
 
+use crate::failover::ListError;
+
 /// A broker's refusal: the Java class that names its kind, and its text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct BrokerException {
@@ -77,6 +79,16 @@ pub enum ConnectError {
         /// Its reason.
         exception: BrokerException,
     },
+    /// No broker of a failover list could be reached.
+    #[error("{url}: no broker in {passes} passes over the list; at last: {because}")]
+    GaveUp {
+        /// The list.
+        url: String,
+        /// How often each address was tried.
+        passes: u32,
+        /// Why the last address was no use.
+        because: Arc<str>,
+    },
     /// The connection broke before the broker accepted the client.
     #[error("{url}: {lost}")]
     Lost {
@@ -106,18 +118,15 @@ pub enum AddressError {
         /// Where and why.
         source: ferrymq_transport::uri::UriError,
     },
-    /// It names several brokers.
-    #[error(
-        "{url}: names {members} brokers, but this client does not fail over between brokers yet; \
-         give one address"
-    )]
-    SeveralMembers {
+    /// It is a failover list that cannot be used.
+    #[error("{url}: {source}")]
+    List {
         /// As given.
         url: String,
-        /// How many it names.
-        members: usize,
+        /// Why not.
+        source: ListError,
     },
-    /// It is a composite of another kind, or none of its members is an address.
+    /// It is a composite of another kind.
     #[error("{url}: `{scheme}:` is not an address of a broker; use tcp://host:port")]
     NotAnAddress {
         /// As given.
@@ -125,30 +134,15 @@ pub enum AddressError {
         /// Its scheme.
         scheme: String,
     },
-    /// It says how to reconnect.
+    /// It would connect to several brokers at once.
     #[error(
-        "{url}: failover option `{option}` is not supported yet: this client does not reconnect"
+        "{url}: `fanout:` is not supported: a connection has one broker at a time; use \
+         failover:(…), and let the brokers forward"
     )]
-    OptionNotSupported {
+    Fanout {
         /// As given.
         url: String,
-        /// The option.
-        option: String,
     },
-    /// It carries an option that failover does not have.
-    #[error("{url}: unknown failover option `{option}`{}", suggestion(.nearest.as_deref()))]
-    UnknownOption {
-        /// As given.
-        url: String,
-        /// The option.
-        option: String,
-        /// The option that was probably meant.
-        nearest: Option<String>,
-    },
-}
-
-fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// A producer, consumer or temporary destination did not come about, or did not go away.
@@ -213,6 +207,14 @@ pub enum SendError {
         /// Where it was to go.
         destination: Destination,
         /// How long it was given.
+        waited: Duration,
+    },
+    /// There was no broker to send it to for as long as the `timeout` of the failover list has it.
+    #[error("a message to {destination} was not sent: no broker within {waited:?} (timeout)")]
+    NoBroker {
+        /// Where it was to go.
+        destination: Destination,
+        /// How long it waited.
         waited: Duration,
     },
     /// The producer has no destination of its own and none was given.

@@ -13,6 +13,8 @@ use ferrymq_transport::clock::Clock;
 pub struct IdSource {
     /// The text before `-<n>:1`.
     stem: Arc<str>,
+    /// Different for any two sources.
+    seed: u64,
     /// The next `n`.
     next: Arc<AtomicU64>,
 }
@@ -23,6 +25,7 @@ impl IdSource {
     pub fn new(host: &str, seed: u64, epoch_millis: i64) -> Self {
         Self {
             stem: format!("ID:{host}-{seed}-{epoch_millis}").into(),
+            seed,
             next: Arc::new(AtomicU64::new(1)),
         }
     }
@@ -37,6 +40,11 @@ impl IdSource {
         let drawn = RandomState::new().hash_one(std::process::id()) & 0xffff_ffff;
         let seed = u64::from(std::process::id()) << 32 | drawn;
         Self::new(host, seed, clock.now_millis())
+    }
+
+    /// A number that differs between sources, and follows from them.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The identifier of the next connection.

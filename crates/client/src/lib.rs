@@ -7,8 +7,8 @@
 //! (`receiving::state`) are machines without I/O. Two short tasks per connection move commands
 //! between them and the link; producers and consumers have none.
 //!
-//! It does not fail over to other brokers yet; everything is sent through `uplink`, which knows
-//! the current link, and a connection's machine knows what another broker would have to be told.
+//! Everything is sent through `uplink`, which knows the current link. On a connection that fails
+//! over, [`failover`] says where the next link leads and what its broker is told.
 
 pub mod ack_mode;
 mod address;
@@ -18,6 +18,7 @@ mod core;
 pub mod delivery;
 mod driver;
 pub mod error;
+pub mod failover;
 pub mod ids;
 mod machine;
 pub mod message;
@@ -37,6 +38,7 @@ pub use connection::Connection;
 pub use consumer::handle::Consumer;
 pub use consumer::options::ConsumerOptions;
 pub use delivery::Delivery;
+pub use failover::{ConnectionEvent, Observer};
 pub use ids::IdSource;
 pub use message::OutgoingMessage;
 pub use options::ConnectOptions;

@@ -12,6 +12,7 @@ use ferrymq_openwire::ids::{ConsumerId, ProducerId};
 use tokio::sync::oneshot;
 
 use crate::error::{BrokerException, ConnectionLost, RequestFailure};
+use crate::failover::Tied;
 use crate::receiving::core::ConsumerCore;
 use crate::receiving::held::Held;
 use crate::requests::{Answer, RequestTable};
@@ -237,6 +238,26 @@ impl ConnectionMachine {
     /// Parts with the live consumers, in the order of their numbers: they get no more dispatches.
     pub(crate) fn take_consumers(&mut self) -> Vec<Arc<ConsumerCore>> {
         std::mem::take(&mut self.consumers).into_values().collect()
+    }
+
+    /// The link is gone, and another one may come: these requests end with it. Returns whom to tell:
+    /// consumers and windows.
+    pub(crate) fn interrupt(
+        &mut self,
+        ended: Vec<(i32, Tied)>,
+    ) -> (Vec<Arc<ConsumerCore>>, Vec<Arc<SendWindow>>) {
+        for (id, tied) in ended {
+            let lost = ConnectionLost::new(tied.reason());
+            self.requests.answer(id, Err(RequestFailure::Lost(lost)));
+        }
+        let consumers = self.consumers.values().cloned().collect();
+        let windows = self.windows.values().cloned().collect();
+        (consumers, windows)
+    }
+
+    /// The broker refuses a consumer that had lived: it is no more.
+    pub(crate) fn end_refused(&mut self, id: &ConsumerId) -> Option<Arc<ConsumerCore>> {
+        self.consumers.remove(&(id.session_id, id.value))
     }
 
     /// The connection is over: nobody will be answered. The first reason stays. Returns whom to

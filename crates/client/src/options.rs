@@ -7,6 +7,7 @@ use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::Dialer;
 use ferrymq_transport::tcp::Tcp;
 
+use crate::failover::Observer;
 use crate::ids::IdSource;
 
 /// How to connect. Nothing in the client takes time, chance or sockets from anywhere else, so a
@@ -19,6 +20,10 @@ pub struct ConnectOptions {
     pub clock: Clock,
     /// Identifiers of connections.
     pub ids: IdSource,
+    /// Whatever is random about failing over follows from it.
+    pub seed: u64,
+    /// Told what happens to a connection that fails over.
+    pub observer: Observer,
     /// The name under which the broker knows the client; must be unique among those connected.
     /// The connection's identifier if absent.
     pub client_id: Option<String>,
@@ -41,7 +46,9 @@ impl ConnectOptions {
         Self {
             dialer,
             clock,
+            seed: ids.seed(),
             ids,
+            observer: Observer::default(),
             client_id: None,
             user: None,
             password: None,
@@ -62,6 +69,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The same, telling of what happens to the connection.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
         self
     }
 

@@ -51,6 +51,14 @@ impl SendWindow {
         self.freed.notify_one();
     }
 
+    /// What was out is lost with its link, and the window empty again.
+    pub(crate) fn reset(&self) {
+        if let Some(used) = &mut *self.used.lock() {
+            *used = 0;
+        }
+        self.freed.notify_one();
+    }
+
     /// Nobody will give anything back; whoever waits shall find out what happened.
     pub(crate) fn open_for_good(&self) {
         *self.used.lock() = None;

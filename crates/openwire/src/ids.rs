@@ -6,6 +6,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use bytes::Bytes;
+
 use crate::codec::reader::{FrameReader, Loose, Mode};
 use crate::codec::writer::FieldWriter;
 use crate::error::{DecodeError, EncodeError};
@@ -216,6 +218,69 @@ impl ProducerId {
     /// The session that it belongs to.
     pub fn session_id(&self) -> SessionId {
         SessionId { connection_id: self.connection_id.clone(), value: self.session_id }
+    }
+}
+
+impl LocalTransactionId {
+    /// Transaction `value` of a connection.
+    pub fn new(connection_id: &ConnectionId, value: i64) -> Self {
+        Self { value, connection_id: Some(connection_id.clone()) }
+    }
+}
+
+/// As ActiveMQ shows it.
+impl fmt::Display for LocalTransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connection = self.connection_id.as_ref().and_then(|id| id.value.as_ref());
+        write!(f, "TX:{}:{}", shown(connection), self.value)
+    }
+}
+
+/// As ActiveMQ shows it; [`XaTransactionId::parse`] reads it.
+impl fmt::Display for XaTransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |f: &mut fmt::Formatter<'_>, part: &Option<Bytes>| {
+            part.iter().flatten().try_for_each(|byte| write!(f, "{byte:02x}"))
+        };
+        write!(f, "XID:[{},globalId=", self.format_id)?;
+        part(f, &self.global_transaction_id)?;
+        f.write_str(",branchId=")?;
+        part(f, &self.branch_qualifier)?;
+        f.write_str("]")
+    }
+}
+
+impl XaTransactionId {
+    /// Reads what `Display` writes: `XID:[FORMAT,globalId=HEX,branchId=HEX]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let inside = text.strip_prefix("XID:[")?.strip_suffix(']')?;
+        let (format_id, rest) = inside.split_once(",globalId=")?;
+        let (global, branch) = rest.split_once(",branchId=")?;
+        Some(Self {
+            format_id: format_id.parse().ok()?,
+            global_transaction_id: Some(from_hex(global)?),
+            branch_qualifier: Some(from_hex(branch)?),
+        })
+    }
+}
+
+fn from_hex(text: &str) -> Option<Bytes> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits = digits?;
+    let pairs = digits.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    Some(pairs.filter_map(|pair| Some(pair.first()? * 16 + pair.get(1)?)).collect())
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(id) => id.fmt(f),
+            Self::Xa(id) => id.fmt(f),
+        }
     }
 }
 

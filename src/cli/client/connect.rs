@@ -2,19 +2,22 @@
 
 use clap::Args;
 use ferrymq_client::error::ConnectError;
-use ferrymq_client::{ConnectOptions, Connection};
+use ferrymq_client::{ConnectOptions, Connection, ConnectionEvent, Observer};
 
 use crate::cli::exit::ExitCode;
 use crate::cli::output::complain;
 
 /// Where the address comes from when no flag says it.
 const VARIABLE: &str = "FERRYMQ_URL";
-const DEFAULT: &str = "failover:(tcp://127.0.0.1:61616)";
+/// Whoever names no broker means one that runs: without one, the command fails instead of waiting.
+const DEFAULT: &str = "failover:(tcp://127.0.0.1:61616)?startupMaxReconnectAttempts=1";
 
 /// Where the broker is, and who connects.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ConnectArguments {
-    /// The broker [env: FERRYMQ_URL] [default: failover:(tcp://127.0.0.1:61616)]
+    /// The broker, or a list of brokers: failover:(tcp://a:61616,tcp://b:61616)?OPTIONS
+    /// [env: FERRYMQ_URL] [default: failover:(tcp://127.0.0.1:61616), which must be there at the
+    /// start]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Who connects [env: FERRYMQ_USER]
@@ -39,7 +42,7 @@ impl ConnectArguments {
 
     /// Connects to another broker as the same user.
     pub(in crate::cli) async fn connect_to(&self, url: &str) -> Result<Connection, ExitCode> {
-        let mut options = ConnectOptions::system();
+        let mut options = ConnectOptions::system().observer(Observer::new(tell));
         options.user = self.user.clone().or_else(|| variable("FERRYMQ_USER"));
         options.password = self.password.clone().or_else(|| variable("FERRYMQ_PASSWORD"));
         Connection::connect(url, options).await.map_err(|error| {
@@ -49,6 +52,19 @@ impl ConnectArguments {
                 _ => ExitCode::Failed,
             }
         })
+    }
+}
+
+/// Tells the user why the command waits, and when it goes on.
+fn tell(event: &ConnectionEvent) {
+    match event {
+        ConnectionEvent::Lost { .. } | ConnectionEvent::Connected { again: true, .. } => {
+            complain(event);
+        }
+        ConnectionEvent::Waiting { passes: 1, .. } => {
+            complain("no broker answers; trying until one does");
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use ferrymq_client::failover::FAILOVER_OPTIONS;
 use ferrymq_discovery::multicast::{ANNOUNCE_OPTIONS, LISTEN_OPTIONS};
 use ferrymq_network::config::unsupported_options;
 use ferrymq_network::discovery::redial::REDIAL_OPTIONS;
@@ -62,6 +63,7 @@ fn write_all(text: &mut String) -> fmt::Result {
         ("Of every TCP address, to dial or to listen on", "uri", CONNECTION_OPTIONS),
         ("Of addresses to listen on, beside those", "uri", LISTENER_OPTIONS),
         ("Of each address of a network connector, about dialling again", "list", REDIAL_OPTIONS),
+        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
         ("Of a multicast group, `multicast://default?…`", "multicast", ANNOUNCE_OPTIONS),
         (
             "Of a multicast group that brokers are looked for in, beside those",

@@ -33,6 +33,8 @@ import javax.jms.Session;
 import javax.jms.TemporaryQueue;
 import javax.jms.TemporaryTopic;
 import javax.jms.Topic;
+import javax.jms.XAConnection;
+import javax.jms.XASession;
 
 import org.apache.activemq.ActiveMQConnection;
 import org.apache.activemq.ActiveMQConnectionFactory;
@@ -117,6 +119,13 @@ public final class JmsDriver {
                 }
                 return bodies;
             }
+            case "xa_connect": {
+                XAConnection connection = Xa.connect(text(call, "url"));
+                named.put(text(call, "as"), connection);
+                named.put(text(call, "as") + ".s", connection.createXASession());
+                return done();
+            }
+            case "xa": return Xa.step(on(call, XASession.class), call);
             case "commit": on(call, Session.class).commit(); return done();
             case "rollback": on(call, Session.class).rollback(); return done();
             case "temporary_queue": {

@@ -97,6 +97,8 @@ impl Consumer {
             redelivery: options.redelivery,
             drop_expired: options.drop_expired,
             windows: windows(&destination),
+            // Nobody keeps what a topic's consumer has not acknowledged.
+            audit: connection.audit.clone().filter(|_| destination.kind().is_queue()),
         };
         let state = ConsumerState::new(terms, prefetch as usize);
         let core = ConsumerCore::new(

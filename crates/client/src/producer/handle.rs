@@ -17,6 +17,7 @@ use crate::error::{AskError, OpenError, RequestFailure, SendError};
 use crate::message::OutgoingMessage;
 use crate::send_window::SendWindow;
 use crate::session::Session;
+use crate::uplink::{NoLink, Sent};
 
 /// While so many commands wait to be written, producers wait too: what a slow broker does not take
 /// must not pile up here.
@@ -156,20 +157,56 @@ impl Producer {
     ) -> Result<Receipt, SendError> {
         self.wait_for_link(message).await;
         let connection = self.session.connection().core();
-        let command_id = connection.uplink.number();
         let lost = |lost| AskError::Failed(RequestFailure::Lost(lost)).sending(destination);
-        let pending = connection.expect(command_id).map_err(lost)?;
+        loop {
+            let command_id = connection.uplink.number();
+            let pending = connection.expect(command_id).map_err(lost)?;
+            match self.send_encoded(destination, message, Some(command_id))? {
+                Sent::Yes => {
+                    let destination = destination.clone();
+                    return Ok(Receipt {
+                        pending,
+                        destination,
+                        timeout: connection.request_timeout,
+                    });
+                }
+                Sent::Never => return Err(lost(connection.uplink.lost())),
+                Sent::NotNow => drop(pending),
+            }
+            self.wait_for_broker(destination).await?;
+        }
+    }
+
+    /// Numbers a message and hands it to the link; `confirm_as`: with the wish for a response to
+    /// this command. A message that does not leave does not use up a number.
+    fn send_encoded(
+        &self,
+        destination: &Destination,
+        message: &OutgoingMessage,
+        confirm_as: Option<i32>,
+    ) -> Result<Sent, SendError> {
+        let uplink = &self.session.connection().core().uplink;
         let mut sequence = self.sequence.lock();
         let mut encoded = self.encode(destination, message, *sequence + 1)?;
-        encoded.command_id = command_id;
-        encoded.response_required = true;
-        *sequence += 1;
-        if !connection.uplink.send(Command::Message(Arc::new(encoded))) {
-            return Err(lost(connection.uplink.lost()));
+        encoded.command_id = confirm_as.unwrap_or_else(|| uplink.number());
+        encoded.response_required = confirm_as.is_some();
+        let sent = uplink.send_message(Arc::new(encoded));
+        if sent == Sent::Yes {
+            *sequence += 1;
         }
-        drop(sequence);
-        let destination = destination.clone();
-        Ok(Receipt { pending, destination, timeout: connection.request_timeout })
+        Ok(sent)
+    }
+
+    /// Waits while the connection has no broker, as long as its options have it.
+    async fn wait_for_broker(&self, destination: &Destination) -> Result<(), SendError> {
+        let connection = self.session.connection().core();
+        connection.uplink.ready(connection.outage_timeout).await.map_err(|error| {
+            let destination = destination.clone();
+            match error {
+                NoLink::Lost(lost) => SendError::Lost { destination, lost },
+                NoLink::TimedOut(waited) => SendError::NoBroker { destination, waited },
+            }
+        })
     }
 
     async fn send_one_way(
@@ -184,16 +221,16 @@ impl Producer {
             let properties = message.encoded_properties().map_or(0, |bytes| bytes.len());
             window.reserve(OVERHEAD + content + properties).await;
         }
-        let connection = self.session.connection().core();
-        let mut sequence = self.sequence.lock();
-        let mut encoded = self.encode(destination, message, *sequence + 1)?;
-        encoded.command_id = connection.uplink.number();
-        *sequence += 1;
-        if connection.uplink.send(Command::Message(Arc::new(encoded))) {
-            return Ok(());
+        loop {
+            match self.send_encoded(destination, message, None)? {
+                Sent::Yes => return Ok(()),
+                Sent::NotNow => self.wait_for_broker(destination).await?,
+                Sent::Never => {
+                    let lost = self.session.connection().core().uplink.lost();
+                    return Err(SendError::Lost { destination: destination.clone(), lost });
+                }
+            }
         }
-        drop(sequence);
-        Err(SendError::Lost { destination: destination.clone(), lost: connection.uplink.lost() })
     }
 
     /// Waits while too much is on its way to the broker.
@@ -206,6 +243,10 @@ impl Producer {
         let uplink = &self.session.connection().core().uplink;
         if uplink.pending() >= most {
             uplink.drained_below(most / 4 + 1).await;
+        }
+        if uplink.is_full() {
+            // What ends the wait, if not room, shows when the message is sent.
+            let _ = uplink.ready(None).await;
         }
     }
 

@@ -82,7 +82,7 @@ impl ConsumerCore {
 
     /// Takes in dispatches.
     pub(crate) fn accept(&self, dispatches: &mut Vec<Held>) -> Result<(), ConnectionLost> {
-        let accepted = self.guarded.lock().state.accept(dispatches);
+        let (accepted, _) = self.step(|state, acks| state.accept(dispatches, acks));
         if let Err(overrun) = accepted {
             return Err(ConnectionLost::new(format!(
                 "the broker sent consumer {} of {} more than the {} messages that its window allows",
@@ -129,6 +129,11 @@ impl ConsumerCore {
         let settled = self.settle(|state, acks| state.recover(now, acks));
         self.arrived.notify_one();
         settled
+    }
+
+    /// The link is gone, and another one may come.
+    pub(crate) fn interrupt(&self) {
+        self.guarded.lock().state.interrupt();
     }
 
     /// The broker changed the prefetch.
@@ -185,6 +190,8 @@ impl ConsumerCore {
     ) -> Result<(), AckError> {
         match self.step(step) {
             ((), true) => Ok(()),
+            // Lost with the link, as one on its way might be; the audit sees to what comes again.
+            ((), false) if self.uplink.may_recover() => Ok(()),
             ((), false) => Err(AckError { lost: self.uplink.lost() }),
         }
     }

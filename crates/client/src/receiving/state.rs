@@ -5,7 +5,7 @@
 //! tell the difference. It does not know the connection; whoever holds it sends what it appends,
 //! before letting anyone else at it, so that acknowledgements leave in the order of the steps.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
@@ -13,10 +13,14 @@ use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use tokio::time::Instant;
 
+use super::audit::{Audit, Settled};
 use super::held::{self, AckKind, Held, Run};
 use super::redelivery::RedeliveryPolicy;
 use crate::error::ConnectionLost;
 use crate::received::ReceivedMessage;
+
+/// How many messages of lost links an application may still settle; the oldest go first.
+const MOST_STALE: usize = 4096;
 
 /// When messages are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) struct Terms {
     /// How many windows the broker may keep for it: one, or, for a pattern or a list of addresses,
     /// one at each.
     pub(crate) windows: usize,
+    /// Recognises what comes once more after a link was lost; only where that may happen.
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 /// Why a consumer hands out nothing any more.
@@ -101,6 +107,10 @@ pub(crate) struct ConsumerState {
     terms: Terms,
     /// How many messages the broker may have out. It may change this.
     prefetch: usize,
+    /// The same, as asked for.
+    asked_prefetch: usize,
+    /// Handed out and unsettled when a link was lost, and not handed out again since.
+    stale: BTreeMap<u64, Held>,
     /// Dispatched and not handed out yet, in dispatch order.
     inbox: VecDeque<Held>,
     /// Handed out and given back; they go before the inbox.
@@ -127,6 +137,8 @@ impl ConsumerState {
         Self {
             terms,
             prefetch,
+            asked_prefetch: prefetch,
+            stale: BTreeMap::new(),
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             delivered: VecDeque::new(),
@@ -142,18 +154,58 @@ impl ConsumerState {
 
     /// Takes in dispatches. The window bounds what may wait here; a broker that overruns it is
     /// broken, and holding what it sends would take memory without bound.
-    pub(crate) fn accept(&mut self, dispatches: &mut Vec<Held>) -> Result<(), Overrun> {
+    pub(crate) fn accept(
+        &mut self,
+        dispatches: &mut Vec<Held>,
+        acks: &mut Vec<Command>,
+    ) -> Result<(), Overrun> {
         if self.ended.is_some() {
             // The broker learns of the end by itself and gives these to others.
             dispatches.clear();
             return Ok(());
         }
+        self.drop_duplicates(dispatches, acks);
         let allowed = self.prefetch.saturating_add(self.widened).saturating_mul(self.terms.windows);
         if self.inbox.len() + dispatches.len() > allowed {
             return Err(Overrun { allowed });
         }
         self.inbox.extend(dispatches.drain(..));
         Ok(())
+    }
+
+    /// What is settled already comes again when its acknowledgement was lost with a link; it is
+    /// settled once more.
+    fn drop_duplicates(&mut self, dispatches: &mut Vec<Held>, acks: &mut Vec<Command>) {
+        let Some(audit) = self.terms.audit.as_ref().filter(|audit| audit.is_suspicious()) else {
+            return;
+        };
+        let settled = audit.lock();
+        dispatches.retain(|held| {
+            let known = settled.knows(&held.message, &held.destination);
+            if known {
+                acks.push(held::individual(&self.terms.id, held));
+            }
+            !known
+        });
+    }
+
+    /// The link is gone, and another one may come. What the broker had out, it delivers again.
+    pub(crate) fn interrupt(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.stale.extend(self.delivered.drain(..).map(|held| (held.serial, held)));
+        while self.stale.len() > MOST_STALE {
+            self.stale.pop_first();
+        }
+        self.inbox.clear();
+        self.again.clear();
+        self.owed = None;
+        self.unreported = 0;
+        self.widened = 0;
+        self.prefetch = self.asked_prefetch;
+        self.last_delivered = -1;
+        self.rests_until = None;
     }
 
     /// The broker changed the prefetch. A smaller one holds for what it sends from now on, so what
@@ -182,6 +234,8 @@ impl ConsumerState {
         }
         let before = handed.len();
         let mut each = None;
+        let audit = self.terms.audit.clone();
+        let mut settled = audit.as_ref().map(|audit| audit.lock());
         while handed.len() - before < max {
             let Some(mut held) = self.again.pop_front().or_else(|| self.inbox.pop_front()) else {
                 break;
@@ -189,6 +243,9 @@ impl ConsumerState {
             if self.terms.drop_expired && expired(&held.message, now.epoch_millis) {
                 held::ranges(AckKind::Expired, &self.terms.id, [&held], acks);
                 continue;
+            }
+            if !self.stale.is_empty() {
+                self.stale.retain(|_, stale| !is_same(stale, &held));
             }
             held.serial = self.next_serial;
             self.next_serial += 1;
@@ -201,8 +258,9 @@ impl ConsumerState {
                     redeliveries: held.redeliveries,
                 },
             });
-            self.settle_or_keep(held, &mut each, acks);
+            self.settle_or_keep(held, &mut each, settled.as_deref_mut(), acks);
         }
+        drop(settled);
         if let Some(run) = each {
             acks.push(run.close(AckKind::Standard, &self.terms.id));
         }
@@ -212,8 +270,19 @@ impl ConsumerState {
         Taken::Some { more: !(self.again.is_empty() && self.inbox.is_empty()) }
     }
 
-    fn settle_or_keep(&mut self, held: Held, each: &mut Option<Run>, acks: &mut Vec<Command>) {
+    fn settle_or_keep(
+        &mut self,
+        held: Held,
+        each: &mut Option<Run>,
+        settled: Option<&mut Settled>,
+        acks: &mut Vec<Command>,
+    ) {
         let id = &self.terms.id;
+        if let Some(settled) = settled
+            && matches!(self.terms.settling, Settling::Each | Settling::Ranges)
+        {
+            settled.note(&held.message, &held.destination);
+        }
         match self.terms.settling {
             Settling::Each => Run::extend(each, &held, AckKind::Standard, id, acks),
             Settling::Ranges => {
@@ -253,18 +322,45 @@ impl ConsumerState {
     /// Settles everything that was handed out.
     pub(crate) fn acknowledge_all(&mut self, acks: &mut Vec<Command>) {
         self.settle_owed(acks);
+        if let Some(audit) = &self.terms.audit {
+            let mut settled = audit.lock();
+            for held in &self.delivered {
+                settled.note(&held.message, &held.destination);
+            }
+        }
         held::ranges(AckKind::Standard, &self.terms.id, &self.delivered, acks);
         self.delivered.clear();
         self.unreported = 0;
+        for held in std::mem::take(&mut self.stale).into_values() {
+            self.settle_late(&held, acks);
+        }
+    }
+
+    /// The application is done with a message whose link was lost before it said so. When it is
+    /// delivered again, here, it is settled; it may be here already.
+    fn settle_late(&mut self, late: &Held, acks: &mut Vec<Command>) {
+        let Some(audit) = &self.terms.audit else { return };
+        audit.lock().note(&late.message, &late.destination);
+        if let Some(place) = self.inbox.iter().position(|held| is_same(held, late))
+            && let Some(held) = self.inbox.remove(place)
+        {
+            acks.push(held::individual(&self.terms.id, &held));
+        }
     }
 
     /// Settles the message that was handed out under this number; nothing if it is settled already
     /// or was given back.
     pub(crate) fn acknowledge_one(&mut self, serial: u64, acks: &mut Vec<Command>) {
         let Ok(place) = self.delivered.binary_search_by_key(&serial, |held| held.serial) else {
+            if let Some(late) = self.stale.remove(&serial) {
+                self.settle_late(&late, acks);
+            }
             return;
         };
         if let Some(held) = self.delivered.remove(place) {
+            if let Some(audit) = &self.terms.audit {
+                audit.lock().note(&held.message, &held.destination);
+            }
             self.unreported -= usize::from(!held.reported).min(self.unreported);
             acks.push(held::individual(&self.terms.id, &held));
         }
@@ -273,6 +369,8 @@ impl ConsumerState {
     /// Takes back everything that is unsettled, to hand it out again, before anything else. What
     /// was handed out too often is given up instead.
     pub(crate) fn recover(&mut self, now: Instant, acks: &mut Vec<Command>) {
+        // These come again by themselves.
+        self.stale.clear();
         if self.delivered.is_empty() {
             return;
         }
@@ -319,6 +417,7 @@ impl ConsumerState {
             self.inbox = VecDeque::new();
             self.again = VecDeque::new();
             self.delivered = VecDeque::new();
+            self.stale = BTreeMap::new();
             self.owed = None;
         }
     }
@@ -327,6 +426,12 @@ impl ConsumerState {
     pub(crate) fn waiting(&self) -> usize {
         self.again.len() + self.inbox.len()
     }
+}
+
+/// Whether both are the same message of the same queue.
+fn is_same(one: &Held, other: &Held) -> bool {
+    one.destination == other.destination
+        && one.message.origin().is_some_and(|origin| other.message.origin() == Some(origin))
 }
 
 /// Whether `count` has reached half the prefetch.

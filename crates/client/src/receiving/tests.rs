@@ -31,7 +31,7 @@ impl Bench {
     fn with_redelivery(settling: Settling, prefetch: usize, redelivery: RedeliveryPolicy) -> Self {
         let session = SessionId::new(&ConnectionId::new("ID:test:1"), 1);
         let id = ConsumerId::new(&session, 1);
-        let terms = Terms { id, settling, redelivery, drop_expired: true, windows: 1 };
+        let terms = Terms { id, settling, redelivery, drop_expired: true, windows: 1, audit: None };
         Self {
             state: ConsumerState::new(terms, prefetch),
             started: Instant::now(),
@@ -41,7 +41,7 @@ impl Bench {
 
     fn dispatch(&mut self, numbers: impl IntoIterator<Item = i64>) {
         let mut held = numbers.into_iter().map(|number| held(number, "Q", 0)).collect();
-        self.state.accept(&mut held).unwrap();
+        self.state.accept(&mut held, &mut Vec::new()).unwrap();
     }
 
     fn now(&self) -> Now {
@@ -66,7 +66,10 @@ impl Bench {
         all
     }
 
-    fn step(&mut self, step: impl FnOnce(&mut ConsumerState, &mut Vec<Command>)) -> Vec<Ack> {
+    fn step<R>(
+        &mut self,
+        step: impl FnOnce(&mut ConsumerState, &mut Vec<Command>) -> R,
+    ) -> Vec<Ack> {
         let mut acks = Vec::new();
         step(&mut self.state, &mut acks);
         acks.iter().map(shown).collect()
@@ -197,7 +200,7 @@ fn individual_mode_reports_only_what_is_still_unsettled() {
 fn ranges_never_span_destinations() {
     let mut bench = Bench::new(Settling::Each, 1000);
     let mut mixed = vec![held(1, "A", 0), held(2, "A", 0), held(3, "B", 0), held(4, "A", 0)];
-    bench.state.accept(&mut mixed).unwrap();
+    bench.state.accept(&mut mixed, &mut Vec::new()).unwrap();
     let (_, acks) = bench.take(10);
     assert_eq!(
         acks,
@@ -213,7 +216,7 @@ fn ranges_never_span_destinations() {
 fn an_expired_message_is_told_and_not_handed_out() {
     let mut bench = Bench::new(Settling::Each, 1000);
     let mut mixed = vec![held(1, "Q", 0), held(2, "Q", 999_999), held(3, "Q", 1_000_000)];
-    bench.state.accept(&mut mixed).unwrap();
+    bench.state.accept(&mut mixed, &mut Vec::new()).unwrap();
     let (handed, acks) = bench.take(10);
     assert_eq!(numbers(&handed), [1, 3], "3 expires after this millisecond");
     assert_eq!(
@@ -296,7 +299,7 @@ fn closing_names_the_last_message_that_the_application_saw() {
 fn a_broker_that_overruns_the_window_is_caught() {
     let mut bench = Bench::new(Settling::Each, 2);
     bench.dispatch(1..=2);
-    let refused = bench.state.accept(&mut vec![held(3, "Q", 0)]);
+    let refused = bench.state.accept(&mut vec![held(3, "Q", 0)], &mut Vec::new());
     assert_eq!(refused, Err(Overrun { allowed: 2 }));
 }
 

@@ -2,18 +2,25 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrymq_client::{ConnectOptions, Connection, IdSource};
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConnectionError, ExceptionResponse, MessageDispatch, Response};
+use ferrymq_openwire::commands::{
+    ConnectionError, ConnectionInfo, ExceptionResponse, MessageDispatch, Response,
+};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
+use ferrymq_openwire::negotiate::WireFormatOptions;
 use ferrymq_openwire::throwable::Throwable;
 use ferrymq_transport::clock::Clock;
+use ferrymq_transport::dial::{Binder, Listener};
+use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, Receiver};
 use ferrymq_transport::outbox::Outbox;
 use ferrymq_transport::pipe::pipe;
+use ferrymq_transport::simulated::SimulatedNetwork;
 use ferrymq_transport::tcp::Tcp;
 
 pub struct FakeBroker {
@@ -45,7 +52,51 @@ pub fn unconnected() -> (Link, FakeBroker) {
     (client, broker)
 }
 
+/// Where a broker of a simulated network lets clients in.
+pub struct Harbour {
+    listener: Box<dyn Listener>,
+}
+
+impl Harbour {
+    /// At port 1 of this host.
+    pub async fn open(network: &SimulatedNetwork, host: &str) -> Self {
+        let endpoint = format!("tcp://{host}:1").parse().unwrap();
+        Self { listener: network.host(host).bind(&endpoint).await.unwrap() }
+    }
+
+    /// The next client's link.
+    pub async fn link(&mut self) -> FakeBroker {
+        let stream = self.listener.accept().await.unwrap();
+        let options = WireFormatOptions::default();
+        let Link { receiver, outbox, pump, .. } =
+            handshake(stream, &options, Duration::from_secs(5)).await.unwrap();
+        tokio::spawn(pump.run());
+        FakeBroker { receiver, outbox, arrived: VecDeque::new() }
+    }
+
+    /// The next client, let in, and what it said of itself.
+    pub async fn accept(&mut self) -> (FakeBroker, ConnectionInfo) {
+        let mut broker = self.link().await;
+        let info = broker.let_in().await;
+        (broker, info)
+    }
+}
+
 impl FakeBroker {
+    /// Lets the client in, and returns what it said of itself.
+    pub async fn let_in(&mut self) -> ConnectionInfo {
+        loop {
+            match self.next().await {
+                Command::ConnectionControl(control) => assert!(control.fault_tolerant),
+                Command::ConnectionInfo(info) => {
+                    self.respond(&Command::ConnectionInfo(info.clone()));
+                    return *info;
+                }
+                other => panic!("{other:?} before the ConnectionInfo"),
+            }
+        }
+    }
+
     /// The next command of the client; waits for it.
     pub async fn next(&mut self) -> Command {
         self.try_next().await.expect("the client left")

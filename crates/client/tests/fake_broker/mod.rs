@@ -4,4 +4,4 @@
 
 mod by_hand;
 
-pub use by_hand::{FakeBroker, brief, connected, options, unconnected};
+pub use by_hand::{FakeBroker, Harbour, brief, connected, options, unconnected};

@@ -1,29 +1,18 @@
-//! The two tasks of a connection: one reads, one writes. They only move commands.
+//! The two tasks of a connection with one broker: one reads, one writes. They only move commands.
 
 use std::sync::Arc;
 
 use ferrymq_transport::link::{Pump, Receiver};
-use tokio::task::{AbortHandle, JoinHandle};
 
+use super::tasks::{Driver, Writer};
 use crate::core::ConnectionCore;
 use crate::error::ConnectionLost;
 
-/// The running tasks of a connection.
-#[derive(Debug)]
-pub(crate) struct Driver {
-    /// Ends when the link does.
-    pub(crate) reader: AbortHandle,
-    /// Ends when the outbox is closed and everything is written.
-    pub(crate) writer: JoinHandle<()>,
-}
-
-impl Driver {
-    /// Starts both tasks.
-    pub(crate) fn start(core: &Arc<ConnectionCore>, receiver: Receiver, pump: Pump) -> Self {
-        let reader = tokio::spawn(read(Arc::clone(core), receiver)).abort_handle();
-        let writer = tokio::spawn(write(Arc::clone(core), pump));
-        Self { reader, writer }
-    }
+/// Starts both tasks.
+pub(crate) fn start(core: &Arc<ConnectionCore>, receiver: Receiver, pump: Pump) -> Driver {
+    let reader = tokio::spawn(read(Arc::clone(core), receiver)).abort_handle();
+    let writer = tokio::spawn(write(Arc::clone(core), pump));
+    Driver { reader, writer: Writer::of(writer) }
 }
 
 async fn read(core: Arc<ConnectionCore>, mut receiver: Receiver) {

@@ -1,0 +1,9 @@
+//! Looking at a journal that no broker has open, and packing it.
+
+mod compact;
+mod stats;
+mod verify;
+
+pub use compact::{CompactError, Compacted, compact};
+pub use stats::{QueueStats, Stats, TableStats, stats};
+pub use verify::{Finding, Verified, verify};

@@ -1,0 +1,243 @@
+//! What was submitted and is not written yet, and the room that was promised to it.
+
+use std::sync::Arc;
+
+use super::cost;
+use super::segment::SegmentFile;
+use crate::contract::{Batch, Failure, Listener, Observer, Operation, Refusal, Ticket};
+
+/// How many spare segments there are at most: those in reserve, and one that batches may count on.
+pub(super) const SPARES: usize = 3;
+
+/// How many spares batches that keep something leave alone.
+pub(super) const RESERVE: usize = 2;
+
+/// What asks for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A batch that keeps something.
+    Keep,
+    /// A batch that only forgets: it makes room in the end.
+    Forget,
+    /// What is moved so that a segment becomes free. Nobody may take the last spare from it.
+    Move,
+}
+
+/// Batches that wait, in order.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) operations: Vec<Operation>,
+    pub(super) batches: Vec<Waiting>,
+    /// The ticket of the first.
+    pub(super) first: u64,
+    /// What all of them may take.
+    pub(super) cost: u64,
+}
+
+/// A batch that waits.
+pub(super) struct Waiting {
+    /// How many of the operations are its.
+    pub(super) operations: usize,
+    pub(super) cost: u64,
+    pub(super) listener: Option<Arc<dyn Listener>>,
+}
+
+/// What callers and the writer share, behind one lock.
+pub(super) struct Intake {
+    pub(super) pending: Pending,
+    pub(super) room: Room,
+    next_ticket: u64,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    /// What a batch that was refused would have taken; until somebody is told of room.
+    refused: Option<u64>,
+    pub(super) closing: bool,
+    /// Whether the interval between two syncs has passed.
+    pub(super) sync_due: bool,
+    pub(super) failed: Option<Failure>,
+}
+
+/// Room on the device that is there already: what is promised never depends on the device having
+/// more.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Bytes left in the current segment.
+    pub(super) remaining: u64,
+    /// What an empty segment takes.
+    pub(super) usable: u64,
+    /// Bytes of a segment.
+    pub(super) capacity: u32,
+    /// Empty segments of this capacity.
+    pub(super) spares: Vec<SegmentFile>,
+    /// A larger one, for a batch that does not fit in one of those.
+    pub(super) large: Option<SegmentFile>,
+    /// What such a batch takes that was refused for want of it.
+    pub(super) large_wanted: Option<u64>,
+    /// Whether one was promised its segment.
+    large_promised: bool,
+    /// Files that turned out to be of no use; whoever writes removes them.
+    pub(super) useless: Vec<SegmentFile>,
+    /// Bytes promised to batches that are not written yet.
+    promised: u64,
+    /// Bytes of the segments that are in use.
+    pub(super) used: u64,
+    pub(super) limit: u64,
+    /// Whether the current segment is the journal's first since it was opened, and less than half
+    /// full: then the reserve is enough. Many brokers do little.
+    pub(super) calm: bool,
+    /// Whether the device had no room when it was last asked.
+    pub(super) exhausted: bool,
+}
+
+impl Room {
+    /// That of a journal with segments of `capacity` bytes, `used` in all, that counts as full at
+    /// `limit`.
+    pub(super) fn new(capacity: u32, used: u64, limit: u64) -> Self {
+        Self { capacity, used, limit, calm: true, ..Self::default() }
+    }
+
+    /// Whether what takes `cost` can be promised room.
+    ///
+    /// Why it is enough: what is promised is written in order, into the rest of the current segment
+    /// or, from the first batch on that does not fit there, into a spare, which takes it all.
+    fn fits(&self, cost: u64, purpose: Purpose) -> bool {
+        let spares = self.spares.len();
+        let (here, there) = match purpose {
+            Purpose::Keep => (spares >= RESERVE, spares > RESERVE),
+            Purpose::Forget => (true, spares > 1),
+            Purpose::Move => (true, spares > 0),
+        };
+        if cost > self.usable {
+            let large = self.large.as_ref().is_some_and(|file| cost::usable(file.capacity) >= cost);
+            return large && !self.large_promised && there;
+        }
+        let total = self.promised.saturating_add(cost);
+        (here && total <= self.remaining) || (there && total <= self.usable)
+    }
+
+    fn promise(&mut self, cost: u64) {
+        if cost > self.usable {
+            self.large_promised = true;
+        } else {
+            self.promised += cost;
+        }
+    }
+
+    /// A batch has been written.
+    pub(super) fn keep_promise(&mut self, cost: u64) {
+        if cost > self.usable {
+            self.large_promised = false;
+        } else {
+            self.promised = self.promised.saturating_sub(cost);
+        }
+    }
+
+    /// Whether this much may be moved now, given what the current segment really has left, without
+    /// touching what is promised.
+    pub(super) fn may_move(&self, cost: u64, remaining: u64) -> bool {
+        self.fits(cost, Purpose::Move) || self.promised.saturating_add(cost) <= remaining
+    }
+
+    /// The length of a file that should be made now.
+    pub(super) fn wanted(&self, refused: bool) -> Option<u32> {
+        if let (Some(cost), None) = (self.large_wanted, &self.large) {
+            // Longer than a spare, which it must not be taken for.
+            return Some(cost::segment_for(cost).max(self.capacity.saturating_add(4096)));
+        }
+        let spares = self.spares.len();
+        let ahead = !self.calm || refused;
+        let total = self.used + (spares as u64 + 1) * u64::from(self.capacity);
+        let wanted = spares < RESERVE || (ahead && spares < SPARES && total <= self.limit);
+        wanted.then_some(self.capacity)
+    }
+
+    /// Takes in a file that was made, or has become free.
+    pub(super) fn add(&mut self, file: SegmentFile) {
+        if file.capacity == self.capacity {
+            self.spares.push(file);
+        } else {
+            self.large_wanted = None;
+            self.large = Some(file);
+        }
+    }
+}
+
+impl Intake {
+    pub(super) fn new(room: Room) -> Self {
+        Self {
+            pending: Pending { first: 1, ..Pending::default() },
+            room,
+            next_ticket: 1,
+            observer: None,
+            refused: None,
+            closing: false,
+            sync_due: false,
+            failed: None,
+        }
+    }
+
+    /// Takes a batch whose operations are within bounds and take `cost`.
+    pub(super) fn submit(
+        &mut self,
+        batch: &mut Batch,
+        cost: u64,
+        listener: Option<Arc<dyn Listener>>,
+    ) -> Result<Ticket, Refusal> {
+        self.check()?;
+        let purpose = if batch.keeps { Purpose::Keep } else { Purpose::Forget };
+        if !self.has_room(cost, purpose) {
+            return Err(Refusal::Full);
+        }
+        self.room.promise(cost);
+        let operations = batch.operations.len();
+        self.pending.operations.append(&mut batch.operations);
+        self.pending.batches.push(Waiting { operations, cost, listener });
+        self.pending.cost += cost;
+        batch.restart();
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        Ok(Ticket(ticket))
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if let Some(failure) = &self.failed {
+            return Err(Refusal::Failed(failure.clone()));
+        }
+        if self.closing { Err(Refusal::Closed) } else { Ok(()) }
+    }
+
+    /// Whether there is room; if not, somebody wants to be told when there is.
+    pub(super) fn has_room(&mut self, cost: u64, purpose: Purpose) -> bool {
+        let fits = self.room.fits(cost, purpose);
+        if !fits {
+            self.refused = Some(self.refused.unwrap_or(0).max(cost));
+            if cost > self.room.usable {
+                self.room.large_wanted = Some(self.room.large_wanted.unwrap_or(0).max(cost));
+                if self.room.large.as_ref().is_some_and(|file| cost::usable(file.capacity) < cost) {
+                    self.room.useless.extend(self.room.large.take());
+                }
+            }
+        }
+        fits
+    }
+
+    pub(super) fn is_refusing(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// Who is to be told of room, if there is any now.
+    pub(super) fn take_good_news(&mut self) -> Option<Arc<dyn Observer>> {
+        let cost = self.refused?;
+        if !self.room.fits(cost, Purpose::Keep) {
+            return None;
+        }
+        self.refused = None;
+        self.observer.clone()
+    }
+
+    /// Hands over all that waits; `into` is empty and lends its room.
+    pub(super) fn take(&mut self, into: &mut Pending) {
+        std::mem::swap(&mut self.pending, into);
+        self.pending.first = self.next_ticket;
+        self.pending.cost = 0;
+    }
+}

@@ -1,0 +1,154 @@
+//! What the thread that writes does, round by round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::intake::Pending;
+use super::options::Sync;
+use super::segment::Filling;
+use super::shared::Shared;
+use super::upkeep::Upkeep;
+use crate::contract::Failure;
+
+/// After how long without work the journal notes that all until now is durable.
+const REST: Duration = Duration::from_secs(1);
+
+/// How soon the device is asked again for room that somebody waits for.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Writes what was submitted.
+pub(super) struct Worker {
+    engine: Engine,
+    upkeep: Upkeep,
+    sync: Sync,
+    /// Empty between rounds.
+    pending: Pending,
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// There is more to do.
+    More,
+    /// Nothing is left to do.
+    Idle,
+    /// The journal is closed, or has failed.
+    Ended,
+}
+
+impl Worker {
+    pub(super) fn new(engine: Engine, sync: Sync) -> Self {
+        Self { engine, upkeep: Upkeep::default(), sync, pending: Pending::default() }
+    }
+
+    /// Writes all that was submitted since the last round.
+    pub(super) fn round(&mut self) -> Round {
+        let shared = Arc::clone(&self.engine.shared);
+        let (closing, sync_due) = {
+            let mut intake = shared.intake.lock();
+            if intake.failed.is_some() {
+                return Round::Ended;
+            }
+            intake.take(&mut self.pending);
+            (intake.closing, std::mem::take(&mut intake.sync_due))
+        };
+        let done = self.work(&shared, closing, sync_due);
+        done.unwrap_or_else(|failure| {
+            shared.fail(&failure, &mut self.pending);
+            Round::Ended
+        })
+    }
+
+    fn work(&mut self, shared: &Shared, closing: bool, sync_due: bool) -> Result<Round, Failure> {
+        let idle = self.pending.batches.is_empty();
+        if !idle {
+            self.engine.write(&self.pending)?;
+            self.engine.publish_room(&self.pending.batches);
+            shared.settle(&mut self.pending);
+        }
+        if sync_due {
+            self.engine.sync()?;
+        }
+        if idle && closing {
+            self.engine.mark()?;
+            return Ok(Round::Ended);
+        }
+        let more = self.upkeep.run(&mut self.engine, idle)?;
+        Ok(if more || !idle { Round::More } else { Round::Idle })
+    }
+
+    /// Moves what is kept out of the first segments until this many bytes of files suffice, or
+    /// nothing more is gained.
+    pub(super) fn compact(&mut self) -> Result<(), Failure> {
+        let last = self.engine.current.segment;
+        while self.engine.reachable() < last && self.upkeep.move_some(&mut self.engine)? {
+            self.engine.mark()?;
+            self.engine.release();
+            self.engine.publish_room(&[]);
+            self.engine.shared.make_ahead(Filling::None);
+        }
+        self.engine.mark()?;
+        self.engine.release();
+        Ok(())
+    }
+
+    /// Runs until the journal is closed or has failed.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.engine.shared);
+        loop {
+            match self.round() {
+                Round::More => continue,
+                Round::Idle => {}
+                Round::Ended => break,
+            }
+            let mut intake = shared.intake.lock();
+            if !intake.pending.batches.is_empty() || intake.closing || intake.sync_due {
+                continue;
+            }
+            if self.engine.marked || self.sync == Sync::Never {
+                shared.work.wait(&mut intake);
+            } else if shared.work.wait_for(&mut intake, REST).timed_out() {
+                drop(intake);
+                if let Err(failure) = self.engine.mark() {
+                    shared.fail(&failure, &mut self.pending);
+                }
+            }
+        }
+        // Whoever makes room need not any more.
+        shared.making.notify_all();
+        shared.ticking.notify_all();
+    }
+}
+
+/// Makes files ahead until the journal is closed or has failed.
+pub(super) fn make_room(shared: &Shared) {
+    loop {
+        if shared.make_ahead(Filling::Zeros) {
+            // What is to be moved may have waited for it.
+            shared.work.notify_one();
+            continue;
+        }
+        let mut intake = shared.intake.lock();
+        if intake.closing || intake.failed.is_some() {
+            return;
+        }
+        let refusing = intake.is_refusing();
+        if intake.room.exhausted && refusing {
+            shared.making.wait_for(&mut intake, RETRY);
+        } else if intake.room.exhausted || intake.room.wanted(refusing).is_none() {
+            shared.making.wait(&mut intake);
+        }
+    }
+}
+
+/// Asks for a sync once in each interval.
+pub(super) fn tick(shared: &Shared, interval: Duration) {
+    let mut intake = shared.intake.lock();
+    while !intake.closing && intake.failed.is_none() {
+        if shared.ticking.wait_for(&mut intake, interval).timed_out() {
+            intake.sync_due = true;
+            shared.work.notify_one();
+        }
+    }
+}

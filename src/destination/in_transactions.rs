@@ -1,0 +1,98 @@
+//! What a queue does for open transactions: it holds what was acknowledged in one until that ends.
+
+use super::acknowledgement::{AckError, Acknowledgement};
+use super::effects::{Effects, SubscriptionKey};
+use super::entry::Entry;
+use super::queue::Queue;
+use crate::transaction::Tag;
+
+impl Queue {
+    /// Applies an acknowledgement that is part of a transaction.
+    pub fn hold(
+        &mut self,
+        key: SubscriptionKey,
+        ack: &Acknowledgement<'_>,
+        by: Tag,
+        now: i64,
+        effects: &mut Effects,
+    ) -> Result<(), AckError> {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        if let Some(browse) = &mut subscription.browse {
+            browse.acknowledge(ack);
+        } else {
+            let mut marked = 0;
+            subscription.window.hold(ack, by, |_| marked += 1)?;
+            self.transacted.note(by, key.0, marked);
+        }
+        self.fill(key.0, now, effects);
+        Ok(())
+    }
+
+    /// The same for messages, by their places, of a subscription that shares its window.
+    pub fn hold_places(&mut self, key: SubscriptionKey, places: &[i64], by: Tag) {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
+        let mut marked = 0;
+        for place in places {
+            let is = |entry: &Entry| entry.sequence == *place;
+            marked += usize::from(subscription.window.hold_one(by, is));
+        }
+        self.transacted.note(by, key.0, marked);
+    }
+
+    /// The places of the messages that a transaction holds: what its commit settles.
+    pub fn held_places(&self, by: Tag) -> Vec<i64> {
+        let mut places = Vec::new();
+        for slot in self.transacted.windows.get(&by).into_iter().flatten().map(|(slot, _)| *slot) {
+            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
+                continue;
+            };
+            let held = subscription.window.entries().filter(|entry| entry.held_by == Some(by));
+            places.extend(held.map(|entry| entry.sequence));
+        }
+        let left = self.transacted.left_behind.iter().filter(|entry| entry.held_by == Some(by));
+        places.extend(left.map(|entry| entry.sequence));
+        places
+    }
+
+    /// A transaction is committed: what it holds is consumed. Returns how many that were.
+    pub fn commit_held(&mut self, by: Tag, now: i64, effects: &mut Effects) -> usize {
+        let slots = self.transacted.windows.remove(&by).unwrap_or_default();
+        let mut taken = std::mem::take(&mut self.taken);
+        for (slot, count) in &slots {
+            let Some(subscription) = self.slots.get_mut(*slot).and_then(Option::as_mut) else {
+                continue;
+            };
+            subscription.window.take_held(by, *count, &mut taken);
+            subscription.window.note_settled(now);
+        }
+        let mut settled = taken.len();
+        taken.clear();
+        self.taken = taken;
+        let before = self.transacted.left_behind.len();
+        self.transacted.left_behind.retain(|entry| entry.held_by != Some(by));
+        settled += before - self.transacted.left_behind.len();
+        for (slot, _) in slots {
+            self.fill(slot, now, effects);
+        }
+        settled
+    }
+
+    /// A transaction is rolled back: consumers that are still here have their messages, and others
+    /// get those of consumers that have gone.
+    pub fn roll_back_held(&mut self, by: Tag, now: i64, effects: &mut Effects) {
+        for (slot, count) in self.transacted.windows.remove(&by).unwrap_or_default() {
+            if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+                subscription.window.let_go(by, count);
+            }
+        }
+        let mine = |entry: &mut Entry| entry.held_by == Some(by);
+        let mut returned: Vec<Entry> = self.transacted.left_behind.extract_if(.., mine).collect();
+        returned.sort_by_key(|entry| entry.sequence);
+        for mut entry in returned {
+            entry.held_by = None;
+            self.offer(entry, now, effects);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The end of a transaction.
+//!
+//! What a commit means to consumers: all its queues change while nobody else sees them, and the store
+//! gets all of it as one batch. Topics and subscriptions follow one after the other, without a pause
+//! and before the commit is answered. Nothing can fail in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::Message;
+use ferrymq_store::contract::Batch;
+
+use super::arrival::Arrival;
+use super::broker::Broker;
+use super::directory::Living;
+use super::queue_handle::{Aftermath, QueueHandle};
+use super::topic_handle::TopicHandle;
+use super::work::{Sends, Work};
+use crate::destination::{AckKind, Acknowledgement};
+
+/// Messages and how each came.
+type Messages = Vec<(Arc<Message>, Arrival)>;
+
+/// What a commit changes, by destination.
+struct Change {
+    work: Work,
+    queues: BTreeMap<Destination, QueueChange>,
+    topics: Vec<(Arc<TopicHandle>, Messages)>,
+    now: i64,
+}
+
+/// At one queue the transaction's acknowledgements are settled, and these are taken in.
+struct QueueChange {
+    queue: Arc<QueueHandle>,
+    messages: Messages,
+}
+
+impl Broker {
+    /// Makes happen what a transaction did.
+    ///
+    /// This is the one place where a transaction becomes real.
+    pub fn commit(&self, work: Work) {
+        let change = self.change_of(work);
+        self.apply(change);
+    }
+
+    /// Undoes what a transaction did. What it sent is forgotten; what it acknowledged is its
+    /// consumers' again, which deliver it again by themselves, or returns to its queue if they have
+    /// gone.
+    pub fn roll_back(&self, work: Work) {
+        let (tag, now) = (work.tag.tag(), self.clock.now_millis());
+        for group in &work.groups {
+            group.queues.roll_back_held(tag);
+        }
+        for queue in work.queues.values() {
+            self.clear_up(queue.roll_back(tag, now));
+        }
+        for (subscriber, _) in &work.durables {
+            self.clear_up(subscriber.roll_back_held(tag, now));
+        }
+    }
+
+    /// Finds out where everything goes, the copies for queues of virtual topics included.
+    fn change_of(&self, mut work: Work) -> Change {
+        let now = self.clock.now_millis();
+        let mut queues = BTreeMap::new();
+        for (address, queue) in std::mem::take(&mut work.queues) {
+            queues.insert(address, QueueChange { queue, messages: Vec::new() });
+        }
+        let mut sends = std::mem::take(&mut work.sends);
+        let mut change = Change { work, queues, topics: Vec::new(), now };
+        for (address, sends) in &mut sends {
+            let messages = sends.take(now);
+            match self.resolve(address) {
+                Ok(target) => match target.0 {
+                    Living::Queue(queue) => change.add(&queue, messages),
+                    Living::Topic(topic) => self.add_topic(topic, messages, &mut change),
+                },
+                // A temporary destination that is gone: its messages would be, too.
+                Err(error) => {
+                    let lost = messages.len();
+                    tracing::debug!(%error, lost, "a transaction commits messages to nowhere");
+                }
+            }
+        }
+        // What they hold stays counted until it counts there.
+        change.work.sends = sends;
+        change
+    }
+
+    fn add_topic(&self, topic: Arc<TopicHandle>, mut messages: Messages, change: &mut Change) {
+        for (message, _) in &mut messages {
+            let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+            Arc::make_mut(message).set_broker_sequence_id(sequence);
+        }
+        for copy in topic.copies().iter().flat_map(|copies| copies.iter()) {
+            let taken = messages.iter().filter(|(message, _)| copy.takes(message));
+            let copies = taken.map(|(message, arrival)| {
+                (Arc::new(message.readdressed(copy.queue.address())), *arrival)
+            });
+            change.add(&copy.queue, copies.collect());
+        }
+        change.topics.push((topic, messages));
+    }
+
+    fn apply(&self, change: Change) {
+        let Change { work, mut queues, topics, now } = change;
+        let tag = work.tag.tag();
+        let mut aftermath = Aftermath::default();
+        let mut batch = Batch::new();
+        let (mut committing, mut homeless) = (Vec::new(), Vec::new());
+        for (address, QueueChange { queue, messages }) in &mut queues {
+            let messages = std::mem::take(messages);
+            match queue.committing() {
+                Some(mut queue) => {
+                    queue.stage(tag, messages, &self.sequence, now, &mut batch);
+                    committing.push(queue);
+                }
+                // It was deleted a moment ago.
+                None => homeless.push((address, messages)),
+            }
+        }
+        if let Some(persistence) = &self.persistence
+            && !batch.is_empty()
+        {
+            persistence.submit(&mut batch);
+        }
+        for queue in committing {
+            aftermath.append(queue.finish(now));
+        }
+        for (address, messages) in homeless {
+            self.send_anew(address, messages);
+        }
+        for (topic, messages) in topics {
+            for (message, arrival) in messages {
+                match topic.publish(&message, arrival, now) {
+                    Ok(left) => aftermath.append(left),
+                    Err(_) => self.send_anew(topic.address(), vec![(message, arrival)]),
+                }
+            }
+        }
+        for (subscriber, topics) in &work.durables {
+            let (settled, left) = subscriber.commit_held(tag, now);
+            topics.count_settled(settled);
+            aftermath.append(left);
+        }
+        let count = |count| Acknowledgement::of_count(AckKind::Standard, count);
+        for (subscriber, topics, settled) in &work.topics {
+            topics.count_settled(subscriber.acknowledge(&count(*settled), now));
+        }
+        for group in &work.groups {
+            let (settled, left) = group.queues.commit_held(tag, now);
+            aftermath.append(left);
+            if let Some((subscriber, topics)) = &group.topics
+                && settled > 0
+            {
+                topics.count_settled(subscriber.acknowledge(&count(settled), now));
+            }
+        }
+        // What it held counts at its destinations now, and its mark is nowhere any more.
+        drop(work);
+        self.clear_up(aftermath);
+    }
+
+    fn send_anew(&self, address: &Destination, messages: Messages) {
+        for (message, arrival) in messages {
+            let sent = self.resolve(address).and_then(|to| self.publish(&to, message, arrival));
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a transaction commits a message to nowhere");
+            }
+        }
+    }
+}
+
+impl Change {
+    fn add(&mut self, queue: &Arc<QueueHandle>, messages: Messages) {
+        let address = queue.address().clone();
+        let change = self
+            .queues
+            .entry(address)
+            .or_insert_with(|| QueueChange { queue: Arc::clone(queue), messages: Vec::new() });
+        // One of the same name that was deleted holds nothing any more.
+        change.queue = Arc::clone(queue);
+        change.messages.extend(messages);
+    }
+}
+
+impl Sends {
+    /// The messages, which came to the broker at this time; what they hold stays counted.
+    fn take(&mut self, now: i64) -> Messages {
+        let mut messages = std::mem::take(&mut self.messages);
+        for (message, _) in &mut messages {
+            Arc::make_mut(message).set_broker_in_time(now);
+        }
+        messages
+    }
+}
