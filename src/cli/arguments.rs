@@ -16,6 +16,7 @@ use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
 use super::trace::{self, TraceArguments};
+use super::transfer::{self, MoveArguments, PurgeArguments, RetryArguments};
 use super::up::{self, UpArguments};
 use super::world;
 
@@ -43,6 +44,12 @@ enum Command {
     Send(Box<SendArguments>),
     /// Print the messages of a destination as they come.
     Receive(ReceiveArguments),
+    /// Move messages of a queue to another destination of the broker.
+    Move(MoveArguments),
+    /// Move dead letters to where they were sent first.
+    Retry(RetryArguments),
+    /// Drop messages of a queue.
+    Purge(PurgeArguments),
     /// Show what a broker does: its connections, destinations and links.
     Status(StatusArguments),
     /// Tell why a message of a queue waits, and what would move it.
@@ -102,6 +109,9 @@ impl Command {
             // What these have to say, they say themselves.
             Self::Send(_)
             | Self::Receive(_)
+            | Self::Move(_)
+            | Self::Retry(_)
+            | Self::Purge(_)
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Trace(_)
@@ -117,6 +127,9 @@ impl Command {
             Self::Options => options::run(),
             Self::Send(arguments) => send::run(*arguments).await,
             Self::Receive(arguments) => receive::run(arguments).await,
+            Self::Move(arguments) => transfer::run(arguments).await,
+            Self::Retry(arguments) => transfer::retry(arguments).await,
+            Self::Purge(arguments) => transfer::purge(arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Trace(arguments) => trace::run(&arguments).await,
@@ -137,7 +150,7 @@ mod tests {
     #[test]
     fn help_fits_a_screen() {
         let help = Arguments::command().render_help().to_string();
-        assert!(help.lines().count() <= 28, "{help}");
+        assert!(help.lines().count() <= 31, "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }

@@ -20,6 +20,7 @@ mod send;
 mod shutdown;
 mod status;
 mod trace;
+mod transfer;
 mod up;
 mod world;
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod broker;
+mod cluster_clients;
 mod host_name;
 mod load;
 mod policy_order;
@@ -17,6 +18,7 @@ pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
 pub use broker::{
     AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
 };
+pub use cluster_clients::{ClusterClients, NameFilter};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };

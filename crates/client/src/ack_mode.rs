@@ -19,6 +19,9 @@ pub enum AckMode {
     DupsOk,
     /// When [`Delivery::ack`](crate::delivery::Delivery::ack) is called on it.
     Individual,
+    /// When [`Session::commit`](crate::session::Session::commit) is called, together with all that
+    /// the session received and sent since the last commit or rollback.
+    Transacted,
 }
 
 impl AckMode {
@@ -29,7 +32,7 @@ impl AckMode {
             Self::Auto => Settling::Each,
             Self::DupsOk if destination.kind().is_queue() => Settling::Each,
             Self::DupsOk => Settling::Ranges,
-            Self::Client => Settling::OnDemand,
+            Self::Client | Self::Transacted => Settling::OnDemand,
             Self::Individual => Settling::OneByOne,
         }
     }

@@ -30,7 +30,8 @@ impl Delivery {
 
     /// Settles it, as the session's mode has it: with all received before
     /// ([`Client`](AckMode::Client)), alone ([`Individual`](AckMode::Individual)), or not at all,
-    /// because receiving did. It is handed to the link, not confirmed by the broker.
+    /// because receiving did or the commit will. It is handed to the link, not confirmed by the
+    /// broker.
     ///
     /// On a connection that fails over, that link may be lost by then. The broker has taken the
     /// message back and delivers it again. Coming to this connection, it is settled then, and not
@@ -38,7 +39,7 @@ impl Delivery {
     /// this was called, the second delivery needs its own acknowledgement.
     pub fn ack(&self) -> Result<(), AckError> {
         match self.session.mode {
-            AckMode::Auto | AckMode::DupsOk => Ok(()),
+            AckMode::Auto | AckMode::DupsOk | AckMode::Transacted => Ok(()),
             AckMode::Client => self.session.acknowledge(),
             AckMode::Individual => self.consumer.acknowledge_one(self.handed.serial),
         }

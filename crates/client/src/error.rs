@@ -268,6 +268,22 @@ pub struct AckError {
     pub lost: ConnectionLost,
 }
 
+/// A transaction was not committed, or nobody knows whether it was.
+#[derive(Debug, Clone, Error)]
+pub enum CommitError {
+    /// The broker rolled it back: nothing of it has happened. What was received in it is received
+    /// again.
+    #[error("the transaction was rolled back: {0}")]
+    RolledBack(BrokerException),
+    /// The connection ended before the broker answered. Asked again, over another link of the same
+    /// connection, a FerryMQ broker tells what became of it.
+    #[error("it is not known whether the transaction was committed: {0}")]
+    Lost(ConnectionLost),
+    /// The broker did not answer in time. It may be committed all the same.
+    #[error("the broker did not say within {0:?} whether the transaction was committed")]
+    TimedOut(Duration),
+}
+
 /// The connection did not end in order. It is gone all the same.
 #[derive(Debug, Clone, Error)]
 pub enum CloseError {
@@ -342,6 +358,14 @@ impl AskError {
             }
             Self::Failed(RequestFailure::Lost(lost)) => SendError::Lost { destination, lost },
             Self::TimedOut(waited) => SendError::TimedOut { destination, waited },
+        }
+    }
+
+    pub(crate) fn committing(self) -> CommitError {
+        match self {
+            Self::Failed(RequestFailure::Refused(exception)) => CommitError::RolledBack(exception),
+            Self::Failed(RequestFailure::Lost(lost)) => CommitError::Lost(lost),
+            Self::TimedOut(waited) => CommitError::TimedOut(waited),
         }
     }
 

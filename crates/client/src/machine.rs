@@ -65,6 +65,7 @@ pub(crate) struct ConnectionMachine {
     lost: Option<ConnectionLost>,
     next_session: i64,
     next_temporary: i64,
+    next_transaction: i64,
 }
 
 impl ConnectionMachine {
@@ -79,6 +80,7 @@ impl ConnectionMachine {
             lost: None,
             next_session: 1,
             next_temporary: 1,
+            next_transaction: 1,
         }
     }
 
@@ -211,6 +213,13 @@ impl ConnectionMachine {
     pub(crate) fn number_temporary(&mut self) -> i64 {
         let number = self.next_temporary;
         self.next_temporary += 1;
+        number
+    }
+
+    /// A number for a transaction.
+    pub(crate) fn number_transaction(&mut self) -> i64 {
+        let number = self.next_transaction;
+        self.next_transaction += 1;
         number
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{RemoveInfo, SessionInfo};
-use ferrymq_openwire::ids::SessionId;
+use ferrymq_openwire::commands::{RemoveInfo, SessionInfo, TransactionInfo};
+use ferrymq_openwire::ids::{LocalTransactionId, SessionId, TransactionId};
 use parking_lot::Mutex;
 
 use crate::ack_mode::AckMode;
 use crate::connection::Connection;
-use crate::error::AckError;
+use crate::core::ConnectionCore;
+use crate::error::{AckError, CommitError};
 use crate::receiving::core::ConsumerCore;
 
 /// A session of a connection: its consumers share an [`AckMode`], and are acknowledged and
@@ -32,8 +33,16 @@ struct Shared {
 pub(crate) struct SessionCore {
     pub(crate) id: SessionId,
     pub(crate) mode: AckMode,
+    /// The transaction under way; only with [`AckMode::Transacted`], from the first thing that is
+    /// part of it.
+    transaction: Mutex<Option<TransactionId>>,
     parts: Mutex<Parts>,
 }
+
+/// Steps of a transaction, as the wire numbers them.
+const BEGIN: i8 = 0;
+const COMMIT: i8 = 2;
+const ROLL_BACK: i8 = 4;
 
 #[derive(Debug)]
 struct Parts {
@@ -61,7 +70,12 @@ impl Session {
             session_id: Some(id.clone()),
         }));
         let parts = Parts { consumers: BTreeMap::new(), next_consumer: 1, next_producer: 1 };
-        let core = Arc::new(SessionCore { id, mode, parts: Mutex::new(parts) });
+        let core = Arc::new(SessionCore {
+            id,
+            mode,
+            transaction: Mutex::new(None),
+            parts: Mutex::new(parts),
+        });
         Self { shared: Arc::new(Shared { connection, core }) }
     }
 
@@ -75,6 +89,54 @@ impl Session {
     /// received again, before anything else, marked as redelivered.
     pub fn recover(&self) -> Result<(), AckError> {
         self.core().each(ConsumerCore::recover)
+    }
+
+    /// Commits what the session sent and received since the last commit or rollback: all of it
+    /// happens, or, when this fails, none of it, as far as the error does not say otherwise. Nothing
+    /// of the session may be in use meanwhile. Does nothing in a session that is not
+    /// [`Transacted`](AckMode::Transacted).
+    pub async fn commit(&self) -> Result<(), CommitError> {
+        let core = self.core();
+        let connection = self.connection().core();
+        let consumers = core.consumers();
+        if consumers.iter().any(|consumer| consumer.holds_delivered()) {
+            core.within(connection);
+        }
+        let Some(transaction) = core.transaction.lock().take() else { return Ok(()) };
+        let settled: Vec<usize> =
+            consumers.iter().map(|consumer| consumer.acknowledge_within(&transaction)).collect();
+        let answer = connection.ask(|id| step(connection, &transaction, COMMIT, Some(id))).await;
+        match answer.map_err(|error| error.committing()) {
+            Ok(_) => {
+                for (consumer, settled) in consumers.iter().zip(settled) {
+                    consumer.settle_first(settled);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, CommitError::RolledBack(_)) {
+                    // A lost link is noticed by whoever uses it next.
+                    let _ = self.recover();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Undoes what the session sent and received since the last commit or rollback. What it received
+    /// is received again, before anything else, marked as redelivered.
+    pub async fn rollback(&self) -> Result<(), CommitError> {
+        let core = self.core();
+        if core.mode != AckMode::Transacted {
+            return Ok(());
+        }
+        let connection = self.connection().core();
+        let transaction = core.transaction.lock().take();
+        if let Some(transaction) = transaction {
+            let asked = connection.ask(|id| step(connection, &transaction, ROLL_BACK, Some(id)));
+            asked.await.map_err(|error| error.committing())?;
+        }
+        self.recover().map_err(|error| CommitError::Lost(error.lost))
     }
 
     /// When its messages are settled.
@@ -98,8 +160,27 @@ impl SessionCore {
     }
 
     fn each(&self, step: impl Fn(&ConsumerCore) -> Result<(), AckError>) -> Result<(), AckError> {
-        let consumers: Vec<_> = self.parts.lock().consumers.values().cloned().collect();
-        consumers.iter().try_for_each(|consumer| step(consumer))
+        self.consumers().iter().try_for_each(|consumer| step(consumer))
+    }
+
+    fn consumers(&self) -> Vec<Arc<ConsumerCore>> {
+        self.parts.lock().consumers.values().cloned().collect()
+    }
+
+    /// The transaction that what is done now is part of, begun if need be; none in other modes.
+    pub(crate) fn within(&self, connection: &ConnectionCore) -> Option<TransactionId> {
+        if self.mode != AckMode::Transacted {
+            return None;
+        }
+        let mut transaction = self.transaction.lock();
+        if transaction.is_none() {
+            let number = connection.machine.lock().number_transaction();
+            let id = TransactionId::Local(LocalTransactionId::new(&connection.id, number));
+            // On a closed link whatever is done in it fails instead.
+            connection.uplink.send(step(connection, &id, BEGIN, None));
+            *transaction = Some(id);
+        }
+        transaction.clone()
     }
 
     pub(crate) fn number_consumer(&self) -> i64 {
@@ -127,7 +208,11 @@ impl SessionCore {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let uplink = &self.connection.core().uplink;
+        let connection = self.connection.core();
+        let uplink = &connection.uplink;
+        if let Some(transaction) = self.core.transaction.lock().take() {
+            uplink.send(step(connection, &transaction, ROLL_BACK, None));
+        }
         uplink.send(Command::RemoveInfo(RemoveInfo {
             command_id: uplink.number(),
             response_required: false,
@@ -136,4 +221,20 @@ impl Drop for Shared {
             last_delivered_sequence_id: -1,
         }));
     }
+}
+
+/// A step of a transaction; `asked` is its number where an answer is wanted.
+fn step(
+    connection: &ConnectionCore,
+    transaction: &TransactionId,
+    kind: i8,
+    asked: Option<i32>,
+) -> Command {
+    Command::from(TransactionInfo {
+        command_id: asked.unwrap_or_else(|| connection.uplink.number()),
+        response_required: asked.is_some(),
+        connection_id: Some(connection.id.clone()),
+        transaction_id: Some(transaction.clone()),
+        kind,
+    })
 }

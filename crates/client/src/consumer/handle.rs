@@ -87,6 +87,7 @@ impl Consumer {
             client_id: Some(connection.client_id.as_str().into()),
             no_local: options.no_local,
             exclusive: options.exclusive,
+            browser: options.browser,
             retroactive: options.retroactive,
             priority: options.priority,
             ..ConsumerInfo::default()

@@ -18,6 +18,8 @@ pub struct ConsumerOptions {
     pub no_local: bool,
     /// Only this consumer shall receive from the queue.
     pub exclusive: bool,
+    /// Only look: receive copies of what is in the queue now, and take none of it.
+    pub browser: bool,
     /// Receive what the broker remembers of the topic.
     pub retroactive: bool,
     /// Consumers of a higher priority receive first.
@@ -37,6 +39,7 @@ impl ConsumerOptions {
             selector: None,
             no_local: false,
             exclusive: false,
+            browser: false,
             retroactive: false,
             priority: 0,
             redelivery: RedeliveryPolicy::default(),

@@ -12,6 +12,7 @@ use ferrymq_openwire::message::{Message, MessageFields};
 use parking_lot::Mutex;
 
 use super::options::ProducerOptions;
+use crate::ack_mode::AckMode;
 use crate::core::Pending;
 use crate::error::{AskError, OpenError, RequestFailure, SendError};
 use crate::message::OutgoingMessage;
@@ -35,15 +36,15 @@ const OVERHEAD: usize = 1024;
 /// closed.
 #[derive(Debug)]
 pub struct Producer {
-    id: ProducerId,
+    pub(super) id: ProducerId,
     options: ProducerOptions,
     /// Refilled by the broker, if asked for.
     window: Option<Arc<SendWindow>>,
     /// The number of the last message, held while one is numbered and sent, so that numbers go out
     /// in order: brokers take a lower one for a duplicate.
-    sequence: Mutex<i64>,
+    pub(super) sequence: Mutex<i64>,
     closed: AtomicBool,
-    session: Session,
+    pub(super) session: Session,
 }
 
 /// The confirmation of a message that is due.
@@ -107,7 +108,7 @@ impl Producer {
     }
 
     /// Sends a message to the producer's destination. A persistent one is on the broker, safe, when
-    /// this returns; a non-persistent one is handed to the link, and a failure shows in
+    /// this returns, unless it is part of a transaction: then the commit says so; a non-persistent one is handed to the link, and a failure shows in
     /// [`Connection::next_error`](crate::connection::Connection::next_error).
     pub async fn send(&self, message: impl Into<OutgoingMessage>) -> Result<(), SendError> {
         let destination = self.own_destination()?;
@@ -129,7 +130,8 @@ impl Producer {
         destination: &Destination,
         message: OutgoingMessage,
     ) -> Result<(), SendError> {
-        if message.headers.persistent.unwrap_or(self.options.persistent) {
+        let transacted = self.session.ack_mode() == AckMode::Transacted;
+        if !transacted && message.headers.persistent.unwrap_or(self.options.persistent) {
             self.submit_addressed(destination, &message).await?.confirmed().await
         } else {
             self.send_one_way(destination, &message).await
@@ -235,7 +237,12 @@ impl Producer {
 
     /// Waits while too much is on its way to the broker.
     async fn wait_for_link(&self, message: &OutgoingMessage) {
-        let size = OVERHEAD + message.content.as_ref().map_or(0, |content| content.len());
+        self.wait_for_room(message.content.as_ref().map_or(0, |content| content.len())).await;
+    }
+
+    /// The same for so many bytes of content.
+    pub(super) async fn wait_for_room(&self, content: usize) {
+        let size = OVERHEAD + content;
         let most = (MAX_PENDING_BYTES / size).clamp(4, MAX_PENDING);
         if most == MAX_PENDING && *self.sequence.lock() % SENDS_PER_LOOK != 0 {
             return;
@@ -272,6 +279,7 @@ impl Producer {
             producer_id: Some(self.id.clone()),
             destination: Some(destination.clone()),
             message_id: Some(MessageId::new(self.id.clone(), sequence)),
+            transaction_id: self.session.core().within(self.session.connection().core()),
             group_id,
             group_sequence,
             correlation_id: headers.correlation_id.as_deref().map(Into::into),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::RemoveInfo;
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{ConsumerId, TransactionId};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -116,6 +116,22 @@ impl ConsumerCore {
     /// Settles everything that was handed out.
     pub(crate) fn acknowledge_all(&self) -> Result<(), AckError> {
         self.settle(ConsumerState::acknowledge_all)
+    }
+
+    /// Whether something was handed out that is not settled.
+    pub(crate) fn holds_delivered(&self) -> bool {
+        self.guarded.lock().state.holds_delivered()
+    }
+
+    /// Acknowledges everything that was handed out as part of a transaction; how much that is.
+    pub(crate) fn acknowledge_within(&self, transaction: &TransactionId) -> usize {
+        let (count, _) = self.step(|state, acks| state.acknowledge_within(transaction, acks));
+        count
+    }
+
+    /// The transaction is committed that settles the first so many of what was handed out.
+    pub(crate) fn settle_first(&self, count: usize) {
+        self.guarded.lock().state.settle_first(count);
     }
 
     /// Settles one message.

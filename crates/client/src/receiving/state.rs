@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{ConsumerId, TransactionId};
 use ferrymq_openwire::message::Message;
 use tokio::time::Instant;
 
@@ -319,6 +319,11 @@ impl ConsumerState {
         }
     }
 
+    /// Whether something was handed out that is not settled.
+    pub(crate) fn holds_delivered(&self) -> bool {
+        !self.delivered.is_empty()
+    }
+
     /// Settles everything that was handed out.
     pub(crate) fn acknowledge_all(&mut self, acks: &mut Vec<Command>) {
         self.settle_owed(acks);
@@ -346,6 +351,29 @@ impl ConsumerState {
         {
             acks.push(held::individual(&self.terms.id, &held));
         }
+    }
+
+    /// The acknowledgement of everything that was handed out, as part of a transaction. It is
+    /// settled when that is committed ([`settle_first`](Self::settle_first)); returns how much it is.
+    pub(crate) fn acknowledge_within(
+        &mut self,
+        transaction: &TransactionId,
+        acks: &mut Vec<Command>,
+    ) -> usize {
+        let before = acks.len();
+        held::ranges(AckKind::Standard, &self.terms.id, &self.delivered, acks);
+        for command in acks.iter_mut().skip(before) {
+            if let Command::MessageAck(ack) = command {
+                ack.transaction_id = Some(transaction.clone());
+            }
+        }
+        self.delivered.len()
+    }
+
+    /// The first so many of what was handed out are settled.
+    pub(crate) fn settle_first(&mut self, count: usize) {
+        self.delivered.drain(..count.min(self.delivered.len()));
+        self.unreported = self.unreported.min(self.delivered.len());
     }
 
     /// Settles the message that was handed out under this number; nothing if it is settled already
