@@ -40,7 +40,7 @@ mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
-pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
+pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Seen};
 pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
