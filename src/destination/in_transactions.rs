@@ -25,6 +25,8 @@ impl Queue {
         } else {
             let mut marked = 0;
             subscription.window.hold(ack, by, |_| marked += 1)?;
+            // It has got that done, whatever becomes of it.
+            subscription.allowance.settled(marked, now);
             self.transacted.note(by, key.0, marked);
         }
         self.fill(key.0, now, effects);

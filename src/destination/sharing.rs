@@ -24,8 +24,12 @@ impl Sharing {
 
     /// The bound of a new subscription.
     pub(super) fn allowance(&self, asked: &QueueSubscription, now: i64) -> Allowance {
-        // Who pulls says for itself how much it wants; a shared window is not this queue's.
-        if self.bounds && !asked.browser && asked.shared.is_none() && asked.prefetch > 0 {
+        // Who pulls says for itself how much it wants; a shared window is not this queue's. A broker
+        // that is no FerryMQ answers at once, so that nothing is won; and while its queue is full, it
+        // lets what comes later overtake what waits there.
+        let foreign = asked.network && asked.settling > 0;
+        let of_its_own = !asked.browser && asked.shared.is_none() && asked.prefetch > 0;
+        if self.bounds && of_its_own && !foreign {
             Allowance::new(asked.prefetch, TARGET, now)
         } else {
             Allowance::unbounded()

@@ -16,6 +16,7 @@ use super::effects::{Effects, SubscriptionKey};
 use super::memory::MemoryAccount;
 use super::queue::Queue;
 use super::subscription::QueueSubscription;
+use crate::transaction::Tags;
 
 fn id(number: i64) -> MessageId {
     MessageId::new(ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1), number)
@@ -144,4 +145,34 @@ fn any_history_keeps_every_message_and_who_settles_nothing_has_its_window_in_the
             assert!(full || queue.pending() == 0, "seed {seed}: {} waits", queue.pending());
         }
     }
+}
+
+/// What it acknowledges in a transaction is done, though its commit comes much later.
+#[test]
+fn a_fast_consumer_in_a_transaction_is_no_slow_one() {
+    let mut queue = Queue::shared(MemoryAccount::root(u64::MAX), ReplayPolicy::default());
+    let mut effects = Effects::default();
+    for number in 1..=5_000 {
+        queue.enqueue(message(number), 0, &mut effects);
+    }
+    let key = queue.subscribe(asking(1_000, false), 0, &mut effects);
+    let lease = Arc::new(Tags::default()).lease().expect("a mark");
+    let mut got = 0;
+    for now in 1..60 {
+        for dispatch in std::mem::take(&mut effects.dispatches) {
+            got += 1;
+            let last = id(dispatch.message.broker_sequence_id());
+            let ack = Acknowledgement {
+                kind: AckKind::Standard,
+                first: Some(&last),
+                last: Some(&last),
+                destination: None,
+                count: 1,
+                cause: None,
+            };
+            queue.hold(key, &ack, lease.tag(), now, &mut effects).expect("it was dispatched");
+        }
+    }
+    assert!(got >= 3_000, "only {got} within 60 ms");
+    assert_eq!(queue.commit_held(lease.tag(), 60, &mut effects), got);
 }
