@@ -88,7 +88,12 @@ const HOUSES: &[House] = &[
         ],
         knot: "",
     },
-    House { folder: "crates/store", stands_on: &[], floors: &["journal memory", "contract volume"], knot: "" },
+    House {
+        folder: "crates/store",
+        stands_on: &[],
+        floors: &["journal memory", "contract volume"],
+        knot: "",
+    },
     House {
         folder: "network",
         stands_on: &["openwire", "transport", "discovery"],

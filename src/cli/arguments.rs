@@ -15,6 +15,7 @@ use super::output::{complain, say};
 use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
+use super::store::{self, StoreArguments};
 use super::trace::{self, TraceArguments};
 use super::up::{self, UpArguments};
 use super::world;
@@ -49,6 +50,8 @@ enum Command {
     Explain(ExplainArguments),
     /// Show the way that a message took, or the ways that one would take.
     Trace(TraceArguments),
+    /// Check, show or pack a data directory while its broker is stopped.
+    Store(StoreArguments),
     /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
     Bench(BenchArguments),
 }
@@ -105,6 +108,7 @@ impl Command {
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Trace(_)
+            | Self::Store(_)
             | Self::Bench(_) => "error",
         }
     }
@@ -120,6 +124,7 @@ impl Command {
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Trace(arguments) => trace::run(&arguments).await,
+            Self::Store(arguments) => store::run(arguments),
             Self::Bench(arguments) => bench::run(arguments).await,
         }
     }

@@ -18,6 +18,7 @@ mod receive;
 mod send;
 mod shutdown;
 mod status;
+mod store;
 mod trace;
 mod up;
 mod world;
