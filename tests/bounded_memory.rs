@@ -90,6 +90,31 @@ async fn a_full_queue_does_not_hold_up_another_that_has_room_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_beyond_a_bridge_does_not_hold_up_the_others_of_the_link() {
+    let limits = "[[destination_policy]]\nmatch = \"queue://full\"\nmemory_limit = \"1MiB\"";
+    let b = Ferry::named("b").configure(limits).start();
+    let a = Ferry::named("a").network(&format!("static:({})", b.url())).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    // It was fast, so that the bridge's window is wide, and stops.
+    let stops = at_b.consumer("queue://full").await;
+    let sending = tokio::spawn(send_all(at_a.producer("queue://full").await));
+    for _ in 0..2_000 {
+        stops.receive_within(PATIENCE).await.expect("a living consumer").expect("a message");
+    }
+    sending.await.expect("what does not cross stays at a");
+    stalls(&b);
+    let open = at_b.consumer("queue://open").await;
+    let start = tokio::time::Instant::now();
+    at_a.send_numbers("queue://open", 0, 3_000).await;
+    assert_eq!(numbers(&open, 3_000).await, (0..3_000).collect::<Vec<_>>());
+    println!("3000 messages beside a full queue: {:?}", start.elapsed());
+    for _ in 2_000..MESSAGES {
+        stops.receive_within(PATIENCE).await.expect("a living consumer").expect("a message");
+    }
+    nothing_comes(&stops).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_that_never_reads_holds_up_its_topic_until_it_goes() {
     let broker = small("slow").start();
     let (sender, slow, quick) = (

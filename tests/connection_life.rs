@@ -12,7 +12,7 @@ use ferrymq_openwire::commands::{
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::ids::{ConnectionId, ProducerId, SessionId};
 use ferrymq_openwire::throwable::Throwable;
-use wire::{Wire, broker, until};
+use wire::{Wire, broker, limited, number_of, until};
 
 fn class(throwable: &Throwable) -> String {
     throwable.class_name.as_ref().unwrap().to_string()
@@ -256,5 +256,33 @@ async fn a_peer_that_only_asks_is_held_up_however_wide_its_windows_are() {
     })
     .await;
     assert!(left > 100_000, "all but {left} were answered to a peer that does not read");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_follows_a_connections_end_changes_nothing() {
+    const ROOM: u64 = 10 * 2048;
+    let node = broker(limited("queue://full", ROOM)).await;
+    let full = Destination::queue("full");
+    let mut sender = Wire::opened(&node, "sender").await;
+    for number in 0..30 {
+        sender.send(&full, number, 2048);
+    }
+    let closing =
+        sender.request(Wire::remove(Command::ConnectionId(sender.connection.clone()), -1));
+    // What a client's other threads had begun to say.
+    sender.send(&full, 30, 2048);
+    let late = sender.message(&full, 31, 2048);
+    let late = sender.submit(&late);
+    assert!(text(&sender.answer(late).await.unwrap_err()).contains("closed"));
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &full, 100).await;
+    for number in 0..30 {
+        let dispatch = receiver.dispatch().await;
+        assert_eq!(number_of(&dispatch), number);
+        receiver.settle(&dispatch);
+    }
+    sender.answer(closing).await.unwrap();
+    receiver.nothing_comes().await;
     node.stop().await;
 }

@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Ferry, Native, PATIENCE, nothing_comes, numbers, text, text_within};
+use ferrymq_client::{ConsumerOptions, OutgoingMessage};
+use support::{Ferry, Native, PATIENCE, destination, nothing_comes, numbers, text, text_within};
 
 /// A connector to these brokers, one bridge each, that tries again at once.
 fn fast(urls: &[&str]) -> String {
@@ -226,4 +227,35 @@ async fn a_wildcard_beyond_a_bridge_gets_each_copy_of_what_several_topics_got() 
     let mut got = numbers(&all, 20).await;
     got.sort_unstable();
     assert_eq!(got, (0..10).flat_map(|number| [number, number]).collect::<Vec<_>>());
+}
+
+/// Beyond so many, a bridge asks for everything: what none of them matches crosses, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_selectors_than_a_demand_keeps_still_get_what_they_match() {
+    const MANY: u32 = 40;
+    let b = Ferry::named("b").start();
+    let a = Ferry::named("a").network(&fast(&[b.url()])).start();
+    let (at_a, at_b) = (Native::connect(a.url()).await, Native::connect(b.url()).await);
+    let mut consumers = Vec::new();
+    for number in 0..MANY {
+        let options = ConsumerOptions::new(destination("queue://wishes"))
+            .selector(format!("number = {number}"));
+        consumers.push(at_b.session.consumer(options).await.expect("a consumer"));
+    }
+    bridged(&at_a, &at_b).await;
+    let producer = at_a.producer("queue://wishes").await;
+    for number in 0..=MANY {
+        let message = OutgoingMessage::text(number.to_string())
+            .property("number", i32::try_from(number).unwrap());
+        producer.send(message).await.unwrap();
+    }
+    for (number, consumer) in (0..MANY).zip(&consumers) {
+        assert_eq!(text(consumer).await, number.to_string());
+    }
+    // The last one is for none of them.
+    let rest = at_b.consumer("queue://wishes").await;
+    assert_eq!(text(&rest).await, MANY.to_string());
+    for consumer in &consumers {
+        assert!(consumer.receive_within(Duration::ZERO).await.unwrap().is_none());
+    }
 }

@@ -113,7 +113,7 @@ async fn a_full_destination_in_one_direction_does_not_stop_the_other() {
     let _asleep = lazy.session.consumer(options).await.expect("a consumer");
     at_a.send_numbers("queue://full", 0, 3_000).await;
     until("messages wait for room at b", PATIENCE, || {
-        links(&pair.a).pop().filter(|link| link["in_flight"].as_u64() > Some(100))
+        links(&pair.a).pop().filter(|link| link["in_flight"].as_u64() > Some(5))
     });
     let back = at_a.consumer("queue://back").await;
     at_b.send_numbers("queue://back", 0, 3_000).await;

@@ -2,6 +2,7 @@
 //! others learn what it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod simulated;
 mod wire;
 
 use ferrymq::config::Limits;
@@ -11,7 +12,9 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::MessageFields;
-use wire::{Wire, broker, limited, until};
+use ferrymq_transport::simulated::LinkConditions;
+use simulated::{Simulation, run};
+use wire::{Wire, broker, limited, number_of, until};
 
 const STANDARD: i8 = 2;
 const INDIVIDUAL: i8 = 4;
@@ -201,4 +204,72 @@ async fn a_topic_with_durable_subscriptions_stays_and_advisories_are_not_kept() 
     assert_eq!(peer.number().await, (0, 0));
     peer.nothing_comes().await;
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_several_topics_keeps_what_is_sent_to_each() {
+    let node = broker(Limits::default()).await;
+    let several = Destination::topic("news,weather.>");
+    let places = ["news", "weather.north", "sports", "weather.south"].map(Destination::topic);
+    let mut away = Wire::opened(&node, "client").await;
+    away.subscribe(1, "several", &several, 100).await;
+    away.crash();
+    until("it is away", || seen(&node)[0].consumer.is_none().then_some(())).await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    for (number, place) in (0..).zip(places.iter().cycle().take(8)) {
+        let message = sender.message(place, number, 0);
+        publish(&mut sender, &message).await;
+    }
+    let mut back = Wire::opened(&node, "client").await;
+    back.subscribe(1, "several", &several, 100).await;
+    for number in [0, 1, 3, 4, 5, 7] {
+        let dispatch = back.dispatch().await;
+        assert_eq!(number_of(&dispatch), number);
+        let from = places[usize::try_from(number).unwrap() % places.len()].clone();
+        assert_eq!(dispatch.message.as_ref().unwrap().destination(), Some(from));
+        back.settle(&dispatch);
+    }
+    back.nothing_comes().await;
+    // It is one subscription, and ends as one.
+    back.ask(Wire::remove(Command::ConsumerId(back.consumer_id(1)), -1)).await.unwrap();
+    back.unsubscribe("several").await.unwrap();
+    assert!(seen(&node).is_empty());
+    assert_eq!(node.status().memory, 0);
+    node.stop().await;
+}
+
+#[test]
+fn what_expires_while_nobody_is_there_becomes_a_dead_letter() {
+    run(async {
+        let simulation = Simulation::new(1, LinkConditions::default());
+        let node = simulation.broker("b", &[], Limits::default()).await;
+        let mut away = Wire::pipe(&node);
+        away.open("client").await.unwrap();
+        away.subscribe(1, "news", &topic(), 100).await;
+        away.crash();
+        until("it is away", || seen(&node)[0].consumer.is_none().then_some(())).await;
+        let mut sender = Wire::pipe(&node);
+        sender.open("sender").await.unwrap();
+        let soon = simulation.now() + 5_000;
+        for (number, expiration) in [(1, soon), (2, 0)] {
+            let fields = MessageFields {
+                expiration,
+                persistent: true,
+                ..sender.message(&topic(), number, 0)
+            };
+            publish(&mut sender, &fields).await;
+        }
+        assert_eq!(seen(&node)[0].waiting, 2);
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        assert_eq!(seen(&node)[0].waiting, 1);
+        let dead = Destination::queue("ActiveMQ.DLQ");
+        sender.consume(1, &dead, 10).await;
+        assert_eq!(sender.number().await.0, 1);
+        let mut back = Wire::pipe(&node);
+        back.open("client").await.unwrap();
+        back.subscribe(1, "news", &topic(), 100).await;
+        assert_eq!(back.number().await.0, 2);
+        back.nothing_comes().await;
+        node.stop().await;
+    });
 }

@@ -290,6 +290,13 @@ async fn hop_limits_of_messages_and_of_demand_are_named() {
     let limit = verdict(&paris, "two.hops", "hop_limit");
     limit.says("link", "on -> rome", "1 bridges passed of 1 allowed").is_moved_by("network_ttl");
     assert_eq!(limit.answer["message"]["path"].as_array().unwrap().len(), 1);
+    assert_eq!(limit.answer["message"]["path_names"], serde_json::json!(["london"]));
+    let shown = Process::spawn(
+        "ferrymq explain",
+        ferrymq_command(&["explain", "two.hops", "--admin", &paris.admin()]),
+    );
+    let shown = shown.ended();
+    assert!(shown.stdout.iter().any(|line| line.contains("came by way of london")), "{shown:?}");
     // What paris has from its own producer goes on.
     at_paris.send_numbers("queue://two.hops", 7, 1).await;
     assert_eq!(text(&beyond).await, "7");

@@ -4,9 +4,11 @@
 
 mod wire;
 
+use ferrymq::config::Limits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{DestinationInfo, ProducerInfo};
+use ferrymq_openwire::commands::{BrokerInfo, DestinationInfo, ProducerInfo};
 use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_openwire::ids::BrokerId;
 use wire::{Wire, broker, limited, until};
 
 const ROOM: u64 = 10 * 2048;
@@ -233,5 +235,37 @@ async fn no_wake_up_is_missed_among_many() {
         done.unwrap();
     }
     assert_eq!(node.status().memory, 0);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_bridge_has_waiting_counts_on_the_brokers_memory_until_it_goes() {
+    const PARKED: u64 = 300 * 2048;
+    let limits = Limits { memory: PARKED, ..limited("queue://full", ROOM) };
+    let node = broker(limits).await;
+    let (full, open) = (Destination::queue("full"), Destination::queue("open"));
+    let mut bridge = Wire::dial(&node, "").await;
+    bridge.tell(Command::BrokerInfo(Box::new(BrokerInfo {
+        broker_id: Some(BrokerId::new("far")),
+        broker_name: Some("far".into()),
+        network_connection: true,
+        ..BrokerInfo::default()
+    })));
+    bridge.open("bridge").await.unwrap();
+    for number in 0..320 {
+        bridge.send(&full, number, 2048);
+    }
+    until("all of it counts", || (node.status().memory >= PARKED).then_some(())).await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    let waits = sender.submit(&sender.message(&open, 1, 2048));
+    let soon = std::time::Duration::from_millis(200);
+    let early = tokio::time::timeout(soon, sender.answer(waits)).await;
+    assert!(early.is_err(), "there was room for a producer");
+    // A bridge's own messages do not wait for each other.
+    let other = bridge.submit(&bridge.message(&open, 1000, 2048));
+    bridge.answer(other).await.unwrap();
+    drop(bridge);
+    sender.answer(waits).await.unwrap();
+    until("it is given back", || (node.status().memory < PARKED / 2).then_some(())).await;
     node.stop().await;
 }

@@ -141,7 +141,9 @@ fn a_request_is_answered_by_a_server_on_the_other_broker(a: Kind, b: Kind) {
     jms.call(json!({"op": "temporary_queue", "as": "replies", "on": "at A.s"}));
     jms.consume("k", "at A", "replies");
     jms.produce("p", "at A", "queue://service", false);
-    jms.until_answered("p", "at A", "replies", "k");
+    if matches!(b, Kind::ActiveMq) {
+        jms.until_answered("p", "at A", "replies", "k");
+    }
     let refused = jms.exceptions("at B");
     for number in 0..50 {
         let body = format!("question {number}");

@@ -85,6 +85,14 @@ fn two_brokers_of_one_name_are_pointed_out() {
 }
 
 #[test]
+fn a_broker_alone_is_one() {
+    let broker = Ferry::named("alone").admin().start();
+    let arguments = ["status", "--network", "--admin", &broker.admin()];
+    let ended = Process::spawn("ferrymq status", ferrymq_command(&arguments)).ended();
+    assert_eq!(ended.stdout[0], "1 broker, 0 of 0 links live");
+}
+
+#[test]
 fn nobody_at_the_first_address_is_an_error() {
     let nobody = format!("127.0.0.1:{}", free_port());
     let arguments = ["status", "--network", "--admin", &nobody];

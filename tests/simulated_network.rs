@@ -59,6 +59,7 @@ impl Simulation {
             }],
             network_connectors: connector.into_iter().collect(),
             limits: Limits::default(),
+            store: None,
             virtual_topics: Vec::new(),
             admin: AdminConfig::off(),
         };
@@ -68,6 +69,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            store: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()

@@ -173,6 +173,31 @@ async fn a_link_that_lived_is_redialled_soon() {
     assert!(until - Instant::now() <= Duration::from_secs(1), "the delays start anew");
 }
 
+/// How long until the next attempt at most.
+fn delay(connector: &NetworkConnectorHandle) -> Duration {
+    match &connector.status()[0].state {
+        LinkState::WaitingToRetry { until, .. } => *until - Instant::now(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_lived_shortly_is_redialled_soon_once() {
+    let site = Site::new();
+    let connector = site.connect("static:(tcp://remote:61616)");
+    sleep(Duration::from_secs(100)).await;
+    let (_remote, _listening) = site.remote("remote").await;
+    for (longest, least) in [(1, 0), (2, 1), (4, 2), (8, 4)] {
+        until_live(&connector).await;
+        site.network.cut("local", "remote");
+        until("down", || !is_live(&connector.status()[0])).await;
+        let range = Duration::from_secs(least)..=Duration::from_secs(longest);
+        let delay = delay(&connector);
+        assert!(range.contains(&delay), "{delay:?} is not in {range:?}");
+        site.network.heal("local", "remote");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_member_has_its_own_bridge_and_a_deaf_one_delays_nobody() {
     let site = Site::new();

@@ -341,3 +341,35 @@ fn a_conduit_asks_for_what_any_of_its_consumers_wants() {
     world.settle();
     assert_eq!(asked(&world), None, "too many to ask for");
 }
+
+/// The remote broker may know expressions that the own one does not.
+#[test]
+fn a_selector_that_cannot_be_read_here_brings_everything() {
+    let mut world = World::live(config());
+    let choosy = |number, selector: &str| ConsumerInfo {
+        selector: Some(Text::from(selector)),
+        ..consumer("client", number, &queue("Q"))
+    };
+    world.local.unreadable = Some(Text::from("XPATH '//order'"));
+    world.remote.add_consumer(choosy(1, "XPATH '//order'"));
+    world.settle();
+    let asked = |world: &World| -> Vec<Option<Text>> {
+        world.local.consumers.values().map(|one| one.info.selector.clone()).collect()
+    };
+    assert_eq!(asked(&world), [None]);
+    world.local.publish(&queue("Q"), message(&queue("Q"), 1));
+    world.settle();
+    assert_eq!(world.remote.accepted, [1]);
+    // As long as anybody shares that demand, it stays so.
+    world.remote.add_consumer(choosy(2, "colour = 'blue'"));
+    world.settle();
+    assert_eq!(asked(&world), [None]);
+    world.remote.remove_consumer(choosy(1, "").consumer_id.as_ref().unwrap());
+    world.remote.remove_consumer(choosy(2, "").consumer_id.as_ref().unwrap());
+    world.settle();
+    assert_eq!(asked(&world), []);
+    // And it is forgotten with the demand.
+    world.remote.add_consumer(choosy(3, "colour = 'blue'"));
+    world.settle();
+    assert_eq!(asked(&world), [Some(Text::from("colour = 'blue'"))]);
+}

@@ -1,16 +1,19 @@
 //! The socket of the admin API: what connections and requests may cost.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +24,8 @@ use super::stage::SharedStage;
 use crate::config::AdminAddress;
 use crate::node::NodeWatch;
 
-/// Connections that are served at a time; more wait to be accepted.
+/// Connections that are served at a time. Whoever comes beyond that takes the place of the one that
+/// has waited longest without asking for anything, or waits if all have asked.
 const MOST_CONNECTIONS: usize = 64;
 /// How long a client may take to say what it wants.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
@@ -114,20 +118,59 @@ impl AdminServer {
     }
 }
 
+/// A client, for as long as its connection lasts.
+#[derive(Default)]
+struct Guest {
+    /// Whether it has said what it wants.
+    has_asked: AtomicBool,
+    /// Ends its connection.
+    end: CancellationToken,
+}
+
+/// Who is served, in the order in which they came.
+struct Places {
+    free: Arc<Semaphore>,
+    guests: VecDeque<Arc<Guest>>,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { free: Arc::new(Semaphore::new(MOST_CONNECTIONS)), guests: VecDeque::new() }
+    }
+
+    /// Waits for a place.
+    async fn take(&mut self) -> io::Result<(Arc<Guest>, OwnedSemaphorePermit)> {
+        // Its connection holds the other reference.
+        self.guests.retain(|guest| Arc::strong_count(guest) > 1);
+        if self.free.available_permits() == 0 {
+            let idle = |guest: &&Arc<Guest>| {
+                !guest.has_asked.load(Ordering::Relaxed) && !guest.end.is_cancelled()
+            };
+            if let Some(guest) = self.guests.iter().find(idle) {
+                guest.end.cancel();
+            }
+        }
+        let place = Arc::clone(&self.free).acquire_owned().await.map_err(io::Error::other)?;
+        let guest = Arc::<Guest>::default();
+        self.guests.push_back(Arc::clone(&guest));
+        Ok((guest, place))
+    }
+}
+
 async fn accept_all(
     listener: TcpListener,
     pages: Router,
     tasks: TaskTracker,
     end: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut places = Places::new();
     loop {
         let accepted = tokio::select! {
             biased;
             () = end.cancelled() => return,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &mut places) => accepted,
         };
-        let (stream, place) = match accepted {
+        let (stream, guest, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "the admin API accepts no connection");
@@ -137,35 +180,48 @@ async fn accept_all(
         };
         let pages = pages.clone();
         tasks.spawn(async move {
-            if timeout(REQUEST_LIMIT, serve(stream, pages)).await.is_err() {
-                tracing::debug!("a client of the admin API took too long");
+            tokio::select! {
+                biased;
+                () = guest.end.cancelled() => {
+                    tracing::debug!("a client of the admin API that asked for nothing gives way");
+                }
+                served = timeout(REQUEST_LIMIT, serve(stream, pages, &guest)) => {
+                    if served.is_err() {
+                        tracing::debug!("a client of the admin API took too long");
+                    }
+                }
             }
             drop(place);
         });
     }
 }
 
-/// Waits for a place, then for a connection: what comes meanwhile waits in the system's queue.
+/// Waits for a connection, then for a place: what comes meanwhile waits in the system's queue.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    places: &mut Places,
+) -> io::Result<(TcpStream, Arc<Guest>, OwnedSemaphorePermit)> {
     let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (guest, place) = places.take().await?;
+    Ok((stream, guest, place))
 }
 
 /// One connection, one request: so that all of it has one time limit, and idle clients hold no
 /// place.
-async fn serve(stream: TcpStream, pages: Router) {
+async fn serve(stream: TcpStream, pages: Router, guest: &Guest) {
     let _ = stream.set_nodelay(true);
+    let pages = TowerToHyperService::new(pages);
+    let pages = service_fn(|request| {
+        guest.has_asked.store(true, Ordering::Relaxed);
+        pages.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(MOST_HEADER_BYTES)
         .max_headers(MOST_HEADERS)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages))
+        .serve_connection(TokioIo::new(stream), pages)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the admin API ended");

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::admin::{AdminError, AdminServer};
-use crate::config::{self, AdminAddress, AdminConfig, AdminListen, BrokerConfig, Flags};
-use crate::node::Node;
+use crate::config::{
+    self, AdminAddress, AdminConfig, AdminListen, BrokerConfig, Flags, StoreConfig,
+};
+use crate::node::{Node, World};
 
+use super::data;
 use super::exit::ExitCode;
 use super::files::{self, Kind};
 use super::output::{complain, say, show_error};
@@ -30,11 +33,12 @@ pub(super) struct BrokerArguments {
     /// Brokers to bridge to, beside those of the file: static:(tcp://HOST:PORT,…)
     #[arg(long, value_name = "URI")]
     network: Vec<String>,
-    /// Keep messages in memory; there is nothing else yet
-    #[arg(long)]
+    /// Keep all messages in memory, whatever the file says
+    #[arg(long, conflicts_with = "data")]
     in_memory: bool,
-    #[arg(long, hide = true, value_name = "DIR")]
-    data: Option<String>,
+    /// Keep persistent messages in this folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Where the admin API answers, or `none` [default: 127.0.0.1:8161, if it is free]
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<String>,
@@ -70,7 +74,15 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
     };
     config.admin.served = admin.as_ref().map(AdminServer::address);
     let introduction = Introduction::of(&config);
-    let node = match Node::start(config, real_world()).await {
+    let world = real_world();
+    let store = match config.store.as_ref().map(|store| data::open(store, world.seed)).transpose() {
+        Ok(store) => store,
+        Err(error) => {
+            complain(error);
+            return ExitCode::Failed;
+        }
+    };
+    let node = match Node::start(config, World { store: store.clone(), ..world }).await {
         Ok(node) => node,
         Err(error) => {
             complain(error);
@@ -81,7 +93,14 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
         admin.ready(node.watch());
     }
     introduction.show(&node, admin.as_ref());
-    shutdown.requested().await;
+    let failed = tokio::select! {
+        biased;
+        () = shutdown.requested() => None,
+        failure = node.failed() => Some(failure),
+    };
+    if let Some(failure) = &failed {
+        complain(format_args!("the store has failed, so nothing can be confirmed: {failure}"));
+    }
     say("stopping (once more to exit at once)");
     if let Some(admin) = &admin {
         admin.stopping();
@@ -94,7 +113,10 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
             if let Some(admin) = admin {
                 admin.stop().await;
             }
-        } => ExitCode::Done,
+        } => match store.map(|store| store.close()) {
+            None | Some(Ok(())) if failed.is_none() => ExitCode::Done,
+            _ => ExitCode::Failed,
+        },
     }
 }
 
@@ -131,15 +153,7 @@ enum Refusal {
 }
 
 fn configuration(arguments: BrokerArguments) -> Result<BrokerConfig, Refusal> {
-    // `--in-memory` asks for what is done anyway.
-    let BrokerArguments { file, name, listen, network, in_memory: _, data, admin } = arguments;
-    if data.is_some() {
-        return Err(Refusal::Usage(
-            "--data cannot be used: the message store comes later, and messages are kept in \
-             memory until then; leave it out, or write --in-memory"
-                .to_owned(),
-        ));
-    }
+    let BrokerArguments { file, name, listen, network, in_memory, data, admin } = arguments;
     let source = match file {
         None => None,
         Some(path) => {
@@ -149,8 +163,17 @@ fn configuration(arguments: BrokerArguments) -> Result<BrokerConfig, Refusal> {
         }
     };
     let flags = Flags { name, listen, network, admin };
-    config::load(source.as_ref(), &flags)
-        .map_err(|problems| Refusal::Configuration(problems.to_string()))
+    let mut config = config::load(source.as_ref(), &flags)
+        .map_err(|problems| Refusal::Configuration(problems.to_string()))?;
+    if in_memory {
+        config.store = None;
+    }
+    match (data, &mut config.store) {
+        (Some(directory), Some(store)) => store.directory = directory,
+        (Some(directory), none) => *none = Some(StoreConfig::at(directory)),
+        (None, _) => {}
+    }
+    Ok(config)
 }
 
 /// What is said at the start.
@@ -158,6 +181,7 @@ struct Introduction {
     names: Vec<String>,
     remotes: Vec<String>,
     memory: u64,
+    kept_in: Option<String>,
 }
 
 impl Introduction {
@@ -170,6 +194,7 @@ impl Introduction {
             names: config.listen.iter().map(|listen| listen.name.clone()).collect(),
             remotes: remotes.collect(),
             memory: config.limits.memory,
+            kept_in: config.store.as_ref().map(|store| store.directory.display().to_string()),
         }
     }
 
@@ -185,7 +210,14 @@ impl Introduction {
             say(format_args!("bridging to   {remote}"));
         }
         let memory = bytes(self.memory);
-        say(format_args!("messages      in memory, up to {memory}; they end with the broker"));
+        match &self.kept_in {
+            None => say(format_args!(
+                "messages      in memory, up to {memory}; they end with the broker"
+            )),
+            Some(directory) => say(format_args!(
+                "messages      in memory, up to {memory}; persistent ones are kept in {directory}"
+            )),
+        }
         say("ready");
     }
 }

@@ -6,6 +6,7 @@ mod broker;
 mod check;
 mod client;
 mod columns;
+mod data;
 mod exit;
 mod explain;
 mod files;

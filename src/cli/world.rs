@@ -24,6 +24,7 @@ pub(super) fn real_world() -> World {
         clock: Clock::system(),
         // The one place where chance comes in: below, everything follows from its seed.
         seed: fastrand::Rng::new().u64(..),
+        store: None,
         pace: PACE.clone(),
     }
 }

@@ -11,6 +11,7 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::AdminConfig;
+use super::store::StoreConfig;
 use super::virtual_topic::VirtualTopic;
 
 /// Everything that decides what one broker does.
@@ -24,6 +25,8 @@ pub struct BrokerConfig {
     pub network_connectors: Vec<NetworkConnectorConfig>,
     /// How much the broker may hold.
     pub limits: Limits,
+    /// Where what must outlive it is kept, which whoever starts the broker opens; `None`: nothing is.
+    pub store: Option<StoreConfig>,
     /// The topics whose messages also go to queues.
     pub virtual_topics: Vec<VirtualTopic>,
     /// Its admin API, which whoever starts the broker's process serves.

@@ -23,9 +23,10 @@ use super::broker::{
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
-    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, ReplaySection,
+    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, ReplaySection, StoreSection,
     TransportConnectorSection, VirtualTopicSection,
 };
+use super::store::{DataDir, StoreConfig, SyncStrategy};
 use super::virtual_topic::VirtualTopic;
 
 /// Where a broker listens that nobody told: OpenWire's port, and only for this machine.
@@ -54,6 +55,7 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
             listen: Vec::new(),
             network_connectors: Vec::new(),
             limits: Limits::default(),
+            store: None,
             virtual_topics: vec![VirtualTopic::default()],
             admin: AdminConfig::default(),
         },
@@ -73,20 +75,36 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
 fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
     let mut name = String::new();
     let mut use_virtual_topics = true;
+    let mut store = None;
     if let Some(Located { value: broker, .. }) = file.broker {
         use_virtual_topics = broker.use_virtual_topics.is_none_or(|use_them| use_them.value);
         name = broker.name.map(|name| name.value.to_string()).unwrap_or_default();
-        if let Some(persistent) = broker.persistent.filter(|persistent| persistent.value) {
-            reader.report(
-                &persistent.span,
-                "the message store comes later",
-                Some("set `persistent = false`: messages are kept in memory until then".into()),
-            );
+        store = store_of(broker.persistent, broker.data_dir, reader);
+    }
+    if let Some(section) = file.store {
+        match &mut store {
+            Some(store) => keep_as(section.value, store, reader),
+            None => reader.report(
+                &section.span,
+                "a store without a folder",
+                Some("set `data_dir` in [broker]".into()),
+            ),
         }
     }
     let mut limits =
         Limits { policies: policies(file.destination_policy, reader), ..Limits::default() };
-    if let Some(memory) = file.system_usage.and_then(|usage| usage.value.memory_limit) {
+    let usage = file.system_usage.map(|usage| usage.value);
+    if let Some(limit) = usage.as_ref().and_then(|usage| usage.store_limit.as_ref()) {
+        match &mut store {
+            Some(store) => store.limit = limit.value.0,
+            None => reader.report(
+                &limit.span,
+                "a limit for a store that is not there",
+                Some("set `data_dir` in [broker]".into()),
+            ),
+        }
+    }
+    if let Some(memory) = usage.and_then(|usage| usage.memory_limit) {
         if memory.0 == 0 {
             reader.report(&memory.span, "a broker without memory cannot take messages", None);
         }
@@ -101,8 +119,53 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
         listen: transport_connectors(file.transport_connector, reader),
         network_connectors: network_connectors(file.network_connector, reader),
         limits,
+        store,
         virtual_topics,
         admin: file.admin.map(|admin| admin_config(admin.value)).unwrap_or_default(),
+    }
+}
+
+/// Whether there is a store, and where.
+fn store_of(
+    persistent: Option<Located<bool>>,
+    directory: Option<Located<DataDir>>,
+    reader: &mut Reader<'_>,
+) -> Option<StoreConfig> {
+    let wanted = persistent.map(|persistent| persistent.value);
+    match (wanted, directory) {
+        (Some(false), Some(directory)) => {
+            reader.report(
+                &directory.span,
+                "a folder for messages that are not kept",
+                Some("leave it out, or set `persistent = true`".into()),
+            );
+            None
+        }
+        (_, Some(directory)) => Some(StoreConfig::at(directory.value.0)),
+        (Some(true), None) => Some(StoreConfig::at(StoreConfig::DEFAULT_DIRECTORY)),
+        _ => None,
+    }
+}
+
+fn keep_as(section: StoreSection, store: &mut StoreConfig, reader: &mut Reader<'_>) {
+    if let Some(sync) = section.sync {
+        store.sync = sync.value;
+    }
+    if let Some(interval) = section.sync_interval {
+        if store.sync != SyncStrategy::Interval {
+            reader.report(
+                &interval.span,
+                "an interval that nothing goes by",
+                Some("set `sync = \"interval\"`".into()),
+            );
+        }
+        store.sync_interval = interval.value;
+    }
+    if let Some(size) = section.segment_size {
+        match u32::try_from(size.value.0) {
+            Ok(bytes) if (16 << 10..=1 << 30).contains(&bytes) => store.segment_bytes = bytes,
+            _ => reader.report(&size.span, "a size from 16KiB to 1GiB is needed", None),
+        }
     }
 }
 

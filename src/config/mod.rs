@@ -7,6 +7,7 @@ mod load;
 mod policy_order;
 mod reference;
 mod sections;
+mod store;
 mod virtual_topic;
 
 #[cfg(test)]
@@ -23,4 +24,5 @@ pub use host_name::host_name;
 pub use load::{Flags, load};
 pub use reference::{ConfigTable, tables};
 pub use sections::BrokerFile;
+pub use store::{StoreConfig, SyncStrategy};
 pub use virtual_topic::VirtualTopic;

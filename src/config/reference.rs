@@ -4,7 +4,7 @@ use ferrymq_network::document::table::{Field, Fields};
 
 use super::sections::{
     AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, ReplaySection,
-    SystemUsageSection, TransportConnectorSection, VirtualTopicSection,
+    StoreSection, SystemUsageSection, TransportConnectorSection, VirtualTopicSection,
 };
 
 /// One table of a configuration file.
@@ -66,6 +66,13 @@ pub fn tables() -> Vec<ConfigTable> {
                     Without any such table there is one of defaults; `use_virtual_topics` turns it \
                     off.",
             fields: VirtualTopicSection::fields(),
+        },
+        ConfigTable {
+            name: "store",
+            heading: "[store]",
+            about: "How what must outlive the broker is kept, if it is: see `persistent` and \
+                    `data_dir` of `[broker]`.",
+            fields: StoreSection::fields(),
         },
         ConfigTable {
             name: "system_usage",

@@ -11,6 +11,7 @@ use ferrymq_network::document::units::ByteSize;
 use ferrymq_network::section;
 
 use super::admin::{AdminListen, HostName};
+use super::store::{DataDir, SyncStrategy};
 
 section! {
     /// A broker's configuration file.
@@ -26,6 +27,8 @@ section! {
         /// Topics whose messages also go to queues that are named after them; the default is one table
         /// of defaults.
         repeated virtual_topic: VirtualTopicSection,
+        /// How what must outlive the broker is kept.
+        optional store: StoreSection,
         /// What the broker may use of its machine.
         optional system_usage: SystemUsageSection,
         /// The admin API: status and metrics over HTTP.
@@ -38,14 +41,14 @@ section! {
     pub struct BrokerSection {
         /// Its name, unique in its network; without it, the host's name.
         optional name ("name", "broker_name"): Name,
-        /// Whether messages outlive the broker; only `false` is supported yet.
-        optional persistent: bool = "false",
+        /// Whether persistent messages, queues and durable subscriptions outlive the broker. Without it,
+        /// they do if there is a `data_dir`.
+        optional persistent: bool,
+        /// The folder that they are kept in, which no other broker may use; `ferrymq-data` with
+        /// `persistent = true` alone.
+        optional data_dir ("data_dir", "data_directory"): DataDir,
         /// Whether there are virtual topics: those of the tables `virtual_topic`.
         optional use_virtual_topics: bool = "true",
-    }
-    refused {
-        "data_dir" => "the message store comes later, and messages are kept in memory until then",
-        "data_directory" => "the message store comes later, and messages are kept in memory until then",
     }
 }
 
@@ -144,10 +147,26 @@ section! {
 }
 
 section! {
+    /// How what must outlive the broker is kept.
+    pub struct StoreSection {
+        /// When what is written is made to survive a loss of power: `always` (before it is confirmed),
+        /// `interval` (at least every `sync_interval`) or `never` (when the system likes). The end of
+        /// the process, however sudden, loses nothing that was confirmed in any case.
+        optional sync ("sync", "journal_disk_sync_strategy"): SyncStrategy = "\"always\"",
+        /// With `sync = "interval"`: what a loss of power may take at most; a second, if it is not said.
+        optional sync_interval ("sync_interval", "journal_disk_sync_interval"): Duration,
+        /// The length of one of its files, from 16 KiB to 1 GiB.
+        optional segment_size ("segment_size", "journal_max_file_length"): ByteSize = "\"32MiB\"",
+    }
+}
+
+section! {
     /// What the broker may use of its machine.
     pub struct SystemUsageSection {
         /// Memory for messages, over all destinations.
         optional memory_limit ("memory_limit", "memory_usage"): ByteSize = "\"512MiB\"",
+        /// Disk for what must outlive the broker, before producers of persistent messages wait.
+        optional store_limit ("store_limit", "store_usage"): ByteSize = "\"100GiB\"",
     }
 }
 

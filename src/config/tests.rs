@@ -1,14 +1,16 @@
 //! Broker configurations: defaults, what flags change, what is refused.
 
+use std::time::Duration;
+
 use ferrymq_network::document::problem::Problems;
 use ferrymq_network::document::source::Source;
 use ferrymq_network::document::table::Fields;
 
 use super::sections::{
-    AdminSection, BrokerSection, NetworkConnectorSection, SystemUsageSection,
+    AdminSection, BrokerSection, NetworkConnectorSection, StoreSection, SystemUsageSection,
     TransportConnectorSection,
 };
-use super::{AdminListen, BrokerConfig, Flags, Limits, host_name, load};
+use super::{AdminListen, BrokerConfig, Flags, Limits, StoreConfig, SyncStrategy, host_name, load};
 
 fn file(text: &str) -> Result<BrokerConfig, Problems> {
     load(Some(&Source::file("broker.toml", text)), &Flags::default())
@@ -159,15 +161,20 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             ],
         ),
         (
-            "[broker]\npersistent = true",
+            "[broker]\npersistent = false\ndataDir = \"x\"",
             &[
-                "2:14: the message store comes later (set `persistent = false`: messages are kept in memory until then)",
+                "3:11: a folder for messages that are not kept (leave it out, or set `persistent = true`)",
             ],
         ),
         (
-            "[broker]\ndataDir = \"x\"",
+            "[store]\nsync = \"often\"",
+            &["2:8: `often` is not \"always\", \"interval\" or \"never\""],
+        ),
+        (
+            "[broker]\ndata_dir = \"x\"\n[store]\nsync_interval = \"1s\"\nsegment_size = \"2GiB\"",
             &[
-                "2:1: `dataDir` cannot be used: the message store comes later, and messages are kept in memory until then",
+                "4:17: an interval that nothing goes by (set `sync = \"interval\"`)",
+                "5:16: a size from 16KiB to 1GiB is needed",
             ],
         ),
         (
@@ -317,11 +324,12 @@ fn spelled_out<T: Fields>(heading: &str, required: &str) -> String {
 
 #[test]
 fn the_defaults_of_the_reference_are_those_that_count() {
-    let bare = "[[transport_connector]]\nuri = \"tcp://127.0.0.1:1\"\n\
+    let bare = "[broker]\ndata_dir = \"d\"\n[store]\n[[transport_connector]]\nuri = \"tcp://127.0.0.1:1\"\n\
         [[network_connector]]\nuri = \"tcp://a:1\"\n\
         [[destination_policy]]\nmatch = \"queue://>\"\n";
     let full = [
-        spelled_out::<BrokerSection>("[broker]", ""),
+        spelled_out::<BrokerSection>("[broker]", "data_dir = \"d\""),
+        spelled_out::<StoreSection>("[store]", ""),
         spelled_out::<TransportConnectorSection>(
             "[[transport_connector]]",
             "uri = \"tcp://127.0.0.1:1\"",
@@ -342,4 +350,26 @@ fn the_defaults_of_the_reference_are_those_that_count() {
         Err(problems) => panic!("{problems}"),
     };
     assert_eq!(shown(&full.concat()), shown(bare));
+}
+
+#[test]
+fn messages_are_kept_where_there_is_a_folder() {
+    assert_eq!(file("[broker]\nname = \"a\"").unwrap().store, None);
+    assert_eq!(
+        file("[broker]\npersistent = true").unwrap().store,
+        Some(StoreConfig::at("ferrymq-data"))
+    );
+    let config = file(
+        "[broker]\ndata_dir = \"data/a\"\n[store]\nsync = \"periodic\"\nsync_interval = \"50ms\"\n\
+         segment_size = \"64MiB\"\n[system_usage]\nstore_limit = \"1GiB\"",
+    )
+    .unwrap();
+    let expected = StoreConfig {
+        sync: SyncStrategy::Interval,
+        sync_interval: Duration::from_millis(50),
+        segment_bytes: 64 << 20,
+        limit: 1 << 30,
+        ..StoreConfig::at("data/a")
+    };
+    assert_eq!(config.store, Some(expected));
 }

@@ -2,6 +2,7 @@
 
 mod consume;
 mod duplex;
+mod held_answers;
 mod listener;
 mod open;
 mod parked;

@@ -56,6 +56,7 @@ impl Peer {
         tracing::debug!(remote = %self.remote, client = %client.client_id(), "connected");
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
+        self.closed = false;
         self.former = former;
         if self.permits.is_some() {
             // A bridge of our own takes up what its predecessors left.

@@ -12,8 +12,8 @@ use crate::destination::WaitingCharge;
 /// How much one connection may have waiting before it is not read any more.
 const MOST_MESSAGES: usize = 4096;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
-/// How much a bridge may have waiting: more than a FerryMQ bridge ever has on its way (8192
-/// messages, or 8 MiB and one message), so that its connection is always read. Otherwise neither
+/// How much a bridge may have waiting: more than a FerryMQ bridge ever has on its way (12288
+/// messages, or 12 MiB and one message), so that its connection is always read. Otherwise neither
 /// its proofs of life nor, over a duplex link, the answers to the own bridge would come through.
 const MOST_OF_BRIDGE: usize = 16 * 1024;
 const MOST_BYTES_OF_BRIDGE: usize = 16 * 1024 * 1024;

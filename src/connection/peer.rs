@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, RemoveInfo, Response,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, ProducerAck,
+    RemoveInfo, Response,
 };
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::duplex::{BridgeBack, BridgesBack};
+use super::held_answers::HeldAnswers;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
 use super::pulls::Pulls;
@@ -71,8 +73,11 @@ pub(super) struct Peer {
     /// Bytes of names that the broker keeps for this peer's producers and consumers.
     pub(super) retained: usize,
     pub(super) parked: Parked,
+    pub(super) held_answers: HeldAnswers,
     pub(super) transactions: Transactions,
     pub(super) last_target: Option<LastTarget>,
+    /// Whether the peer has closed its connection.
+    pub(super) closed: bool,
     /// Set when the peer has closed its connection and messages of it still wait for room.
     pub(super) leaving: Option<Leaving>,
     /// The same connection over another link, which must be gone before this one goes on.
@@ -129,8 +134,26 @@ pub(super) enum Flow {
 pub(super) enum Outcome {
     /// Done; answered by a plain `Response` if the peer asked for one.
     Done,
+    /// The same, but not before what was done is safe.
+    Kept,
+    /// The same, and its producer's window opens instead of a `Response`.
+    Opens(ProducerAck),
     /// The answer comes later, or is none of a command's kind.
     Unanswered,
+}
+
+impl Outcome {
+    /// What is done must be safe before it is answered.
+    fn kept(self) -> Self {
+        match self {
+            Self::Done => Self::Kept,
+            other => other,
+        }
+    }
+}
+
+fn response(id: i32) -> Command {
+    Command::Response(Response { correlation_id: id, ..Response::default() })
 }
 
 impl Peer {
@@ -164,8 +187,10 @@ impl Peer {
             windows: Windows::default(),
             retained: 0,
             parked: Parked::default(),
+            held_answers: HeldAnswers::default(),
             transactions: Transactions::default(),
             last_target: None,
+            closed: false,
             leaving: None,
             former: None,
             bridges_back: None,
@@ -227,7 +252,7 @@ impl Peer {
             Command::Message(message) if self.is_open() => return self.produce(message),
             Command::MessageAck(ack) if self.is_open() => {
                 let (id, wanted) = (ack.command_id, ack.response_required);
-                let outcome = self.acknowledge(&ack).map(|()| Outcome::Done);
+                let outcome = self.acknowledge(&ack).map(|()| Outcome::Kept);
                 return self.answer(id, wanted, outcome);
             }
             _ => {}
@@ -246,6 +271,9 @@ impl Peer {
                     | Command::ShutdownInfo(_)
             )
         {
+            if self.closed {
+                return self.refuse_late(&command);
+            }
             tracing::warn!(remote = %self.remote, "closing: a command before ConnectionInfo");
             return Flow::End;
         }
@@ -256,8 +284,8 @@ impl Peer {
             Command::SessionInfo(info) => self.add_session(&info),
             Command::ProducerInfo(info) => self.add_producer(&info),
             Command::ConsumerInfo(info) => self.add_consumer(&info),
-            Command::RemoveInfo(info) => self.remove(&info),
-            Command::DestinationInfo(info) => self.change_destination(&info),
+            Command::RemoveInfo(info) => self.remove(&info).map(Outcome::kept),
+            Command::DestinationInfo(info) => self.change_destination(&info).map(Outcome::kept),
             Command::ConsumerControl(control) => self.control_consumer(&control),
             Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
             Command::TransactionInfo(info) => self.transact(&info),
@@ -295,6 +323,25 @@ impl Peer {
         self.answer(id, wanted, outcome)
     }
 
+    /// The connection is closed. A client's other threads may not have known when they said this,
+    /// and its last messages may still wait for room here.
+    fn refuse_late(&mut self, command: &Command) -> Flow {
+        tracing::debug!(
+            remote = %self.remote,
+            command = command.wire_name(),
+            "a command after the end of its connection"
+        );
+        if self.leaving.is_none() {
+            return Flow::End;
+        }
+        let (id, wanted) = (command.command_id().unwrap_or(0), command.response_required());
+        if wanted {
+            let closed = Refusal::state("the connection has been closed");
+            return self.answer(id, wanted, Err(closed));
+        }
+        Flow::Continue
+    }
+
     /// Tells the peer what became of its command `id`: an answer if it wants one, and of a failure
     /// in any case.
     pub(super) fn answer(
@@ -305,6 +352,8 @@ impl Peer {
     ) -> Flow {
         match outcome {
             Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(Outcome::Opens(ack)) => self.held_answers.hold(Command::ProducerAck(ack)),
+            Ok(Outcome::Kept) if wanted => self.held_answers.hold(response(id)),
             Ok(_) => {}
             Err(refusal) => return self.refuse(id, wanted, &refusal),
         }
@@ -312,7 +361,7 @@ impl Peer {
     }
 
     pub(super) fn respond(&self, id: i32) {
-        self.outbox.push(Command::Response(Response { correlation_id: id, ..Response::default() }));
+        self.outbox.push(response(id));
     }
 
     fn refuse(&self, id: i32, wanted: bool, refusal: &Refusal) -> Flow {
@@ -356,6 +405,7 @@ impl Peer {
                 // what takes the room. What it has not committed is.
                 self.end_transactions();
                 self.end_consumers(delivered, |_| true);
+                self.closed = true;
                 self.leaving =
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
@@ -369,6 +419,7 @@ impl Peer {
     /// Ends everything that the peer has opened, in the order of JMS: consumers, producers,
     /// temporary destinations, and the connection.
     pub(super) fn close(&mut self, delivered: Delivered) {
+        self.closed = true;
         self.end_transactions();
         self.end_consumers(delivered, |_| true);
         self.remove_producers(|_| true);

@@ -66,7 +66,7 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || self.must_wait(route) {
+        if parked || self.must_wait(route) || !self.can_be_kept(&message) {
             if !parked && route.is_full(self.arrival()) {
                 tracing::debug!(
                     remote = %self.remote,
@@ -133,12 +133,26 @@ impl Peer {
             size: i32::try_from(message.size()).unwrap_or(i32::MAX),
             ..ProducerAck::default()
         });
-        self.broker.send(route, message, self.arrival())?;
-        self.entry.count_message();
-        if let Some(ack) = ack {
-            self.outbox.push(Command::ProducerAck(ack));
+        let persistent = message.persistent();
+        let arrival = self.arrival();
+        if arrival == Arrival::Forwarded {
+            self.broker.make_place_for_answer(&message);
         }
-        Ok(Outcome::Done)
+        self.broker.send(route, message, arrival)?;
+        self.entry.count_message();
+        match ack {
+            Some(ack) if persistent => return Ok(Outcome::Opens(ack)),
+            Some(ack) => {
+                self.outbox.push(Command::ProducerAck(ack));
+            }
+            None => {}
+        }
+        Ok(if persistent { Outcome::Kept } else { Outcome::Done })
+    }
+
+    /// Whether the store has room for a message that must be kept.
+    fn can_be_kept(&self, message: &Message) -> bool {
+        !message.persistent() || self.broker.has_room_to_keep(message.size())
     }
 
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
@@ -170,12 +184,12 @@ impl Peer {
     /// Each message was checked when it came, so nothing of its producer is asked again: it may
     /// have been closed meanwhile.
     fn retry_destination(&mut self, line: &Destination) -> Flow {
-        while let Some(ParkedMessage { address, within, .. }) = self.parked.next(line) {
+        while let Some(ParkedMessage { address, within, message, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
             let full = |route: &Route| match within {
                 Some(_) => route.is_full_of_committed(),
-                None => self.must_wait(route),
+                None => self.must_wait(route) || !self.can_be_kept(message),
             };
             if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;

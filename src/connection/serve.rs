@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::duplex::BridgesBack;
+use super::held_answers::Heard;
 use super::open::own_broker_info;
 use super::peer::{Duplex, Flow, Peer};
 use super::roster::{ConnectionSnapshot, Roster};
@@ -300,8 +301,10 @@ async fn read(
                 return ended;
             }
         }
+        peer.held_answers.await_safety(&broker, &peer.outbox);
         let waiting = !peer.parked.is_empty();
-        let unread = peer.parked.is_full(peer.is_network);
+        let unread = peer.parked.is_full(peer.is_network) || peer.held_answers.is_full();
+        let heard = peer.held_answers.heard();
         let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
         let pull_end = peer.pulls.next_end();
@@ -310,6 +313,7 @@ async fn read(
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
             () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
+            () = news(heard), if heard.is_some() => peer.held_answers.release(&peer.outbox),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
             received = receive(receiver, peer, most, leisurely && !waiting, &mut batch), if !unread => {
@@ -349,6 +353,14 @@ async fn wait_for_former(peer: &mut Peer) {
 async fn at(then: Option<Instant>) {
     match then {
         Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the store has settled more.
+async fn news(heard: Option<Arc<Heard>>) {
+    match heard {
+        Some(heard) => heard.news().await,
         None => std::future::pending().await,
     }
 }

@@ -68,7 +68,7 @@ impl Peer {
                 )));
             }
         }
-        Ok(Outcome::Done)
+        Ok(Outcome::Kept)
     }
 
     /// A local transaction belongs to the connection that its identifier names.
@@ -160,7 +160,7 @@ impl Peer {
             7 => self.broker.end_branch(id)?,
             other => return Err(Refusal::state(format!("transactions know no step {other}"))),
         }
-        Ok(Outcome::Done)
+        Ok(Outcome::Kept)
     }
 
     fn recover(&self, info: &TransactionInfo) -> Outcome {

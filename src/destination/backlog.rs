@@ -97,6 +97,7 @@ mod tests {
             redeliveries: 0,
             held_by: None,
             expiration: 0,
+            persistent: false,
             _charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }

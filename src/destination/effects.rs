@@ -47,6 +47,8 @@ pub struct Effects {
     /// Who is to be told, after all that, that nothing more comes: a browser has seen all, or a
     /// message that was pulled did not come.
     pub ended: Vec<SubscriptionKey>,
+    /// Places of persistent messages that were consumed.
+    pub consumed: Vec<i64>,
     /// Messages that expired before anyone got them.
     pub expired: Vec<Arc<Message>>,
     /// Messages that a consumer refused for good.

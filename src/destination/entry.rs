@@ -20,6 +20,8 @@ pub(super) struct Entry {
     /// The message's own, at hand: by the time it is asked again, the message is far from the
     /// processor.
     pub(super) expiration: i64,
+    /// Whether a store keeps it until it is settled.
+    pub(super) persistent: bool,
     /// Given back when the entry goes.
     pub(super) _charge: Held,
 }

@@ -40,7 +40,9 @@ impl Queue {
                 return;
             }
             let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
-            if one.ready || one.browse.is_some() || !one.is_bounded() {
+            // A bridge settles one by one: it never waits for more.
+            let waits = !one.ready && one.browse.is_none() && !one.asked.network;
+            if !waits || !one.is_bounded() {
                 continue;
             }
             if one.allowance.due() <= now {

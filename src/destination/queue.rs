@@ -142,6 +142,15 @@ impl Queue {
         }
     }
 
+    /// Takes out all that waits.
+    pub fn take_all(&mut self) -> Vec<Arc<Message>> {
+        let mut all = Vec::new();
+        while let Some(sequence) = self.pending.first_from(i64::MIN).map(|entry| entry.sequence) {
+            all.extend(self.take_pending(sequence).map(|entry| entry.message));
+        }
+        all
+    }
+
     /// Adds a subscription and dispatches what it may have.
     pub fn subscribe(
         &mut self,
@@ -448,6 +457,7 @@ fn entry(message: Arc<Message>, charge: Held) -> Entry {
         redeliveries: message.redelivery_counter(),
         held_by: None,
         expiration: message.expiration(),
+        persistent: message.persistent(),
         _charge: charge,
         message,
     }
@@ -472,7 +482,12 @@ pub(super) fn dispose(
                     .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
             );
         }
-        Outcome::Kept | Outcome::Consumed => taken.clear(),
+        Outcome::Consumed => {
+            let persistent = taken.iter().filter(|entry| entry.persistent);
+            effects.consumed.extend(persistent.map(|entry| entry.sequence));
+            taken.clear();
+        }
+        Outcome::Kept => taken.clear(),
     }
 }
 

@@ -8,6 +8,7 @@ use ferrymq_network::LocalBroker;
 use ferrymq_network::connector::{
     AcceptedBridges, LinkRegister, NetworkConnector, NetworkConnectorHandle,
 };
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::dial::{Binder, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
@@ -23,7 +24,7 @@ use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
 use crate::connection::{Connections, ListenError, Listening};
-use crate::routing::{Broker, BrokerSettings};
+use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError};
 
 /// How often waiting messages are looked through for expired ones (ActiveMQ's
 /// `expireMessagesPeriod`).
@@ -40,6 +41,8 @@ pub struct World {
     pub clock: Clock,
     /// Where all randomness of the node comes from.
     pub seed: u64,
+    /// What it keeps its persistent messages in; without it they end with the broker.
+    pub store: Option<Arc<dyn Store>>,
     /// When its threads rest; in a simulation, never.
     pub pace: Pace,
 }
@@ -55,6 +58,9 @@ pub enum StartError {
         /// Why.
         source: ListenError,
     },
+    /// What the store holds cannot be taken up.
+    #[error("cannot take up what was kept: {0}")]
+    Recover(#[from] RecoveryError),
 }
 
 /// A running broker with its listeners and network connectors.
@@ -94,8 +100,14 @@ impl Node {
             admin: config.admin.announced(),
             limits: config.limits,
             virtual_topics: config.virtual_topics,
+            store: world.store,
         };
         let broker = Broker::new(settings, world.clock.clone(), world.seed);
+        let recovered = broker.recover()?;
+        if recovered != Recovered::default() {
+            let Recovered { queues, messages } = recovered;
+            tracing::info!(queues, messages, "the broker has what it kept");
+        }
         let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
@@ -166,6 +178,11 @@ impl Node {
     /// The addresses that it listens on, in the order of the configuration.
     pub fn listening(&self) -> &[Endpoint] {
         &self.listening
+    }
+
+    /// Completes when its store has failed: it can confirm nothing any more, and must be stopped.
+    pub async fn failed(&self) -> Failure {
+        self.broker.store_failed().await
     }
 
     /// Opens an in-process link to the broker: a connection like any other, without a socket.

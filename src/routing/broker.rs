@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicI64;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
+use ferrymq_store::contract::{Failure, Store};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::alarms::Alarms;
 use super::clients::Clients;
@@ -14,6 +16,7 @@ use super::counters::Totals;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;
+use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use super::work::Work;
@@ -38,6 +41,8 @@ pub struct BrokerSettings {
     pub limits: Limits,
     /// The topics whose messages also go to queues.
     pub virtual_topics: Vec<VirtualTopic>,
+    /// What its persistent messages are kept in; without it they end with the broker.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 pub(super) struct Settings {
@@ -51,6 +56,9 @@ pub(super) struct Settings {
 pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
+    pub(super) persistence: Option<Arc<Persistence>>,
+    /// Why the store has failed, once it has.
+    pub(super) store_failure: watch::Sender<Option<Failure>>,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
     /// What the audits of all destinations take together.
@@ -78,7 +86,7 @@ impl Broker {
     /// A broker without destinations. Its identifier is unique for as long as no other broker of
     /// the same name starts within the same millisecond with the same seed.
     pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits, virtual_topics } = settings;
+        let BrokerSettings { name, url, admin, limits, virtual_topics, store } = settings;
         let started = clock.now_millis();
         let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
@@ -88,6 +96,8 @@ impl Broker {
             letters: LetterNumbers::new(&identity.id, started),
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
+            persistence: store.map(Persistence::new),
+            store_failure: watch::Sender::new(None),
             settings: Settings { policies: limits.policies },
             clock,
             memory: MemoryAccount::root(limits.memory),
@@ -135,8 +145,10 @@ impl Broker {
         self.directory.totals()
     }
 
-    /// Drops what has expired while it waited in queues and durable subscriptions.
+    /// Drops what has expired while it waited in queues and durable subscriptions, and the places for
+    /// answers that nobody told of.
     pub fn expire_messages(&self) {
+        self.end_places();
         let now = self.clock.now_millis();
         let durables = self.durables.lock().all();
         for subscriber in durables {

@@ -1,9 +1,8 @@
 //! The end of a transaction.
 //!
-//! What a commit means to consumers: at one destination all of it happens under one lock, so that
-//! nobody finds a part of it there. Several destinations change one after the other, without a pause
-//! and before the commit is answered; who looks at two of them in that moment may see one changed and
-//! the other not yet. Nothing can fail in between.
+//! What a commit means to consumers: all its queues change while nobody else sees them, and the store
+//! gets all of it as one batch. Topics and subscriptions follow one after the other, without a pause
+//! and before the commit is answered. Nothing can fail in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
+use ferrymq_store::contract::Batch;
 
 use super::arrival::Arrival;
 use super::broker::Broker;
@@ -23,7 +23,7 @@ use crate::destination::{AckKind, Acknowledgement};
 /// Messages and how each came.
 type Messages = Vec<(Arc<Message>, Arrival)>;
 
-/// What a commit changes, by destination: what a store writes as one batch.
+/// What a commit changes, by destination.
 struct Change {
     work: Work,
     queues: BTreeMap<Destination, QueueChange>,
@@ -40,8 +40,7 @@ struct QueueChange {
 impl Broker {
     /// Makes happen what a transaction did.
     ///
-    /// This is the one place where a transaction becomes real: a journal writes the change here, in
-    /// one batch, before it is applied.
+    /// This is the one place where a transaction becomes real.
     pub fn commit(&self, work: Work) {
         let change = self.change_of(work);
         self.apply(change);
@@ -107,15 +106,32 @@ impl Broker {
     }
 
     fn apply(&self, change: Change) {
-        let Change { work, queues, topics, now } = change;
+        let Change { work, mut queues, topics, now } = change;
         let tag = work.tag.tag();
         let mut aftermath = Aftermath::default();
-        for QueueChange { queue, messages } in queues.into_values() {
-            match queue.commit(tag, messages, &self.sequence, now) {
-                Ok(left) => aftermath.append(left),
+        let mut batch = Batch::new();
+        let (mut committing, mut homeless) = (Vec::new(), Vec::new());
+        for (address, QueueChange { queue, messages }) in &mut queues {
+            let messages = std::mem::take(messages);
+            match queue.committing() {
+                Some(mut queue) => {
+                    queue.stage(tag, messages, &self.sequence, now, &mut batch);
+                    committing.push(queue);
+                }
                 // It was deleted a moment ago.
-                Err(messages) => self.send_anew(queue.address(), messages),
+                None => homeless.push((address, messages)),
             }
+        }
+        if let Some(persistence) = &self.persistence
+            && !batch.is_empty()
+        {
+            persistence.submit(&mut batch);
+        }
+        for queue in committing {
+            aftermath.append(queue.finish(now));
+        }
+        for (address, messages) in homeless {
+            self.send_anew(address, messages);
         }
         for (topic, messages) in topics {
             for (message, arrival) in messages {

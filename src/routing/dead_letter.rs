@@ -10,6 +10,8 @@ use ferrymq_openwire::text::Text;
 
 use super::arrival::Arrival;
 use super::broker::Broker;
+use super::directory::Living;
+use super::persistence::Origin;
 
 /// ActiveMQ's shared dead-letter queue.
 const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
@@ -20,21 +22,40 @@ impl Broker {
     pub(super) fn bury(&self, message: &Message, cause: &str) {
         let from = message.destination();
         let own = from.as_ref().is_some_and(|from| *from.name() == DEAD_LETTERS);
-        if !message.persistent() || own {
+        if !message.persistent() {
             return;
+        }
+        let origin = from.and_then(|from| self.origin(&from, message));
+        if own {
+            return self.forget(origin);
         }
         let former = message.message_id();
         let id = former.as_ref().map(|id| id.to_string()).unwrap_or_default();
         match dead_letter(message, self.letters.next(former.as_ref()), cause) {
             Ok(letter) => {
+                let arrival = origin.map_or(Arrival::Produced, Arrival::Moved);
                 let taken = self
                     .resolve(&Destination::queue(DEAD_LETTERS))
-                    .and_then(|target| self.publish(&target, Arc::new(letter), Arrival::Produced));
-                if let Err(error) = taken {
-                    tracing::warn!(message = %id, %error, "a dead letter is lost");
-                }
+                    .and_then(|target| self.publish(&target, Arc::new(letter), arrival));
+                let Err(error) = taken else { return };
+                tracing::warn!(message = %id, %error, "a dead letter is lost");
             }
             Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
+        }
+        self.forget(origin);
+    }
+
+    /// Where a message that has left its queue is still kept.
+    fn origin(&self, from: &Destination, message: &Message) -> Option<Origin> {
+        match self.directory.find(from)? {
+            Living::Queue(queue) => queue.origin(message),
+            Living::Topic(_) => None,
+        }
+    }
+
+    fn forget(&self, origin: Option<Origin>) {
+        if let (Some(persistence), Some(origin)) = (&self.persistence, origin) {
+            persistence.forget(origin);
         }
     }
 }

@@ -418,6 +418,8 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
     }
     effects.dispatches.clear();
     effects.ended.clear();
+    // Not kept by a store yet.
+    effects.consumed.clear();
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);
     aftermath.dead_letters.append(&mut effects.dead_letters);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::broker::Broker;
+use super::persistence::{Persistence, QueueStore};
 use super::terms::Terms;
 use crate::config::DestinationPolicy;
 use crate::destination::{Audit, AuditSettings, MemoryAccount};
@@ -28,7 +29,17 @@ impl Broker {
             account: MemoryAccount::below(&self.memory, limit),
             audit,
             replay: replay(&matching),
+            store: self.queue_store(address),
         }
+    }
+}
+
+impl Broker {
+    /// Where the persistent messages of a queue are kept, if they are. Temporary ones, and what
+    /// lies in them, end with their connection.
+    fn queue_store(&self, address: &Destination) -> Option<QueueStore> {
+        let kept = address.kind() == DestinationKind::Queue;
+        self.persistence.as_ref().filter(|_| kept).map(Persistence::queue_store)
     }
 }
 

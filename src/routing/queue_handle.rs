@@ -9,11 +9,13 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
+use ferrymq_store::contract::{Batch, QueueId};
 use ferrymq_transport::outbox::Outbox;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
     AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, Gate, Inflow,
@@ -42,6 +44,8 @@ struct State {
     /// When the queue is to be woken, as far as the broker was told.
     armed: Option<i64>,
     audit: Audit,
+    /// Where its persistent messages are kept.
+    store: Option<QueueStore>,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
     /// Reused between inputs.
@@ -87,12 +91,13 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, audit, replay } = terms;
+        let Terms { account, audit, replay, store } = terms;
         let state = State {
             queue: Queue::shared(Arc::clone(&account), replay),
             inflow: Inflow::default(),
             armed: None,
             audit,
+            store,
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -191,6 +196,14 @@ impl QueueHandle {
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
+        if message.persistent()
+            && let Some(store) = &mut state.store
+        {
+            store.keep(&self.address, &message);
+            if let Some(origin) = arrival.origin() {
+                store.forget_at(origin);
+            }
+        }
         let State { queue, effects, inflow, .. } = state;
         if arrival == Arrival::Forwarded {
             queue.enqueue_forwarded(message, now, effects);
@@ -200,25 +213,38 @@ impl QueueHandle {
         }
     }
 
-    /// A transaction is committed: what it holds here is consumed, and `messages` are taken in, all
-    /// of them before anybody else has a look. A queue that has been deleted gives them back.
-    pub(super) fn commit(
-        &self,
-        by: Tag,
-        messages: Vec<(Arc<Message>, Arrival)>,
-        sequence: &AtomicI64,
-        now: i64,
-    ) -> Result<Aftermath, Vec<(Arc<Message>, Arrival)>> {
+    /// Keeps everybody else away for a commit; not if the queue has been deleted.
+    ///
+    /// Whoever keeps them away from several queues takes these in the order of their addresses.
+    pub(super) fn committing(&self) -> Option<Committing<'_>> {
+        let state = self.state.lock();
+        (!state.removed).then_some(Committing { handle: self, state })
+    }
+
+    /// Takes over what the store has under a number.
+    pub(super) fn adopt(&self, id: QueueId) {
+        if let Some(store) = &mut self.state.lock().store {
+            store.adopt(id);
+        }
+    }
+
+    /// Takes in a message that was kept when the broker ended, in its old place.
+    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
         let mut state = self.state.lock();
-        if state.removed {
-            return Err(messages);
+        let State { queue, effects, audit, .. } = &mut *state;
+        if message.broker_path_len() > 0 {
+            // Its bridge may not have heard that it came.
+            audit.seen(&message);
         }
-        let State { queue, effects, .. } = &mut *state;
-        self.counters.add_settled(queue.commit_held(by, now, effects));
-        for (message, arrival) in messages {
-            self.take_in(&mut state, message, arrival, sequence, now);
-        }
-        Ok(self.carry_out(&mut state, now))
+        queue.enqueue(Arc::new(message), now, effects);
+        self.carry_out(&mut state, now)
+    }
+
+    /// What a message that has left the queue is still kept as.
+    pub(super) fn origin(&self, message: &Message) -> Option<Origin> {
+        let state = self.state.lock();
+        let store = state.store.as_ref().filter(|_| message.persistent())?;
+        store.origin(message.broker_sequence_id())
     }
 
     /// A transaction is rolled back: what it holds here is its consumers' again.
@@ -387,14 +413,31 @@ impl QueueHandle {
             return false;
         }
         state.removed = true;
+        if let Some(store) = &mut state.store {
+            store.end();
+        }
         state.queue = Queue::new(Arc::clone(&self.account));
         state.outlets.clear();
         true
     }
 
+    /// Takes nothing more, and gives up all that waits, to be dead letters.
+    pub(super) fn give_up(&self) -> Vec<Arc<Message>> {
+        let mut state = self.state.lock();
+        state.removed = true;
+        let all = state.queue.take_all();
+        self.counters.add_dead(all.len());
+        all
+    }
+
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
-        let State { queue, inflow, effects, outlets, batch, .. } = state;
+        let State { queue, inflow, effects, outlets, batch, store, .. } = state;
+        if let Some(store) = store {
+            effects.consumed.drain(..).for_each(|place| store.forget(place));
+            store.submit();
+        }
+        effects.consumed.clear();
         inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
         self.hand_over(&mut effects.dispatches, outlets, batch);
@@ -462,6 +505,43 @@ impl QueueHandle {
         // A consumer of a wide window may have got a whole backlog at once.
         dispatches.shrink_to(KEPT);
         batch.shrink_to(KEPT);
+    }
+}
+
+/// A queue while a transaction is committed; nobody else sees it.
+pub(super) struct Committing<'a> {
+    handle: &'a QueueHandle,
+    state: MutexGuard<'a, State>,
+}
+
+impl Committing<'_> {
+    /// What the transaction holds here is consumed, and `messages` are taken in. What a store must
+    /// know of it is added to `batch`.
+    pub(super) fn stage(
+        &mut self,
+        by: Tag,
+        messages: Vec<(Arc<Message>, Arrival)>,
+        sequence: &AtomicI64,
+        now: i64,
+        batch: &mut Batch,
+    ) {
+        let State { queue, effects, store, .. } = &mut *self.state;
+        if let Some(store) = store {
+            store.swap(batch);
+        }
+        self.handle.counters.add_settled(queue.commit_held(by, now, effects));
+        for (message, arrival) in messages {
+            self.handle.take_in(&mut self.state, message, arrival, sequence, now);
+        }
+        if let State { effects, store: Some(store), .. } = &mut *self.state {
+            effects.consumed.drain(..).for_each(|place| store.forget(place));
+            store.swap(batch);
+        }
+    }
+
+    /// The batch is in the store: now consumers may have what was taken in.
+    pub(super) fn finish(mut self, now: i64) -> Aftermath {
+        self.handle.carry_out(&mut self.state, now)
     }
 }
 

@@ -10,6 +10,7 @@ use ferrymq_openwire::ids::{ConnectionId, ProducerId};
 
 use super::address_range::matching;
 use super::advisory::AdvisoryWriter;
+use super::places::Places;
 
 /// A consumer that advisories tell of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +30,17 @@ pub(super) struct Registry {
     by_address: HashMap<Destination, u64>,
     /// Which temporary destinations a connection owns.
     by_owner: HashMap<u64, BTreeSet<u64>>,
+    /// Those of the temporary destinations that belong to nobody yet.
+    pub(super) places: Places,
 }
+
+/// No connection has this number.
+pub(super) const NOBODY: u64 = 0;
 
 /// A temporary destination.
 pub(super) struct Temporary {
     pub(super) info: DestinationInfo,
-    /// The connection that owns it, by the broker's number.
+    /// The connection that owns it, by the broker's number; [`NOBODY`] for a while.
     pub(super) owner: u64,
 }
 
@@ -48,6 +54,7 @@ impl Registry {
             temporaries: BTreeMap::new(),
             by_address: HashMap::new(),
             by_owner: HashMap::new(),
+            places: Places::default(),
         }
     }
 

@@ -3,11 +3,13 @@
 use ferrymq_openwire::commands::DestinationInfo;
 use ferrymq_openwire::destination::Destination;
 
+use ferrymq_openwire::message::Message;
+
 use super::broker::Broker;
 use super::directory::Living;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
-use super::registry::{Registry, owns};
+use super::registry::{NOBODY, Registry, owns};
 
 /// How many temporary destinations one connection may own.
 const MOST_PER_CONNECTION: usize = 10_000;
@@ -55,8 +57,8 @@ impl Broker {
         let mut registry = self.registry.lock();
         if registry.temporary(address).is_some() {
             // A bridge may bring what lives here already, perhaps around a ring of brokers: that
-            // does not take it from its owner. Who bears its name may take it from a bridge.
-            if !network {
+            // does not take it from its owner, if it has one. Who bears its name may take it from a bridge.
+            if registry.places.remove(address) || !network {
                 registry.change_owner(address, owner.number());
             }
             return Ok(());
@@ -108,6 +110,59 @@ impl Broker {
                 self.end_destination(&mut registry, &address, false);
             }
         }
+    }
+
+    /// A bridge has brought a question that is to be answered at a temporary destination of another
+    /// broker. The news of that destination comes another way, and may come later than the answer,
+    /// so the place for it is made now, and belongs to whoever brings the news.
+    pub fn make_place_for_answer(&self, question: &Message) {
+        let Some(place) = question.reply_to().filter(|place| place.kind().is_temporary()) else {
+            return;
+        };
+        // One that comes back to where it was asked has a client here, or had one.
+        if self.directory.find(&place).is_some() || question.broker_path_contains(&self.identity.id)
+        {
+            return;
+        }
+        let mut registry = self.registry.lock();
+        if registry.temporary(&place).is_some() || !registry.places.add(&place, self.now()) {
+            return;
+        }
+        if self.directory.find_or_create(&place, || self.terms_for(&place)).is_err() {
+            registry.places.remove(&place);
+            return;
+        }
+        // JMS clients answer nowhere that they were not told of. The way of the question is the one
+        // by which the news would come.
+        let info = DestinationInfo {
+            broker_path: Some(question.broker_path().into_iter().map(Some).collect()),
+            destination: Some(place),
+            ..DestinationInfo::default()
+        };
+        self.announce_temporary(&mut registry, info, NOBODY);
+    }
+
+    /// Ends places that nobody told of in time; what waits there becomes dead letters.
+    pub(super) fn end_places(&self) {
+        const CAUSE: &str = "the place for this answer did not become known here in time";
+        loop {
+            let mut registry = self.registry.lock();
+            let Some(place) = registry.places.take_overdue(self.now()) else { return };
+            let unclaimed = match self.directory.find(&place) {
+                Some(Living::Queue(queue)) => queue.give_up(),
+                _ => Vec::new(),
+            };
+            self.end_destination(&mut registry, &place, false);
+            drop(registry);
+            tracing::debug!(%place, answers = unclaimed.len(), "nobody told of a place for answers");
+            for message in unclaimed {
+                self.bury(&message, CAUSE);
+            }
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_millis()
     }
 
     fn end_destination(

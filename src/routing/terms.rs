@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
 
+use super::persistence::QueueStore;
 use crate::destination::{Audit, MemoryAccount};
 
 /// What a destination is given when it comes to life.
@@ -14,4 +15,6 @@ pub(super) struct Terms {
     pub(super) audit: Audit,
     /// A queue's: what goes back over bridges.
     pub(super) replay: ReplayPolicy,
+    /// A queue's: where its persistent messages are kept.
+    pub(super) store: Option<QueueStore>,
 }

@@ -27,6 +27,11 @@ impl Simulation {
         Self { network, clock: Clock::starting_at(EPOCH), seed }
     }
 
+    /// The brokers' time, in milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.now_millis()
+    }
+
     /// Starts a broker on the host of its name; it bridges to each of `remotes`.
     pub async fn broker(&self, name: &str, remotes: &[&str], limits: Limits) -> Node {
         let connector = |remote: &&str| {
@@ -42,6 +47,7 @@ impl Simulation {
             }],
             network_connectors: remotes.iter().map(connector).collect(),
             limits,
+            store: None,
             admin: AdminConfig::off(),
             virtual_topics: Vec::new(),
         };
@@ -51,6 +57,7 @@ impl Simulation {
             binder: host,
             clock: self.clock.clone(),
             seed: self.seed,
+            store: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()

@@ -128,7 +128,7 @@ impl Jms {
 
     /// Asks until an answer has come to `consumer`. Across brokers a question and the news of the
     /// place for its answer travel apart, so that a server may be asked before it can answer: its
-    /// broker refuses the reply, and that question is lost.
+    /// broker, where it is ActiveMQ, refuses the reply, and that question is lost.
     pub fn until_answered(&mut self, producer: &str, on: &str, replies: &str, consumer: &str) {
         until("an answer comes", PATIENCE, || {
             self.ask(producer, on, replies, "is anybody there?");

@@ -9,6 +9,7 @@ use ferrymq::config::{
 use ferrymq::node::{Node, World};
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_store::contract::Store;
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::pace::Pace;
@@ -25,13 +26,18 @@ pub async fn broker(limits: Limits) -> Node {
 
 /// Starts a broker that tells `pace` what arrives, and goes by it.
 pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
-    start("broker", limits, pace, Vec::new()).await
+    start("broker", limits, pace, Vec::new(), None).await
+}
+
+/// Starts a broker that keeps its persistent messages in `store`.
+pub async fn keeping_broker(limits: Limits, store: Arc<dyn Store>) -> Node {
+    start("broker", limits, Pace::default(), Vec::new(), Some(store)).await
 }
 
 /// Starts a broker with a network connector. Its name is not that of the others, so that it is never
 /// taken for them.
 pub async fn networked_broker(limits: Limits, connector: NetworkConnectorConfig) -> Node {
-    start("near", limits, Pace::default(), vec![connector]).await
+    start("near", limits, Pace::default(), vec![connector], None).await
 }
 
 async fn start(
@@ -39,6 +45,7 @@ async fn start(
     limits: Limits,
     pace: Pace,
     network_connectors: Vec<NetworkConnectorConfig>,
+    store: Option<Arc<dyn Store>>,
 ) -> Node {
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
@@ -51,6 +58,7 @@ async fn start(
         network_connectors,
         admin: AdminConfig::off(),
         limits,
+        store: None,
         virtual_topics: vec![VirtualTopic::default()],
     };
     let world = World {
@@ -58,6 +66,7 @@ async fn start(
         binder: Arc::new(Tcp),
         clock: Clock::system(),
         seed: 1,
+        store,
         pace,
     };
     Node::start(config, world).await.unwrap()

@@ -2,9 +2,9 @@
 //!
 //! Everything that is decided is decided by the machine. Writing is never waited for: commands go
 //! to outboxes, and each link's pump writes in a task of its own. What bounds the outboxes are the
-//! prefetch windows; and while the remote link takes nothing, or the remote broker confirms
-//! nothing, no more is read from the local one, so that copies of messages are made only when they
-//! can leave.
+//! prefetch windows; and while the remote link takes nothing, no more is read from the local one, so
+//! that copies of messages are made only when they can leave. Of what the remote broker does not
+//! confirm, the bridge's credit bounds the copies.
 
 use std::future::pending;
 use std::time::Duration;
@@ -118,7 +118,6 @@ impl<O: Observer, F: Fn(&BrokerIdentity) -> Result<Link, BridgeEnd>> Driver<'_, 
         let mut stopping = false;
         loop {
             let congested = self.remote.outbox.pending() >= REMOTE_BACKLOG;
-            let full = self.bridge.is_full();
             let tick = self.bridge.next_tick();
             let input = tokio::select! {
                 biased;
@@ -126,7 +125,7 @@ impl<O: Observer, F: Fn(&BrokerIdentity) -> Result<Link, BridgeEnd>> Driver<'_, 
                 received = self.remote.receiver.receive(&mut self.from_remote) => {
                     Input::Remote(received)
                 },
-                received = receive(self.local.as_mut(), &mut self.from_local), if !congested && !full => {
+                received = receive(self.local.as_mut(), &mut self.from_local), if !congested => {
                     Input::Local(received)
                 }
                 () = self.remote.outbox.drained_below(REMOTE_BACKLOG), if congested => {

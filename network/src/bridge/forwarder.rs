@@ -13,6 +13,7 @@ use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
 use super::by_number::ByNumber;
+use super::credit::{Credit, TURNS};
 use super::effects::Event;
 use super::outgoing::Outgoing;
 use super::recent::RecentIds;
@@ -64,8 +65,8 @@ pub(super) struct Forwarder {
     temporary: HashMap<Destination, usize>,
     /// Forwarded messages by the number of the command that carries them.
     pending: ByNumber<i32, Forwarded>,
-    /// How large the pending messages are.
-    pending_bytes: usize,
+    /// How much may be on its way.
+    credit: Credit,
     retries: VecDeque<Retry>,
     /// Windows with something to acknowledge or to end.
     touched: Vec<DemandNumber>,
@@ -89,11 +90,6 @@ struct Retry {
     forwarded: Forwarded,
 }
 
-/// How much one bridge has on its way, unconfirmed, before it begins nothing more: one message
-/// may go beyond the bytes. The far broker takes as much, and more, of one connection before it
-/// stops reading it, so that its proofs of life and, over a duplex link, its answers always come.
-const MOST_IN_FLIGHT: usize = 8 * 1024;
-const MOST_BYTES_IN_FLIGHT: usize = 8 * 1024 * 1024;
 const MAX_REFUSALS: u8 = 3;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -106,7 +102,7 @@ impl Forwarder {
             windows: ByNumber::default(),
             temporary: HashMap::new(),
             pending: ByNumber::default(),
-            pending_bytes: 0,
+            credit: Credit::default(),
             retries: VecDeque::new(),
             touched: Vec::new(),
             draining: Vec::new(),
@@ -123,11 +119,6 @@ impl Forwarder {
     /// Forwarded messages without an answer.
     pub(super) fn in_flight(&self) -> usize {
         self.pending.len() + self.retries.len()
-    }
-
-    /// Whether so much is on its way that no more is begun.
-    pub(super) fn is_full(&self) -> bool {
-        self.pending.len() >= MOST_IN_FLIGHT || self.pending_bytes >= MOST_BYTES_IN_FLIGHT
     }
 
     /// Whether a subscription to a temporary destination lives, be it on its way out.
@@ -168,6 +159,7 @@ impl Forwarder {
         if window.destination.kind().is_queue() {
             let until = now + DRAIN_LIMIT;
             window.state = WindowState::Draining { until };
+            window.give_up_unsent();
             self.draining.push((until, number));
             self.touched.push(number);
         } else {
@@ -197,8 +189,10 @@ impl Forwarder {
     }
 
     /// The local broker answered a request; true if it was the end of a superseded subscription.
-    pub(super) fn ended(&mut self, command: i32) -> bool {
+    pub(super) fn ended(&mut self, command: i32, remote: &mut Outgoing) -> bool {
         let Some(number) = self.superseded.remove(&command) else { return false };
+        // Its successor does not get what it was dispatched: that goes now, whatever the credit.
+        while self.send_next(number, remote) {}
         self.close(number);
         true
     }
@@ -212,7 +206,7 @@ impl Forwarder {
             self.remove(number, local);
         }
         self.pending.clear();
-        self.pending_bytes = 0;
+        self.credit.clear();
         self.retries.clear();
     }
 
@@ -223,6 +217,7 @@ impl Forwarder {
         for number in numbers {
             if let Some(window) = self.windows.get_mut(&number) {
                 window.state = WindowState::Draining { until };
+                window.give_up_unsent();
                 self.draining.push((until, number));
                 self.touched.push(number);
             }
@@ -262,7 +257,7 @@ impl Forwarder {
             events.push(Event::Held { destination, reason: verdict.to_string() });
             return;
         }
-        let entry = window.enter(message, destination);
+        let entry = window.enter(message, destination, dispatch.redelivery_counter);
         if !is_queue {
             let again = (topics_overlap || !self.superseded.is_empty())
                 && entry
@@ -276,11 +271,17 @@ impl Forwarder {
                 return;
             }
         }
+        if window.has_unsent() || !self.credit.admits(window.underway) {
+            if window.wait_unsent(entry) {
+                self.credit.wait(number);
+            }
+            return;
+        }
         let confirmed = entry.message.persistent() || self.terms.always_sync_send;
         let id = send(&self.terms, &entry, confirmed, remote);
         if confirmed {
             let size = entry.message.size();
-            self.pending_bytes += size;
+            self.credit.sent(&mut window.underway, size);
             self.pending.insert(id, Forwarded { window: number, entry: entry.number, size });
             window.wait(entry);
         } else {
@@ -290,8 +291,42 @@ impl Forwarder {
         }
     }
 
+    /// Sends the first message of a window that waits for credit; false if there is none.
+    fn send_next(&mut self, number: DemandNumber, remote: &mut Outgoing) -> bool {
+        let Some(window) = self.windows.get_mut(&number) else { return false };
+        let Some(entry) = window.next_unsent() else { return false };
+        let confirmed = entry.message.persistent() || self.terms.always_sync_send;
+        let id = send(&self.terms, entry, confirmed, remote);
+        let (size, entry) = (entry.message.size(), entry.number);
+        if confirmed {
+            self.credit.sent(&mut window.underway, size);
+            self.pending.insert(id, Forwarded { window: number, entry, size });
+        } else {
+            self.counts.forwarded += 1;
+            if let Some(entry) = window.take(entry) {
+                window.settle(entry);
+                self.touched.push(number);
+            }
+        }
+        true
+    }
+
+    /// Gives turns to demands that wait for credit, of which there may be some now.
+    fn give_turns(&mut self, remote: &mut Outgoing) {
+        for _ in 0..TURNS {
+            let Some(number) = self.credit.next() else { return };
+            let Some(window) = self.windows.get(&number) else { continue };
+            if self.credit.admits(window.underway) {
+                self.send_next(number, remote);
+            }
+            if self.windows.get(&number).is_some_and(Window::has_unsent) {
+                self.credit.wait(number);
+            }
+        }
+    }
+
     /// The remote broker has a message; false if no forwarded message has this number.
-    pub(super) fn confirmed(&mut self, command: i32) -> bool {
+    pub(super) fn confirmed(&mut self, command: i32, remote: &mut Outgoing) -> bool {
         let Some(forwarded) = self.answered(command) else { return false };
         self.counts.forwarded += 1;
         if let Some(window) = self.windows.get_mut(&forwarded.window)
@@ -299,7 +334,11 @@ impl Forwarder {
         {
             window.settle(entry);
             self.touched.push(forwarded.window);
+            if window.has_unsent() && self.credit.admits(window.underway) {
+                self.send_next(forwarded.window, remote);
+            }
         }
+        self.give_turns(remote);
         true
     }
 
@@ -364,8 +403,10 @@ impl Forwarder {
             let window = self.windows.get_mut(&retry.forwarded.window);
             if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry)) {
                 let id = send(&self.terms, entry, true, remote);
-                self.pending_bytes += retry.forwarded.size;
                 self.pending.insert(id, retry.forwarded);
+                if let Some(window) = self.windows.get_mut(&retry.forwarded.window) {
+                    self.credit.sent(&mut window.underway, retry.forwarded.size);
+                }
             }
         }
         let due: Vec<_> =
@@ -375,6 +416,7 @@ impl Forwarder {
             self.acknowledge(number, local);
             self.remove(number, local);
         }
+        self.give_turns(remote);
     }
 
     /// Acknowledges what was settled and ends what is drained.
@@ -404,7 +446,8 @@ impl Forwarder {
 
     fn answered(&mut self, command: i32) -> Option<Forwarded> {
         let forwarded = self.pending.remove(&command)?;
-        self.pending_bytes -= forwarded.size;
+        let window = self.windows.get_mut(&forwarded.window);
+        self.credit.answered(window.map(|window| &mut window.underway), forwarded.size);
         Some(forwarded)
     }
 
@@ -441,6 +484,9 @@ fn send(terms: &ForwardTerms, entry: &Dispatched, confirmed: bool, remote: &mut 
     let mut copy = entry.message.forwarded(&terms.producer, &terms.own);
     copy.command_id = id;
     copy.response_required = confirmed;
+    if entry.redeliveries != entry.message.redelivery_counter() {
+        copy.set_redelivery_counter(entry.redeliveries);
+    }
     remote.push(Command::Message(Arc::new(copy)));
     id
 }

@@ -101,12 +101,6 @@ impl Bridge {
         }
     }
 
-    /// Whether so much is on its way to the remote broker that the local one should not be asked
-    /// for more.
-    pub fn is_full(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| work.forwarder.is_full())
-    }
-
     /// When [`handle_tick`](Self::handle_tick) has something to do.
     pub fn next_tick(&self) -> Option<Instant> {
         let work = self.work.as_ref();
@@ -285,7 +279,7 @@ impl Bridge {
             };
         }
         let Some(work) = &mut self.work else { return };
-        if work.forwarder.ended(command) {
+        if work.forwarder.ended(command, &mut self.remote) {
             work.forget_topics_that_crossed();
         } else if let Some(number) = work.subscribing.remove(&command)
             && let Err(reason) = answer
@@ -340,7 +334,7 @@ impl Bridge {
         if work.liveness.answered(command, now) || self.awaited == Some(command) {
             return self.confirm(now);
         }
-        work.forwarder.confirmed(command);
+        work.forwarder.confirmed(command, &mut self.remote);
     }
 
     fn remote_refused(&mut self, command: i32, exception: Option<&Throwable>, now: Instant) {

@@ -5,6 +5,7 @@
 
 mod advised;
 mod by_number;
+mod credit;
 pub mod driver;
 pub mod effects;
 mod forwarder;

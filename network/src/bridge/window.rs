@@ -11,6 +11,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
 
+use super::credit::Underway;
 use crate::demand::durable::DurableKey;
 use crate::destination_pattern::DestinationPattern;
 
@@ -26,8 +27,12 @@ pub(super) struct Window {
     /// Whether one acknowledgement may stand for several messages.
     ranges: bool,
     next: u64,
-    /// Forwarded and unconfirmed, in the order of their dispatch.
+    /// Unconfirmed, in the order of their dispatch: forwarded, except those that are `unsent`.
     outstanding: VecDeque<Dispatched>,
+    /// The numbers of the last ones, which wait for credit.
+    unsent: VecDeque<u64>,
+    /// What of it is on its way.
+    pub(super) underway: Underway,
     /// To be acknowledged with the next flush.
     settled: Vec<Dispatched>,
 }
@@ -56,6 +61,8 @@ pub(super) struct Dispatched {
     pub(super) message: Arc<Message>,
     /// Where it was dispatched from, without wildcards.
     pub(super) destination: Destination,
+    /// How often it had been delivered, to consumers of the own broker and of those before it.
+    pub(super) redeliveries: i32,
     /// How often the remote broker refused it.
     pub(super) refusals: u8,
 }
@@ -79,20 +86,53 @@ impl Window {
             ranges: !wildcard,
             next: 0,
             outstanding: VecDeque::new(),
+            unsent: VecDeque::new(),
+            underway: Underway::default(),
             settled: Vec::new(),
         })
     }
 
     /// Numbers a dispatched message.
-    pub(super) fn enter(&mut self, message: Arc<Message>, destination: Destination) -> Dispatched {
+    pub(super) fn enter(
+        &mut self,
+        message: Arc<Message>,
+        destination: Destination,
+        redeliveries: i32,
+    ) -> Dispatched {
         let number = self.next;
         self.next += 1;
-        Dispatched { number, message, destination, refusals: 0 }
+        Dispatched { number, message, destination, redeliveries, refusals: 0 }
     }
 
     /// The message now waits for the remote broker's word.
     pub(super) fn wait(&mut self, entry: Dispatched) {
         self.outstanding.push_back(entry);
+    }
+
+    /// The message waits for credit; true if none did.
+    pub(super) fn wait_unsent(&mut self, entry: Dispatched) -> bool {
+        let first = self.unsent.is_empty();
+        self.unsent.push_back(entry.number);
+        self.outstanding.push_back(entry);
+        first
+    }
+
+    /// Whether messages wait for credit.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// The first message that waits for credit, which is sent now.
+    pub(super) fn next_unsent(&mut self) -> Option<&mut Dispatched> {
+        let number = self.unsent.pop_front()?;
+        self.waiting(number)
+    }
+
+    /// Forgets what has not been sent: it is the local broker's again.
+    pub(super) fn give_up_unsent(&mut self) {
+        let kept = self.outstanding.len() - self.unsent.len();
+        self.outstanding.truncate(kept);
+        self.unsent.clear();
     }
 
     /// The message may be acknowledged.

@@ -54,6 +54,8 @@ pub(super) struct Supervisor {
     backoff: Backoff,
     random: Rng,
     failures: u32,
+    /// Whether a link lived since the last one that lived for long.
+    short_lived: bool,
     /// The present outage, as far as the log has been told of it.
     outage: Option<Outage>,
 }
@@ -77,7 +79,9 @@ enum Attempt {
 enum Failure {
     /// The link had lived.
     AfterLife,
-    /// It never came to life, or died at once.
+    /// It came to life and died soon (`minConnectTime`).
+    ShortLife,
+    /// It never came to life.
     Early,
     /// The address leads back to this broker, or to one that is linked already: it is retried, but
     /// slowly.
@@ -92,8 +96,17 @@ impl Supervisor {
         random: Rng,
     ) -> Self {
         let backoff = surroundings.config.remotes.redial().backoff();
-        let outage = None;
-        Self { surroundings, remote, first: 0, board, backoff, random, failures: 0, outage }
+        Self {
+            surroundings,
+            remote,
+            first: 0,
+            board,
+            backoff,
+            random,
+            failures: 0,
+            short_lived: false,
+            outage: None,
+        }
     }
 
     /// Runs until told to end, or until it is let go and its link is lost.
@@ -168,6 +181,7 @@ impl Supervisor {
                 return Attempt::NotNeeded { reason, remote: remote.id };
             }
             _ if came_to_life && started.elapsed() >= self.min_connect_time() => Failure::AfterLife,
+            _ if came_to_life => Failure::ShortLife,
             _ => Failure::Early,
         };
         Attempt::Failed { reason: end.to_string(), verdict }
@@ -287,9 +301,16 @@ impl Supervisor {
             Failure::Idle => return Some(redial.longest),
             Failure::AfterLife => {
                 self.failures = 0;
+                self.short_lived = false;
                 self.backoff.reset();
             }
-            Failure::Early => {
+            Failure::Early | Failure::ShortLife => {
+                // Waits grew while nobody answered, and somebody did. Where links die again and
+                // again, as soon as they live, waits grow once more; in ActiveMQ they grow at once.
+                if verdict == Failure::ShortLife && !std::mem::replace(&mut self.short_lived, true)
+                {
+                    self.backoff.reset();
+                }
                 self.failures = self.failures.saturating_add(1);
                 if redial.max_attempts > 0 && self.failures >= redial.max_attempts {
                     return None;

@@ -6,8 +6,8 @@ use ferrymq_openwire::command::Command;
 use ferrymq_transport::outbox::Outbox;
 
 /// How much may wait for one of the two conversations before the link is not read any more, which
-/// stops the other one too. A FerryMQ bridge never has so much on its way (8192 messages, or 8 MiB
-/// and one message), so that between FerryMQ brokers one full direction does not stop the other.
+/// stops the other one too. A FerryMQ bridge never has so much on its way (12288 messages, or
+/// 12 MiB and one message), so that between FerryMQ brokers one full direction does not stop the other.
 const MOST_COMMANDS: usize = 32 * 1024;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// What a command counts that holds no message.

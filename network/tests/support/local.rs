@@ -31,6 +31,8 @@ pub struct FakeLocal {
     pub unsubscribed: Vec<(Text, Text)>,
     /// Subscriptions to these are refused.
     pub refused: BTreeSet<Destination>,
+    /// So are those with this selector.
+    pub unreadable: Option<Text>,
     pub said_goodbye: bool,
 }
 
@@ -91,6 +93,8 @@ impl FakeLocal {
                 let destination = info.destination.clone().unwrap();
                 if self.refused.contains(&destination) {
                     refusal = Some("not here");
+                } else if info.selector.is_some() && info.selector == self.unreadable {
+                    refusal = Some("no selector");
                 } else {
                     self.subscribe(*info);
                 }

@@ -33,7 +33,7 @@ pub struct FakeRemote {
     /// Messages that are always refused, with the exception's class.
     pub refuses: BTreeMap<i64, &'static str>,
     listener: Option<ConsumerId>,
-    advisories: i64,
+    pub advisories: i64,
     pub advisories_acked: i32,
 }
 

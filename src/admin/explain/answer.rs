@@ -52,6 +52,9 @@ pub struct HeldMessageAnswer {
     pub here_ms: u64,
     /// When it expires; null if never.
     pub expires_unix_ms: Option<i64>,
+    /// Whether that was before now, by this broker's clock.
+    #[serde(default)]
+    pub expired: bool,
     /// Whether it is persistent.
     pub persistent: bool,
     /// JMSPriority.
@@ -62,6 +65,9 @@ pub struct HeldMessageAnswer {
     pub size_bytes: u64,
     /// The brokers that forwarded it to here, in order, by their ids.
     pub path: Vec<String>,
+    /// Their names, as far as this broker knows them.
+    #[serde(default)]
+    pub path_names: Vec<Option<String>>,
     /// When each of those took it in, by its own clock; null for one that did not note it, as
     /// ActiveMQ.
     pub path_unix_ms: Vec<Option<i64>>,

@@ -61,7 +61,8 @@ pub(in crate::admin) fn explain(node: &NodeWatch, wish: &Wish) -> ExplainAnswer 
             Some(path) => probe(wish, path).map(|held| (MessagePlace::Probe, held)),
             None => about(insight),
         };
-        answer.message = about.as_ref().map(|(place, held)| message(held, *place, clocks.0));
+        let named = |id: &BrokerId| guests.name_of(id);
+        answer.message = about.as_ref().map(|(place, held)| message(held, *place, named, clocks.0));
         answer.considered = considered(insight, &whose, about.as_ref(), clocks.0);
         (answer.groups, answer.looked_at) = groups(insight, &whose, clocks.0);
     }
@@ -228,8 +229,14 @@ fn groups(insight: &QueueInsight, whose: &[Who], now: i64) -> (Vec<GroupAnswer>,
     (groups, looked_at as u64)
 }
 
-fn message(held: &HeldMessage, place: MessagePlace, now: i64) -> HeldMessageAnswer {
+fn message(
+    held: &HeldMessage,
+    place: MessagePlace,
+    named: impl Fn(&BrokerId) -> Option<String>,
+    now: i64,
+) -> HeldMessageAnswer {
     let message = &*held.message;
+    let path = message.broker_path();
     let here = now.saturating_sub(message.broker_in_time());
     HeldMessageAnswer {
         id: id(message),
@@ -238,11 +245,13 @@ fn message(held: &HeldMessage, place: MessagePlace, now: i64) -> HeldMessageAnsw
         arrived_unix_ms: message.broker_in_time(),
         here_ms: u64::try_from(here).unwrap_or(0),
         expires_unix_ms: Some(message.expiration()).filter(|expiration| *expiration > 0),
+        expired: has_expired(message, now),
         persistent: message.persistent(),
         priority: message.priority(),
         redeliveries: held.redeliveries,
         size_bytes: message.size() as u64,
-        path: message.broker_path().iter().map(ToString::to_string).collect(),
+        path: path.iter().map(ToString::to_string).collect(),
+        path_names: path.iter().map(named).collect(),
         path_unix_ms: message.hop_times(),
     }
 }

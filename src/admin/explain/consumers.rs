@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_network::connector::{LinkProspect, LinkState, LinkStatus};
-use ferrymq_openwire::ids::{ConnectionId, ConsumerId};
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, ConsumerId};
 
 use crate::connection::{ConnectionSnapshot, FarEnd};
 
@@ -34,6 +34,16 @@ impl<'a> Guests<'a> {
             .iter()
             .filter_map(|connection| connection.connection_id.as_ref().map(|id| (id, connection)));
         Self { by_connection: by_connection.collect(), links }
+    }
+
+    /// What the broker at the far end of a link or of a connection calls itself.
+    pub(super) fn name_of(&self, id: &BrokerId) -> Option<String> {
+        let linked = self.links.iter().filter_map(|link| link.status.remote_broker.as_ref());
+        let connected = self.by_connection.values().filter_map(|one| match &one.far_end {
+            FarEnd::Broker(broker) | FarEnd::InProcess(Some(broker)) => Some(broker),
+            FarEnd::Client | FarEnd::InProcess(None) => None,
+        });
+        linked.chain(connected).find(|broker| broker.id == *id).map(|broker| broker.name.clone())
     }
 
     /// Whose consumer it is.

@@ -31,6 +31,7 @@ pub(super) fn lines(answer: &ExplainAnswer) -> Vec<String> {
 
 fn about(message: &HeldMessageAnswer) -> String {
     let place = match message.place {
+        MessagePlace::Waiting if message.expired => "has expired",
         MessagePlace::Waiting => "waits",
         MessagePlace::InFlight => "is in flight",
         MessagePlace::Probe => "is a probe",
@@ -47,7 +48,9 @@ fn about(message: &HeldMessageAnswer) -> String {
         text.push_str(&format!(", delivered {} times before", message.redeliveries));
     }
     if !message.path.is_empty() {
-        let path: Vec<String> = message.path.iter().map(|broker| shown(broker)).collect();
+        let names = message.path_names.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+        let path = message.path.iter().zip(names);
+        let path: Vec<String> = path.map(|(id, name)| shown(name.unwrap_or(id))).collect();
         text.push_str(&format!(", came by way of {}", path.join(" and ")));
     }
     text

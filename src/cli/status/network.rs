@@ -10,8 +10,11 @@ use crate::cli::quantities::duration;
 /// The lines for people.
 pub(super) fn lines(map: &NetworkMap) -> Vec<String> {
     let live = map.links.iter().filter(|seen| seen.link.state == "live").count();
-    let mut lines =
-        vec![format!("{} brokers, {} of {} links live", map.brokers.len(), live, map.links.len())];
+    let known = match map.brokers.len() {
+        1 => "1 broker".to_owned(),
+        many => format!("{many} brokers"),
+    };
+    let mut lines = vec![format!("{known}, {live} of {} links live", map.links.len())];
     for name in &map.shared_names {
         let ids: Vec<String> = map
             .brokers

@@ -58,6 +58,7 @@ impl Plan {
                     .map(|link| link.connector.clone())
                     .collect(),
                 limits: Limits::default(),
+                store: None,
                 virtual_topics: vec![VirtualTopic::default()],
                 // The screen shows what it would tell.
                 admin: AdminConfig::off(),

@@ -84,6 +84,11 @@ impl<'a, M: Mode> FrameReader<'a, M> {
         Self { recent, ..self }
     }
 
+    /// A reader of a message's body that nobody has checked yet.
+    pub(crate) fn of_unchecked(bytes: &'a [u8], form: WireForm) -> Self {
+        Self { depth: 1, ..Self::new(bytes, form, None) }
+    }
+
     /// A reader of a message's body, or of a part of it.
     pub(crate) fn of_body(bytes: &'a [u8], form: WireForm, depth: u8, budget: usize) -> Self {
         Self { depth, budget, ..Self::new(bytes, form, None) }

@@ -4,6 +4,7 @@ mod accessors;
 mod fields;
 mod forward;
 mod held;
+mod image;
 mod kind;
 
 pub use accessors::Origin;

@@ -1,0 +1,240 @@
+//! Where a broker's persistent messages are kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
+use ferrymq_store::contract::{
+    Batch, Listener, Observer, QueueId, ReadError, ReadLimits, Store, Stored, Table, Ticket,
+};
+
+/// Room that must be left beside what is asked for: others may ask at the same moment.
+const SLACK: usize = 1024 * 1024;
+/// How much is read at once when a broker starts.
+const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
+/// How many entries of a table.
+const ENTRIES: usize = 1024;
+
+/// The broker's side of its store: names of queues, and images of messages.
+#[derive(Debug)]
+pub(super) struct Persistence {
+    store: Arc<dyn Store>,
+    /// The number of the next queue that keeps something.
+    next: AtomicU32,
+    /// Set when the store has refused something.
+    torn: AtomicBool,
+}
+
+/// What is kept for one queue; its owner holds the queue's lock.
+#[derive(Debug)]
+pub(super) struct QueueStore {
+    persistence: Arc<Persistence>,
+    /// Given with the first message that is kept.
+    id: Option<QueueId>,
+    /// Whether the store knows what queue that is.
+    named: bool,
+    /// What is to be written next.
+    batch: Batch,
+}
+
+/// A message that is still kept under a queue's number, though it has left the queue: whoever has
+/// found it a new place forgets it there in the same batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    queue: QueueId,
+    sequence: u64,
+}
+
+/// Why a broker cannot go on with what its store holds.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was read is not what a broker writes.
+    #[error("the store holds {what} that this program cannot read: {reason}")]
+    Unknown {
+        /// What.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// It names a destination that cannot live.
+    #[error(transparent)]
+    Destination(#[from] super::publish_error::PublishError),
+}
+
+impl Persistence {
+    pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { store, next: AtomicU32::new(1), torn: AtomicBool::new(false) })
+    }
+
+    /// Who hears of room in the store, and of its failure.
+    pub(super) fn watch(&self, observer: Arc<dyn Observer>) {
+        self.store.watch(observer);
+    }
+
+    /// Whether so many bytes more would be kept now. Asking makes the store tell of room later.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.store.has_room(bytes.saturating_add(SLACK))
+    }
+
+    /// Tells `listener` when all that was handed over until now is durable. `None`: it never will
+    /// be.
+    pub(super) fn barrier(&self, listener: Arc<dyn Listener>) -> Option<Ticket> {
+        if self.torn.load(Ordering::Acquire) {
+            return None;
+        }
+        self.store.submit(&mut Batch::new(), Some(listener)).ok()
+    }
+
+    /// Forgets what has left its queue for good.
+    pub(super) fn forget(&self, origin: Origin) {
+        let mut batch = Batch::new();
+        batch.acknowledge(origin.queue, origin.sequence);
+        self.submit(&mut batch);
+    }
+
+    /// Hands a batch over. One that is refused is never confirmed, nor is anything after it.
+    pub(super) fn submit(&self, batch: &mut Batch) {
+        if let Err(refusal) = self.store.submit(batch, None) {
+            // Something is missing now, so nothing is confirmed any more. A store that has failed or
+            // is closed has told its observer.
+            if !self.torn.swap(true, Ordering::AcqRel) {
+                tracing::error!(%refusal, "the store does not take what the broker must not forget");
+            }
+            batch.discard();
+        }
+    }
+
+    /// The highest place that a message of the store ever had.
+    pub(super) fn last_sequence(&self) -> i64 {
+        i64::try_from(self.store.last_sequence()).unwrap_or(i64::MAX)
+    }
+
+    /// The store's part of a queue that has kept nothing yet.
+    pub(super) fn queue_store(self: &Arc<Self>) -> QueueStore {
+        QueueStore { persistence: Arc::clone(self), id: None, named: false, batch: Batch::new() }
+    }
+
+    /// The queues that are kept, by number.
+    pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, RecoveryError> {
+        let mut queues = Vec::new();
+        let mut after = None;
+        loop {
+            let entries = self.store.entries(Table::Queue, after.as_deref(), ENTRIES)?;
+            for entry in &entries {
+                let number = <[u8; 4]>::try_from(&entry.key[..])
+                    .map_err(|_| unknown("the number of a queue", "it is not of four bytes"))?;
+                let id = QueueId(u32::from_be_bytes(number));
+                self.next.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
+                queues.push((id, queue_of(&entry.value)?));
+            }
+            match entries.last() {
+                Some(last) if entries.len() == ENTRIES => after = Some(last.key.to_vec()),
+                _ => return Ok(queues),
+            }
+        }
+    }
+
+    /// Calls `each` with the messages of a queue, in their order.
+    pub(super) fn messages(
+        &self,
+        queue: QueueId,
+        mut each: impl FnMut(Message),
+    ) -> Result<(), RecoveryError> {
+        let mut from = 0;
+        let mut read: Vec<Stored> = Vec::new();
+        loop {
+            read.clear();
+            self.store.read(queue, from, AT_ONCE, &mut read)?;
+            let Some(last) = read.last() else { return Ok(()) };
+            from = last.sequence.saturating_add(1);
+            for stored in &read {
+                each(message_of(stored)?);
+            }
+        }
+    }
+}
+
+impl QueueStore {
+    /// Takes over what was found at the start.
+    pub(super) fn adopt(&mut self, id: QueueId) {
+        self.id = Some(id);
+        self.named = true;
+    }
+
+    /// What a message of this queue is kept as.
+    pub(super) fn origin(&self, place: i64) -> Option<Origin> {
+        let (queue, sequence) = (self.id?, u64::try_from(place).ok()?);
+        Some(Origin { queue, sequence })
+    }
+
+    /// Keeps a message in its place.
+    pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
+        let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
+        let id = *self
+            .id
+            .get_or_insert_with(|| QueueId(self.persistence.next.fetch_add(1, Ordering::Relaxed)));
+        if !self.named {
+            let key = Table::queue_key(id).to_vec();
+            self.batch.put(Table::Queue, key, queue.name().as_bytes().to_vec());
+            self.named = true;
+        }
+        self.batch.append(id, sequence, message.image());
+    }
+
+    /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
+    pub(super) fn swap(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.batch, batch);
+    }
+
+    /// Forgets a message of this queue.
+    pub(super) fn forget(&mut self, place: i64) {
+        if let Some(origin) = self.origin(place) {
+            self.forget_at(origin);
+        }
+    }
+
+    /// Forgets what is kept somewhere.
+    pub(super) fn forget_at(&mut self, origin: Origin) {
+        self.batch.acknowledge(origin.queue, origin.sequence);
+    }
+
+    /// Forgets the queue and all of it.
+    pub(super) fn end(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.batch.clear(id);
+            self.batch.remove(Table::Queue, Table::queue_key(id).to_vec());
+            self.persistence.submit(&mut self.batch);
+            self.named = false;
+        }
+    }
+
+    /// Hands over what is to be written.
+    ///
+    /// It must come before anybody can get what is kept: otherwise it could be forgotten before it
+    /// is kept, and would come back.
+    pub(super) fn submit(&mut self) {
+        if !self.batch.is_empty() {
+            self.persistence.submit(&mut self.batch);
+        }
+    }
+}
+
+fn queue_of(value: &[u8]) -> Result<Destination, RecoveryError> {
+    let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = Text::from_wire(name).map_err(|error| unknown("the name of a queue", error))?;
+    Ok(Destination::new(DestinationKind::Queue, name))
+}
+
+fn message_of(stored: &Stored) -> Result<Message, RecoveryError> {
+    Message::from_image(&stored.body)
+        .map_err(|error| unknown(format!("message {}", stored.sequence), error))
+}
+
+fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> RecoveryError {
+    RecoveryError::Unknown { what: what.into(), reason: reason.to_string() }
+}

@@ -1,0 +1,112 @@
+//! A broker that takes up what it kept, and what its connections ask about it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ferrymq_store::contract::{Failure, Listener, Observer, Ticket};
+use tokio::sync::watch;
+
+use super::broker::Broker;
+use super::directory::Living;
+use super::persistence::RecoveryError;
+use crate::destination::MemoryAccount;
+
+/// When what a connection confirms is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safe {
+    /// It need not be, or nothing is kept.
+    Now,
+    /// When this batch is settled.
+    After(Ticket),
+    /// It will not be: the store has failed, and the broker ends.
+    Never,
+}
+
+impl Broker {
+    /// Brings back what the store holds: before anybody connects.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, or holds what no broker wrote. Nothing is changed then.
+    pub fn recover(&self) -> Result<Recovered, RecoveryError> {
+        let mut recovered = Recovered::default();
+        let Some(persistence) = &self.persistence else { return Ok(recovered) };
+        let (memory, failed) = (Arc::clone(&self.memory), self.store_failure.clone());
+        persistence.watch(Arc::new(Watcher { memory, failed }));
+        self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
+        let now = self.clock.now_millis();
+        for (id, address) in persistence.queues()? {
+            let Living::Queue(queue) = self.resolve(&address)?.0 else { continue };
+            queue.adopt(id);
+            recovered.queues += 1;
+            persistence.messages(id, |message| {
+                recovered.messages += 1;
+                self.clear_up(queue.restore(message, now));
+            })?;
+        }
+        Ok(recovered)
+    }
+
+    /// Whether persistent messages are kept.
+    pub fn is_persistent(&self) -> bool {
+        self.persistence.is_some()
+    }
+
+    /// Whether a persistent message of so many bytes can be kept now. What wakes those who wait for
+    /// memory wakes those who were turned away here.
+    pub fn has_room_to_keep(&self, bytes: usize) -> bool {
+        self.persistence.as_ref().is_none_or(|persistence| persistence.has_room(bytes))
+    }
+
+    /// Completes when the store has failed: then the broker can confirm nothing any more, and must
+    /// end.
+    pub async fn store_failed(&self) -> Failure {
+        let mut failed = self.store_failure.subscribe();
+        loop {
+            if let Some(failure) = failed.borrow_and_update().clone() {
+                return failure;
+            }
+            // The sender is the broker's own.
+            if failed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// When all that was done until now is safe; `listener` hears of it.
+    pub fn safe(&self, listener: impl FnOnce() -> Arc<dyn Listener>) -> Safe {
+        match &self.persistence {
+            None => Safe::Now,
+            Some(persistence) => match persistence.barrier(listener()) {
+                Some(ticket) => Safe::After(ticket),
+                None => Safe::Never,
+            },
+        }
+    }
+}
+
+/// Hears of the store what concerns the whole broker.
+struct Watcher {
+    memory: Arc<MemoryAccount>,
+    failed: watch::Sender<Option<Failure>>,
+}
+
+impl Observer for Watcher {
+    /// Wakes producers.
+    fn room(&self) {
+        self.memory.space().notify_waiters();
+    }
+
+    fn failed(&self, failure: &Failure) {
+        self.failed.send_replace(Some(failure.clone()));
+    }
+}
+
+/// What a broker took up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Queues.
+    pub queues: usize,
+    /// Messages in them.
+    pub messages: usize,
+}
