@@ -15,6 +15,7 @@ use super::output::{complain, say};
 use super::receive::{self, ReceiveArguments};
 use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
+use super::store::{self, StoreArguments};
 use super::trace::{self, TraceArguments};
 use super::transfer::{self, MoveArguments, PurgeArguments, RetryArguments};
 use super::up::{self, UpArguments};
@@ -56,6 +57,8 @@ enum Command {
     Explain(ExplainArguments),
     /// Show the way that a message took, or the ways that one would take.
     Trace(TraceArguments),
+    /// Check, show or pack a data directory while its broker is stopped.
+    Store(StoreArguments),
     /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
     Bench(BenchArguments),
 }
@@ -115,6 +118,7 @@ impl Command {
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Trace(_)
+            | Self::Store(_)
             | Self::Bench(_) => "error",
         }
     }
@@ -133,6 +137,7 @@ impl Command {
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Trace(arguments) => trace::run(&arguments).await,
+            Self::Store(arguments) => store::run(arguments),
             Self::Bench(arguments) => bench::run(arguments).await,
         }
     }

@@ -19,6 +19,7 @@ mod receive;
 mod send;
 mod shutdown;
 mod status;
+mod store;
 mod trace;
 mod transfer;
 mod up;

@@ -27,14 +27,16 @@ use super::error::{Failure, ReadError, Refusal};
 ///    later one is taken, and none is ever called durable. Whether an unsettled one is there after
 ///    a restart is open; promise 2 holds.
 /// 6. *A full store forgets.* A batch that is taken will be written: room is set aside when it is
-///    submitted. Without room, batches that keep something are refused, those that only forget are
-///    taken, and so make room.
+///    submitted. Without room, batches that keep something are refused, for the moment it takes to
+///    make some, or until something is forgotten. Those that only forget have a reserve, and so
+///    make room; they are refused when that is used up too, which takes a device without any room
+///    and more small acknowledgements than fit in the reserve before anything becomes free.
 ///
 /// # How to use it
 ///
 /// Nothing but [`read`](Store::read), [`get`](Store::get), [`entries`](Store::entries) and
 /// [`close`](Store::close) waits for a device. `submit` copies nothing and may be called under a
-/// lock. What a batch changes can be read once it is settled, and not before: until then the
+/// lock. What a batch changes can be read from some moment before it is settled on: until then the
 /// caller has it in memory. A message is found by its queue and its number, not by a place in a
 /// file, because the store moves what is long kept out of the way of what is not.
 ///

@@ -224,6 +224,11 @@ impl Intake {
         self.refused.is_some()
     }
 
+    /// Whether a file should be made now.
+    pub(super) fn wants_file(&self) -> bool {
+        self.room.wanted(self.is_refusing()).is_some()
+    }
+
     /// Who is to be told of room, if there is any now.
     pub(super) fn take_good_news(&mut self) -> Option<Arc<dyn Observer>> {
         let cost = self.refused?;

@@ -237,7 +237,7 @@ fn read_sealed(
     header: &SegmentHeader,
     index: &mut Index,
 ) -> Result<u64, OpenError> {
-    let mut window = Window::new(&*file.file);
+    let mut window = Window::new(file);
     let read = summary::read(&mut window, header).map_err(file.failure(volume, "read"))?;
     let (group, records) = read.map_err(|(offset, what)| damaged(volume, file, offset, what))?;
     let sound = summary::all_changes(header.segment, &records, |change| index.apply(change));
@@ -257,7 +257,7 @@ fn read_tail(
 ) -> Result<Tail, OpenError> {
     let failed = file.failure(volume, "read");
     let mut tail = Tail::new(header);
-    let mut window = Window::new(&*file.file);
+    let mut window = Window::new(file);
     // Groups that may not have been synced: where each begins.
     let mut unattested: BTreeMap<u64, u64> = BTreeMap::new();
     let broken = loop {

@@ -49,7 +49,7 @@ impl Mover {
             let Ok(header) = header else { return Ok(Err((0, "a segment's header"))) };
             summary::read(window, &header)
         };
-        let summary = match read(&mut Window::new(&*file.file)) {
+        let summary = match read(&mut Window::new(&file)) {
             Ok(Ok((_, summary))) => summary,
             Ok(Err((offset, what))) => return Err(format!("{what} does not fit, at {offset}")),
             Err(error) => return Err(error.to_string()),
@@ -65,7 +65,7 @@ impl Mover {
     pub(super) fn step(&mut self, engine: &mut Engine) -> Result<Step, Failure> {
         let most = SLICE.min(cost::usable(self.file.capacity) as usize / 8);
         engine.group.begin(engine.last_sequence);
-        let mut window = Window::new(&*self.file.file);
+        let mut window = Window::new(&self.file);
         let (mut groups, mut skip) = (self.groups, self.changes);
         let mut done = true;
         'groups: for (bodies, records) in summary::groups(&self.summary).skip(groups) {

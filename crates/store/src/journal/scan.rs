@@ -7,6 +7,7 @@ use super::format::{
     padded,
 };
 use super::index::{Change, Place};
+use super::segment::SegmentFile;
 use crate::volume::VolumeFile;
 
 /// How much is read at once.
@@ -16,6 +17,8 @@ const WINDOW: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Window<'a> {
     file: &'a dyn VolumeFile,
+    /// Where the segment ends.
+    end: u64,
     start: u64,
     bytes: Vec<u8>,
 }
@@ -32,8 +35,9 @@ pub(super) enum Found<'a> {
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(file: &'a dyn VolumeFile) -> Self {
-        Self { file, start: 0, bytes: Vec::new() }
+    pub(super) fn new(segment: &'a SegmentFile) -> Self {
+        let end = u64::from(segment.capacity);
+        Self { file: &*segment.file, end, start: 0, bytes: Vec::new() }
     }
 
     /// The bytes at `offset`: fewer than `length` only where the file ends.
@@ -42,7 +46,8 @@ impl<'a> Window<'a> {
         let held = inside.is_some_and(|from| from + length <= self.bytes.len());
         if !held {
             self.start = offset;
-            self.bytes.resize(length.max(WINDOW), 0);
+            let rest = self.end.saturating_sub(offset).min(WINDOW as u64) as usize;
+            self.bytes.resize(length.max(rest), 0);
             let filled = self.file.read_at(&mut self.bytes, offset)?;
             self.bytes.truncate(filled);
         }

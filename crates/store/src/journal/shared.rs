@@ -57,15 +57,14 @@ impl Shared {
 
     /// Makes a file ahead, if one is wanted; says whether one was.
     pub(super) fn make_ahead(&self, filling: Filling) -> bool {
-        let wanted = {
+        let (wanted, was_exhausted) = {
             let mut intake = self.intake.lock();
             if intake.failed.is_some() || intake.closing {
                 return false;
             }
             let refusing = intake.is_refusing();
             let wanted = intake.room.wanted(refusing);
-            intake.room.exhausted = false;
-            wanted
+            (wanted, std::mem::take(&mut intake.room.exhausted))
         };
         let Some(capacity) = wanted else { return false };
         let made = self.make(capacity, filling);
@@ -74,7 +73,9 @@ impl Shared {
             Ok(file) => intake.room.add(file),
             Err(error) => {
                 intake.room.exhausted = true;
-                tracing::warn!(%error, "no more room for the journal: it takes what forgets, no more");
+                if !was_exhausted {
+                    tracing::warn!(%error, "the journal gets no more room on the disk");
+                }
                 return false;
             }
         }

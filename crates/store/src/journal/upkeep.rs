@@ -156,7 +156,9 @@ impl Engine {
             room.remaining = remaining.saturating_sub(OWN);
             room.usable = cost::usable(room.capacity).saturating_sub(OWN);
             room.calm = self.calm && remaining > room.usable / 2;
-            if !room.calm {
+            // A device without room is asked again when somebody waits for it.
+            let asked = !intake.room.exhausted && intake.wants_file();
+            if asked {
                 self.shared.making.notify_one();
             }
         }

@@ -96,6 +96,7 @@ impl Worker {
     /// Runs until the journal is closed or has failed.
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.engine.shared);
+        let _last_word = LastWord(Arc::clone(&shared));
         loop {
             match self.round() {
                 Round::More => continue,
@@ -118,6 +119,19 @@ impl Worker {
         // Whoever makes room need not any more.
         shared.making.notify_all();
         shared.ticking.notify_all();
+    }
+}
+
+/// Fails the journal when the thread that writes ends by a panic (a listener's, say): nobody would
+/// hear of anything any more.
+struct LastWord(Arc<Shared>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let failure = Failure::new("go on with", "the journal", "its thread panicked");
+            self.0.fail(&failure, &mut Pending::default());
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ferrymq_store::contract::{QueueId, Store, Table};
+use ferrymq_store::contract::{Batch, Operation, QueueId, Store, Table};
 use ferrymq_store::journal::inspect::verify;
-use ferrymq_store::journal::{Journal, OpenError};
+use ferrymq_store::journal::{Journal, OpenError, Options, Sync};
 use ferrymq_store::volume::{SimulatedDisk, Volume};
 
 use crate::history::{Producer, State};
@@ -19,7 +19,7 @@ fn journal() -> (SimulatedDisk, State) {
     let mut producer = Producer::new(11);
     for _ in 0..60 {
         let mut batch = producer.batch();
-        batch.push(ferrymq_store::contract::Operation::Put {
+        batch.push(Operation::Put {
             table: Table::Broker,
             key: body("latest"),
             value: body("of all"),
@@ -156,7 +156,7 @@ fn however_much_of_the_last_segment_is_cut_off_all_before_is_there() {
         assert!(reached.last() <= Some(&nth), "cut at {length}: less than with less");
         reached.push(nth);
         // It goes on from there.
-        let mut batch = ferrymq_store::contract::Batch::new();
+        let mut batch = Batch::new();
         batch.append(QueueId(9), 2_000_000, body("afterwards"));
         journal.submit(&mut batch, None).unwrap();
         drop(journal);
@@ -168,6 +168,44 @@ fn however_much_of_the_last_segment_is_cut_off_all_before_is_there() {
     assert_eq!(reached.last(), Some(&(states.len() - 1)));
     reached.dedup();
     assert!(reached.len() > 3, "several groups are in the last segment: {reached:?}");
+}
+
+/// Of two groups that were written and not synced, the first is torn and the second is there. What is
+/// written in place of the first has its length and its number, so that the second seems to follow.
+#[test]
+fn what_stood_behind_a_torn_write_never_comes_back() {
+    let disk = SimulatedDisk::new(1, CAPACITY);
+    let options = Options { sync: Sync::Never, ..small() };
+    let (journal, _) = Journal::open(Arc::new(disk.clone()), &options).unwrap();
+    let append = |journal: &Journal, sequence| {
+        let mut batch = Batch::new();
+        batch.append(QueueId(1), sequence, body("of the same length"));
+        journal.submit(&mut batch, None).unwrap();
+        journal.step();
+    };
+    (1..=3).for_each(|sequence| append(&journal, sequence));
+    let left = copy(&disk);
+    drop(journal);
+    let name = (left.list().unwrap().into_iter())
+        .find(|name| left.content(name).starts_with(b"FERRYJNL"))
+        .unwrap();
+    let mut content = left.content(&name);
+    let groups: Vec<usize> =
+        (0..content.len() - 4).filter(|at| content[*at..].starts_with(b"FGRP")).collect();
+    assert_eq!(groups.len(), 3);
+    content[groups[1] + 70] ^= 1;
+    left.place(&name, content);
+    let (journal, opened) = Journal::open(Arc::new(left.clone()), &options).unwrap();
+    let torn = opened.torn.expect("it is told");
+    assert_eq!((torn.file, torn.offset), (name, groups[1] as u64));
+    append(&journal, 4);
+    // The process ends without a word.
+    let after = copy(&left);
+    drop(journal);
+    let (journal, _) = Journal::open(Arc::new(after), &options).unwrap();
+    let mut kept = Vec::new();
+    journal.read(QueueId(1), 0, ALL, &mut kept).unwrap();
+    assert_eq!(kept.iter().map(|message| message.sequence).collect::<Vec<_>>(), [1, 4]);
 }
 
 #[test]
@@ -187,7 +225,7 @@ fn another_format_is_refused_by_name() {
 fn files_of_two_journals_are_not_mixed() {
     let (disk, _) = journal();
     let other = SimulatedDisk::new(1, CAPACITY);
-    let options = ferrymq_store::journal::Options { identity: 8, ..small() };
+    let options = Options { identity: 8, ..small() };
     drop(Journal::open(Arc::new(other.clone()), &options).unwrap());
     disk.place("journal-999999.segment", other.content("journal-000001.segment"));
     let error = Journal::open(Arc::new(disk), &small()).unwrap_err();

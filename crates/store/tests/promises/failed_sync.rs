@@ -1,10 +1,13 @@
 //! A sync fails: nothing is called durable any more.
 
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use ferrymq_store::contract::{Batch, QueueId, Refusal, Store};
-use ferrymq_store::journal::Journal;
+use ferrymq_store::contract::{
+    Batch, Failure, Listener, Observer, QueueId, Refusal, Store, Ticket,
+};
+use ferrymq_store::journal::{Drive, Journal, Options};
 use ferrymq_store::volume::SimulatedDisk;
 
 use crate::history::{Producer, State};
@@ -64,4 +67,36 @@ fn what_was_read_back_after_it_survives_a_later_loss_of_power() {
             state = check(&journal, &state, &after, after.settled, &about);
         }
     }
+}
+
+struct Clumsy;
+
+impl Listener for Clumsy {
+    fn settled(&self, _ticket: Ticket, _outcome: Result<(), &Failure>) {
+        panic!("on purpose");
+    }
+}
+
+struct Told(Mutex<Sender<Failure>>);
+
+impl Observer for Told {
+    fn failed(&self, failure: &Failure) {
+        self.0.lock().unwrap().send(failure.clone()).unwrap();
+    }
+}
+
+#[test]
+fn a_listener_that_panics_ends_the_journal_and_all_are_told() {
+    let disk = SimulatedDisk::new(1, 1024 * 1024);
+    let options = Options { drive: Drive::Threads, ..small() };
+    let (journal, _) = Journal::open(Arc::new(disk), &options).unwrap();
+    let (sender, told) = channel();
+    journal.watch(Arc::new(Told(Mutex::new(sender))));
+    let mut batch = Batch::new();
+    batch.append(QueueId(1), 1, body("x"));
+    journal.submit(&mut batch, Some(Arc::new(Clumsy))).unwrap();
+    told.recv_timeout(PATIENCE).expect("the observer is told");
+    batch.append(QueueId(1), 2, body("x"));
+    assert!(matches!(journal.submit(&mut batch, None), Err(Refusal::Failed(_))));
+    assert!(journal.close().is_err());
 }

@@ -92,7 +92,7 @@ fn check(
     verified: &mut Verified,
 ) -> Result<(), Failure> {
     let failed = file.failure(volume, "read");
-    let mut window = Window::new(&*file.file);
+    let mut window = Window::new(file);
     let mut offset = HEADER as u64;
     let mut records = Vec::new();
     for number in header.first_group.. {
