@@ -17,6 +17,7 @@ use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
+use super::redelivery::{RedeliveryPolicy, Resting};
 use super::returns::{Judgement, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
@@ -58,6 +59,8 @@ pub struct Queue {
     subscriptions: usize,
     /// What open transactions hold.
     pub(super) transacted: Transacted,
+    /// What was refused and is tried again later.
+    pub(super) resting: Resting,
 }
 
 impl Queue {
@@ -88,12 +91,19 @@ impl Queue {
             full: Vec::new(),
             subscriptions: 0,
             transacted: Transacted::default(),
+            resting: Resting::default(),
         }
     }
 
     /// Messages that wait for a consumer.
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.resting.len()
+    }
+
+    /// The same queue, which tries again as `policy` says what a consumer refuses.
+    pub fn redelivering(mut self, policy: RedeliveryPolicy) -> Self {
+        self.resting = Resting::new(policy);
+        self
     }
 
     /// Messages dispatched and not settled.
@@ -258,7 +268,7 @@ impl Queue {
         let settled = taken.len();
         subscription.note_settled(settled, now);
         if let Ok(outcome) = outcome {
-            dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
+            dispose(&mut taken, outcome, ack.cause.as_ref(), &mut self.resting, now, effects);
         }
         taken.clear();
         self.taken = taken;
@@ -468,6 +478,8 @@ pub(super) fn dispose(
     taken: &mut Vec<Entry>,
     outcome: Outcome,
     cause: Option<&Text>,
+    resting: &mut Resting,
+    now: i64,
     effects: &mut Effects,
 ) {
     match outcome {
@@ -479,6 +491,7 @@ pub(super) fn dispose(
             effects.dead_letters.extend(
                 taken
                     .drain(..)
+                    .filter_map(|entry| resting.lay(entry, now))
                     .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
             );
         }

@@ -91,9 +91,9 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, audit, replay, store } = terms;
+        let Terms { account, audit, replay, redelivery, store } = terms;
         let state = State {
-            queue: Queue::shared(Arc::clone(&account), replay),
+            queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
             inflow: Inflow::default(),
             armed: None,
             audit,
