@@ -121,3 +121,74 @@ fn a_client_of_two_brokers_goes_from_one_to_the_other_as_they_die() {
         }
     }
 }
+
+/// Two brokers that bridge to each other and guide their clients.
+fn guiding() -> [support::Ferry; 2] {
+    let ports = [support::free_port(), support::free_port()];
+    [("a", ports[0], ports[1]), ("b", ports[1], ports[0])].map(|(name, own, other)| {
+        support::Ferry::named(name)
+            .configured(&format!(
+                "[[transport_connector]]\nuri = \"tcp://127.0.0.1:{own}\"\n\
+                 update_cluster_clients = true\nrebalance_cluster_clients = true\n\
+                 [[network_connector]]\nname = \"to-other\"\nuri = \
+                 \"static:(tcp://127.0.0.1:{other})?initialReconnectDelay=100\""
+            ))
+            .admin()
+            .start()
+    })
+}
+
+fn clients(broker: &support::Ferry) -> u64 {
+    support::get(&broker.admin(), "/api/v1/cluster").json()["clients"].as_u64().unwrap()
+}
+
+fn know_each_other(brokers: &[support::Ferry; 2]) {
+    for broker in brokers {
+        support::until("the other broker is known", PATIENCE, || {
+            let cluster = support::get(&broker.admin(), "/api/v1/cluster").json();
+            (cluster["brokers"][0]["balances"] == true).then_some(())
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_client_that_knows_one_broker_is_handed_over_to_the_other_when_it_stops() {
+    let [a, b] = guiding();
+    let brokers = [a, b];
+    know_each_other(&brokers);
+    let mut jms = Jms::start();
+    jms.connect("c", &failover(brokers[0].url()), "auto");
+    jms.consume("k", "c", "queue://handed");
+    jms.produce("p", "c", "queue://handed", true);
+    jms.send_text("p", "c", "before");
+    assert_eq!(jms.receive_text("k"), "before");
+    let [a, b] = brokers;
+    a.terminate();
+    support::until("the client is there", PATIENCE, || (clients(&b) == 1).then_some(()));
+    jms.send_text("p", "c", "after");
+    assert_eq!(jms.receive_text("k"), "after");
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn clients_of_a_broker_that_has_too_many_go_to_one_that_has_none() {
+    let brokers = guiding();
+    know_each_other(&brokers);
+    let mut jms = Jms::start();
+    for number in 0..8 {
+        jms.connect(&format!("c{number}"), &failover(brokers[0].url()), "auto");
+    }
+    support::until("they are even", PATIENCE, || {
+        (clients(&brokers[0]) == 4 && clients(&brokers[1]) == 4).then_some(())
+    });
+    for number in 0..8 {
+        let (connection, producer) = (format!("c{number}"), format!("p{number}"));
+        jms.produce(&producer, &connection, "queue://evened", true);
+        jms.send_text(&producer, &connection, "still here");
+    }
+    jms.consume("k", "c0", "queue://evened");
+    for _ in 0..8 {
+        assert_eq!(jms.receive_text("k"), "still here");
+    }
+}

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
+use ferrymq::config::{
+    AdminConfig, BrokerConfig, ClusterClients, Limits, TransportConnectorConfig,
+};
 use ferrymq::node::{Node, World};
 use ferrymq_client::{
     AckMode, ConnectOptions, Connection, ConsumerOptions, IdSource, OutgoingMessage,
@@ -55,6 +57,7 @@ impl Simulation {
             listen: vec![TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
+                clients: ClusterClients::default(),
                 announce: None,
             }],
             network_connectors: connector.into_iter().collect(),

@@ -9,6 +9,7 @@
 
 pub mod answers;
 mod client;
+mod cluster;
 pub mod explain;
 mod host;
 mod metrics;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::answers::Refusal;
+use super::cluster;
 use super::explain::{Wish, explain};
 use super::host::{HostNames, HostRefusal};
 use super::metrics;
@@ -60,6 +61,7 @@ pub(super) fn router(stage: SharedStage, names: HostNames) -> Router {
         .route("/api/v1/destinations", get(destinations))
         .route("/api/v1/subscriptions", get(subscriptions))
         .route("/api/v1/links", get(links))
+        .route("/api/v1/cluster", get(clustered))
         .route("/api/v1/network", get(network))
         .route("/api/v1/explain", get(explained))
         .fallback(unknown)
@@ -123,6 +125,10 @@ async fn destinations(State(source): State<Source>, wanted: Wanted) -> Result<Re
 async fn subscriptions(State(source): State<Source>, wanted: Wanted) -> Result<Response, Refused> {
     let limit = limit(wanted)?;
     source.show(move |node, _| snapshot::subscriptions(node, limit)).await
+}
+
+async fn clustered(State(source): State<Source>) -> Result<Response, Refused> {
+    source.show(|node, _| cluster::cluster(node)).await
 }
 
 async fn links(State(source): State<Source>) -> Result<Response, Refused> {

@@ -12,6 +12,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::AdminConfig;
+use super::cluster_clients::ClusterClients;
 use super::store::StoreConfig;
 use super::virtual_topic::VirtualTopic;
 
@@ -41,6 +42,8 @@ pub struct TransportConnectorConfig {
     pub name: String,
     /// The address, with the options of its connections (`?wireFormat.…`).
     pub endpoint: Endpoint,
+    /// What its clients learn of other brokers.
+    pub clients: ClusterClients,
     /// How it is made known, if it is.
     pub announce: Option<Announce>,
 }

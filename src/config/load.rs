@@ -21,6 +21,7 @@ use super::broker::{
     AuditPolicy, BrokerConfig, DeadLetterSettings, DestinationPolicy, Limits, RedeliverySettings,
     ReplaySettings, TransportConnectorConfig,
 };
+use super::cluster_clients::{ClusterClients, NameFilter};
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
@@ -67,8 +68,8 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
     }
     if config.listen.is_empty() {
         let endpoint = Endpoint::tcp(DEFAULT_HOST, DEFAULT_PORT);
-        let name = "openwire".to_owned();
-        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None });
+        let (name, clients) = ("openwire".to_owned(), ClusterClients::default());
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None, clients });
     }
     Ok(config)
 }
@@ -229,6 +230,7 @@ fn transport_connectors(
     let mut connectors: Vec<TransportConnectorConfig> = Vec::new();
     for Located { value: section, span } in sections {
         let name = names.take(section.name.as_ref(), "openwire", &span, reader);
+        let clients = cluster_clients(&section, reader);
         let Located { value: ListenAddress(endpoint), span } = section.uri;
         if let Some(what) = taken(&endpoint, &connectors) {
             reader.report(&span, what, None);
@@ -240,9 +242,26 @@ fn transport_connectors(
                 None
             }
         });
-        connectors.push(TransportConnectorConfig { name, endpoint, announce });
+        connectors.push(TransportConnectorConfig { name, endpoint, announce, clients });
     }
     connectors
+}
+
+fn cluster_clients(section: &TransportConnectorSection, reader: &mut Reader<'_>) -> ClusterClients {
+    let is_on =
+        |option: &Option<Located<bool>>| option.as_ref().is_some_and(|located| located.value);
+    let filter = section.update_cluster_filter.as_ref().and_then(|filter| {
+        NameFilter::parse(&filter.value)
+            .map_err(|problem| reader.report(&filter.span, problem, None))
+            .ok()
+    });
+    ClusterClients {
+        update: is_on(&section.update_cluster_clients),
+        rebalance: is_on(&section.rebalance_cluster_clients),
+        update_on_remove: is_on(&section.update_cluster_clients_on_remove),
+        filter,
+        rate: section.rebalance_rate.as_ref().map(|rate| rate.value.get()),
+    }
 }
 
 fn network_connectors(
@@ -378,7 +397,8 @@ fn apply(flags: &Flags, config: &mut BrokerConfig) -> Result<(), Problems> {
             return Err(Problems::one(&source, &(0..value.len()), what, None));
         }
         let name = if number == 1 { "openwire".to_owned() } else { format!("openwire-{number}") };
-        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None });
+        let clients = ClusterClients::default();
+        config.listen.push(TransportConnectorConfig { name, endpoint, announce: None, clients });
     }
     if let Some(value) = &flags.admin {
         config.admin.listen = read_flag(&Source::flag("--admin", value))?;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod broker;
+mod cluster_clients;
 mod host_name;
 mod load;
 mod policy_order;
@@ -18,6 +19,7 @@ pub use broker::{
     AuditPolicy, BrokerConfig, DeadLetterSettings, DestinationPolicy, Limits, RedeliverySettings,
     ReplaySettings, TransportConnectorConfig,
 };
+pub use cluster_clients::{ClusterClients, NameFilter};
 pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };

@@ -59,6 +59,17 @@ section! {
         optional name: Name = "\"openwire\"",
         /// The address: `tcp://HOST:PORT`, with options.
         required uri: ListenAddress,
+        /// Whether clients that fail over learn which brokers the network has.
+        optional update_cluster_clients: bool = "false",
+        /// Whether clients that fail over are sent to brokers that have fewer, a few at a time.
+        optional rebalance_cluster_clients: bool = "false",
+        /// Whether they learn of brokers that are gone, too.
+        optional update_cluster_clients_on_remove: bool = "false",
+        /// Of which brokers they learn: regular expressions between commas, one of which must match
+        /// the broker's whole name; without it, of all.
+        optional update_cluster_filter: String,
+        /// How many clients are sent elsewhere in a second, at most.
+        optional rebalance_rate: NonZeroU32 = "10",
         /// Where the address is made known to other brokers, and to clients: `multicast://default`.
         optional discovery_uri: AnnounceAddress,
     }

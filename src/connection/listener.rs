@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ferrymq_transport::dial::{BindError, Binder, Listener};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::settings::{ConnectionSettings, SettingsError};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::guidance::Guidance;
 use super::serve::{Admitted, Connections};
+
+/// How many peers are taken in within each [`PACE`]; more wait in the system's line. Thousands that
+/// lost another broker at once come one after the other, and those who are here are served
+/// meanwhile.
+const MOST_AT_ONCE: u32 = 256;
+/// See [`MOST_AT_ONCE`].
+const PACE: Duration = Duration::from_millis(100);
 
 /// Why a transport connector does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -48,15 +58,24 @@ impl Listening {
         connections: Connections,
         tasks: &TaskTracker,
         end: CancellationToken,
+        guidance: &Arc<Guidance>,
     ) {
+        let guidance = Arc::clone(guidance);
         let open = Arc::new(AtomicUsize::new(0));
         tasks.spawn(async move {
+            let (mut since, mut taken) = (Instant::now(), 0);
             loop {
+                if since.elapsed() >= PACE {
+                    (since, taken) = (Instant::now(), 0);
+                }
+                let full = taken >= MOST_AT_ONCE;
                 let accepted = tokio::select! {
                     biased;
                     () = end.cancelled() => return,
-                    accepted = self.listener.accept() => accepted,
+                    () = sleep_until(since + PACE), if full => continue,
+                    accepted = self.listener.accept(), if !full => accepted,
                 };
+                taken += 1;
                 match accepted {
                     Ok(stream) => {
                         let most = self.settings.maximum_connections.unwrap_or(usize::MAX);
@@ -70,7 +89,10 @@ impl Listening {
                         }
                         open.fetch_add(1, Ordering::Relaxed);
                         let open = Arc::clone(&open);
-                        let admitted = Admitted { wire_format: self.settings.wire_format.clone() };
+                        let admitted = Admitted {
+                            wire_format: self.settings.wire_format.clone(),
+                            guidance: Arc::clone(&guidance),
+                        };
                         connections.serve(stream, admitted, move || {
                             open.fetch_sub(1, Ordering::Relaxed);
                         });

@@ -2,6 +2,7 @@
 
 mod consume;
 mod duplex;
+mod guidance;
 mod held_answers;
 mod listener;
 mod open;
@@ -20,6 +21,7 @@ mod transactions;
 mod windows;
 
 pub use duplex::{BridgeBack, BridgesBack};
+pub use guidance::{Guidance, GuidedClient};
 pub use listener::{ListenError, Listening};
 pub use roster::{ConnectionSnapshot, FarEnd};
 pub use serve::{Admitted, Connections};

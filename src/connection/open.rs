@@ -5,8 +5,7 @@ use std::sync::Arc;
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionInfo, ConsumerInfo,
-    DestinationInfo, SessionInfo,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionInfo, ConsumerInfo, DestinationInfo, SessionInfo,
 };
 use ferrymq_openwire::text::Text;
 
@@ -65,12 +64,11 @@ impl Peer {
             self.tell(left);
         }
         if info.manageable {
-            // Empty texts, not absent ones: Java clients split them without asking.
-            self.outbox.push(Command::ConnectionControl(Box::new(ConnectionControl {
-                connected_brokers: Some(Text::default()),
-                reconnect_to: Some(Text::default()),
-                ..ConnectionControl::default()
-            })));
+            let told = self.guidance.clone().unwrap_or_default();
+            self.outbox.push(told.list().into());
+            if info.fault_tolerant && !self.is_network {
+                self.entry.is_guided_by(self.guidance.as_ref());
+            }
         }
         Ok(Outcome::Done)
     }

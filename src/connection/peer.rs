@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::duplex::{BridgeBack, BridgesBack};
+use super::guidance::Guidance;
 use super::held_answers::HeldAnswers;
 use super::parked::Parked;
 use super::producer::{LastTarget, Producer};
@@ -87,6 +88,8 @@ pub(super) struct Peer {
     pub(super) duplex: Duplex,
     /// For that bridge: the peer's durable subscriptions, as ActiveMQ tells of them beforehand.
     pub(super) theirs: Option<Box<BrokerSubscriptionInfo>>,
+    /// What clients of its connector are told about other brokers, if they are.
+    pub(super) guidance: Option<Arc<Guidance>>,
 }
 
 /// The bridge back that a peer asks for.
@@ -196,6 +199,7 @@ impl Peer {
             bridges_back: None,
             duplex: Duplex::None,
             theirs: None,
+            guidance: None,
         }
     }
 

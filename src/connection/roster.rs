@@ -13,6 +13,8 @@ use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::guidance::{Guidance, GuidedClient};
+
 /// The live connections of a broker.
 #[derive(Default)]
 pub(super) struct Roster {
@@ -44,6 +46,8 @@ pub(super) struct Entry {
     /// The peer's software, where it says: `ActiveMQ 5.17.2`.
     product: Option<String>,
     introduced: Mutex<Introduced>,
+    /// Told about other brokers, if it may be.
+    guidance: Mutex<Option<Arc<Guidance>>>,
     consumers: AtomicUsize,
     producers: AtomicUsize,
     taken: AtomicU64,
@@ -111,6 +115,7 @@ impl Roster {
             outbox: Mutex::new(outbox.clone()),
             product,
             introduced: Mutex::default(),
+            guidance: Mutex::default(),
             consumers: AtomicUsize::new(0),
             producers: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
@@ -129,6 +134,17 @@ impl Roster {
     pub(super) fn snapshots(&self) -> Vec<ConnectionSnapshot> {
         let entries: Vec<Arc<Entry>> = self.entries.lock().by_number.values().cloned().collect();
         entries.iter().map(|entry| entry.snapshot()).collect()
+    }
+
+    /// The clients that may be told where to go.
+    pub(super) fn guided(&self) -> Vec<GuidedClient> {
+        let entries = self.entries.lock();
+        let guided = entries.by_number.iter().filter_map(|(number, entry)| {
+            let guidance = entry.guidance.lock().clone()?;
+            let outbox = entry.outbox.lock().clone();
+            Some(GuidedClient { number: *number, guidance, outbox })
+        });
+        guided.collect()
     }
 }
 
@@ -155,6 +171,11 @@ impl Entry {
         let mut introduced = self.introduced.lock();
         introduced.client_id = Some(client_id.to_string());
         introduced.connection_id = Some(connection_id.clone());
+    }
+
+    /// The peer is a client that may be told where to go.
+    pub(super) fn is_guided_by(&self, guidance: Option<&Arc<Guidance>>) {
+        *self.guidance.lock() = guidance.cloned();
     }
 
     /// The connection is a bridge's: `info` names the broker at its far end.

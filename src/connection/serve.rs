@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::duplex::BridgesBack;
+use super::guidance::{Guidance, GuidedClient};
 use super::held_answers::Heard;
 use super::open::own_broker_info;
 use super::peer::{Duplex, Flow, Peer};
@@ -57,6 +58,8 @@ pub struct Connections {
 pub struct Admitted {
     /// What the broker offers on this connector.
     pub wire_format: WireFormatOptions,
+    /// What the connector tells clients about other brokers.
+    pub guidance: Arc<Guidance>,
 }
 
 impl Connections {
@@ -76,6 +79,11 @@ impl Connections {
         self.roster.snapshots()
     }
 
+    /// The clients that may be told where to go, in the order in which they came.
+    pub fn guided(&self) -> Vec<GuidedClient> {
+        self.roster.guided()
+    }
+
     /// Serves what a connector accepted; `done` is called when it has ended.
     pub fn serve(&self, stream: Stream, admitted: Admitted, done: impl FnOnce() + Send + 'static) {
         let this = self.clone();
@@ -87,7 +95,7 @@ impl Connections {
                 link = handshake(stream, &admitted.wire_format, HANDSHAKE_DEADLINE) => Some(link),
             };
             match opened {
-                Some(Ok(link)) => this.converse(link, None, false).await,
+                Some(Ok(link)) => this.converse(link, None, false, Some(admitted.guidance)).await,
                 Some(Err(error)) => {
                     tracing::info!(%remote, %error, "a connection ended before it was agreed on");
                 }
@@ -102,14 +110,14 @@ impl Connections {
     pub fn open_pipe(&self, name: &str, permits: Option<Arc<Permits>>) -> Link {
         let (near, far) = pipe(name, &self.broker.identity().name);
         let this = self.clone();
-        self.tasks.spawn(async move { this.converse(far, permits, false).await });
+        self.tasks.spawn(async move { this.converse(far, permits, false, None).await });
         near
     }
 
     /// Serves a remote broker's bridge over half of a link that this broker dialled.
     pub fn serve_half(&self, link: Link) {
         let this = Self { bridges_back: None, ..self.clone() };
-        self.tasks.spawn(async move { this.converse(link, None, true).await });
+        self.tasks.spawn(async move { this.converse(link, None, true, None).await });
     }
 
     /// Says farewell to every peer and waits until all connections have ended.
@@ -120,7 +128,13 @@ impl Connections {
     }
 
     /// `half`: a bridge back of the far broker is at the other end.
-    async fn converse(&self, link: Link, permits: Option<Arc<Permits>>, half: bool) {
+    async fn converse(
+        &self,
+        link: Link,
+        permits: Option<Arc<Permits>>,
+        half: bool,
+        guidance: Option<Arc<Guidance>>,
+    ) {
         let mut wire = Wire::new(link);
         let address = wire.peer.clone();
         let max_frame_size = wire.negotiated.as_ref().map(|agreed| agreed.format.max_frame_size);
@@ -143,6 +157,7 @@ impl Connections {
         if half {
             peer.synchronises = Synchronises::unasked(version);
         }
+        peer.guidance = guidance.filter(|guidance| guidance.reaches(version));
         if !in_process {
             peer.bridges_back.clone_from(&self.bridges_back);
         }

@@ -21,6 +21,9 @@ impl Queue {
         while let Some(entry) = self.resting.take_due(now) {
             self.offer(entry, now, effects);
         }
+        if self.returns.is_rested(now) {
+            self.reconsider(now, effects);
+        }
         while let Some(sequence) = self.returns.take_due(now) {
             self.ask_again(sequence, now, effects);
         }
@@ -120,11 +123,13 @@ impl Queue {
     }
 
     /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
-    /// first.
+    /// first; or soon, if a long backlog was gone through only just now.
     pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        if self.refused_from.is_empty() || self.keeps_everything() {
+        let idle = self.refused_from.is_empty() || self.keeps_everything();
+        if !self.returns.scans(!idle, now) {
             return;
         }
+        self.scanned = 0;
         let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
         for (slot, from) in std::mem::take(&mut self.refused_from) {
             let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
@@ -143,6 +148,7 @@ impl Queue {
         for (_, slot) in waiting {
             self.fill(slot, now, effects);
         }
+        self.returns.rest(self.scanned, now);
     }
 
     /// Whether nothing may go back, whatever it is, because a consumer here takes everything.

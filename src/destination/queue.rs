@@ -18,7 +18,7 @@ use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
-use super::returns::{Judgement, Returns};
+use super::returns::{Judgement, Judging, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
@@ -57,6 +57,8 @@ pub struct Queue {
     /// messages.
     pub(super) full: Vec<usize>,
     subscriptions: usize,
+    /// How many messages have been tested for subscriptions that got room.
+    pub(super) scanned: usize,
     /// What open transactions hold.
     pub(super) transacted: Transacted,
     /// What was refused and is tried again later.
@@ -90,6 +92,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            scanned: 0,
             transacted: Transacted::default(),
             resting: Resting::default(),
         }
@@ -391,6 +394,7 @@ impl Queue {
             return;
         }
         self.serve_line(slot, now, effects);
+        let mut judging = Judging::default();
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
             if subscription.ready {
@@ -405,7 +409,8 @@ impl Queue {
             let taken = if expired {
                 self.take_pending(sequence)
             } else {
-                judgement = self.returns.judge(&self.slots, &self.exclusives, slot, entry, now);
+                let Self { returns, slots, exclusives, .. } = &*self;
+                judgement = judging.judge(returns, slots, exclusives, slot, entry, now);
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
@@ -420,6 +425,7 @@ impl Queue {
                 return;
             };
             subscription.tested_to = sequence.saturating_add(1);
+            self.scanned = self.scanned.wrapping_add(1);
             match taken {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
@@ -536,6 +542,11 @@ impl Queue {
 
 #[cfg(test)]
 impl Queue {
+    /// How often a message was judged for a subscription.
+    pub(super) fn judged(&self) -> usize {
+        self.returns.judged.get()
+    }
+
     /// Whether no subscription with room could have a pending message.
     pub(super) fn is_at_rest(&self, now: i64) -> bool {
         let roomy = |slot: &usize| {

@@ -95,6 +95,46 @@ fn what_the_last_consumer_leaves_goes_back_where_another_one_is() {
     assert_eq!(queue.pending(), 5, "nobody is left");
 }
 
+/// A broker in the middle of a network, with a backlog, on which consumers come and go.
+#[test]
+fn a_long_backlog_is_not_judged_message_by_message_whenever_a_consumer_goes() {
+    const BACKLOG: i64 = 5_000;
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let back = queue.subscribe(bridge("a", 2, 100), ARRIVED, &mut effects);
+    let near = queue.subscribe(bridge("b", 1, 1), ARRIVED, &mut effects);
+    let stays = queue.subscribe(consumer(None, 1), ARRIVED, &mut effects);
+    for number in 1..=BACKLOG {
+        queue.enqueue(via(number, &["a", "b"]), ARRIVED, &mut effects);
+    }
+    let before = queue.judged();
+    let mut come_and_go = |queue: &mut Queue, most: usize| {
+        let before = queue.judged();
+        for prefetch in 1..100 {
+            let flaps = queue.subscribe(consumer(None, prefetch), ARRIVED, &mut effects);
+            queue.unsubscribe(flaps, Delivered::Nothing, ARRIVED, &mut effects);
+        }
+        assert!(queue.judged() - before < most, "{}", queue.judged() - before);
+    };
+    // What each took and gave back is offered again.
+    come_and_go(&mut queue, 30_000);
+    let mut effects = Effects::default();
+    queue.unsubscribe(stays, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, near), [1]);
+    assert_eq!(numbers(&mut effects, back), [] as [i64; 0], "b leads to a nearer one");
+    come_and_go(&mut queue, 30_000);
+    assert!(queue.judged() > before);
+    // What was put off is done in time, also where there is nothing to do.
+    let due = queue.next_tick().expect("it is put off");
+    assert!(ARRIVED < due && due < ARRIVED + 1_000);
+    let stays = queue.subscribe(consumer(None, 1), due, &mut effects);
+    queue.tick(due, &mut effects);
+    let next = queue.next_tick();
+    assert!(next.is_none_or(|next| next > due), "nothing goes back while somebody is here");
+    queue.unsubscribe(near, Delivered::Nothing, due, &mut effects);
+    queue.unsubscribe(stays, Delivered::Nothing, due + 60_000, &mut effects);
+    assert!(!numbers(&mut effects, back).is_empty());
+}
+
 #[test]
 fn without_replay_it_stays() {
     let off = ReplayPolicy { replay_when_no_consumers: false, ..ReplayPolicy::default() };

@@ -12,6 +12,12 @@ use super::exclusive::Exclusives;
 use super::ready::ReadyRing;
 use super::subscription::Subscription;
 
+/// After the whole backlog was gone through because a consumer went, it is left alone for a
+/// millisecond for each so many messages: consumers that come and go take a part of the time at most.
+const SCANNED_EACH_MILLISECOND: usize = 100;
+/// In milliseconds.
+const LONGEST_REST: i64 = 10_000;
+
 /// Whether a message may go to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
@@ -42,6 +48,12 @@ pub(super) struct Returns {
     refusals: Vec<usize>,
     in_turn: Vec<(usize, i64)>,
     again: Option<i64>,
+    /// Until when the whole backlog is not gone through again, and whether that is wanted then.
+    rests_until: i64,
+    wanted: bool,
+    /// How often [`judge`](Self::judge) was asked.
+    #[cfg(test)]
+    pub(super) judged: std::cell::Cell<usize>,
 }
 
 /// Messages that wait until a bridge's rate lets them go back, in their order. One that has gone
@@ -68,6 +80,10 @@ impl Returns {
             refusals: Vec::new(),
             in_turn: Vec::new(),
             again: None,
+            rests_until: i64::MIN,
+            wanted: false,
+            #[cfg(test)]
+            judged: std::cell::Cell::default(),
         }
     }
 
@@ -162,7 +178,25 @@ impl Returns {
     pub(super) fn next_due(&self) -> Option<i64> {
         let asked = self.due.first().map(|(at, _)| *at);
         let turn = self.turns.values().filter_map(|line| line.at).min();
-        asked.into_iter().chain(turn).min()
+        let rested = self.wanted.then_some(self.rests_until);
+        asked.into_iter().chain(turn).chain(rested).min()
+    }
+
+    /// Whether to go through the whole backlog now, if that is `wanted`; it is due later if not.
+    pub(super) fn scans(&mut self, wanted: bool, now: i64) -> bool {
+        self.wanted = wanted && now < self.rests_until;
+        wanted && !self.wanted
+    }
+
+    /// Whether the whole backlog is to be gone through by now.
+    pub(super) fn is_rested(&self, now: i64) -> bool {
+        self.wanted && now >= self.rests_until
+    }
+
+    /// So many messages were gone through: the next time comes after a while.
+    pub(super) fn rest(&mut self, scanned: usize, now: i64) {
+        let pause = i64::try_from(scanned / SCANNED_EACH_MILLISECOND).unwrap_or(LONGEST_REST);
+        self.rests_until = now.saturating_add(pause.min(LONGEST_REST));
     }
 
     /// A slot in which the next ones have their turn by now.
@@ -228,6 +262,8 @@ impl Returns {
         entry: &Entry,
         now: i64,
     ) -> Judgement {
+        #[cfg(test)]
+        self.judged.set(self.judged.get() + 1);
         let Some(subscription) = slots.get(slot).and_then(Option::as_ref) else {
             return Judgement::Refused;
         };
@@ -256,5 +292,49 @@ impl Returns {
             }
             Err(_) => Judgement::Refused,
         }
+    }
+}
+
+/// How many ways a scan of the backlog knows at a time.
+const WAYS: usize = 256;
+
+/// The messages of a queue, judged for one subscription one after the other.
+///
+/// Those that came the same way are refused for the same reason, unless a selector has a say. So a
+/// long backlog is passed over at little cost.
+#[derive(Default)]
+pub(super) struct Judging {
+    /// What is refused on account of its way, by that way.
+    refused: BTreeMap<Box<[u8]>, Judgement>,
+    /// Whether a selector has a say; not known before it matters.
+    selective: Option<bool>,
+}
+
+impl Judging {
+    /// Whether a message may go to the subscription in `slot`, which is the same in each call.
+    pub(super) fn judge(
+        &mut self,
+        returns: &Returns,
+        slots: &[Option<Subscription>],
+        exclusives: &Exclusives,
+        slot: usize,
+        entry: &Entry,
+        now: i64,
+    ) -> Judgement {
+        if let Some(judgement) = self.refused.get(entry.message.way()) {
+            return *judgement;
+        }
+        let judgement = returns.judge(slots, exclusives, slot, entry, now);
+        let by_way = matches!(judgement, Judgement::Refused | Judgement::UnlessOthersGo);
+        if by_way && self.refused.len() < WAYS && !self.is_selective(slots) {
+            self.refused.insert(entry.message.way().into(), judgement);
+        }
+        judgement
+    }
+
+    fn is_selective(&mut self, slots: &[Option<Subscription>]) -> bool {
+        *self.selective.get_or_insert_with(|| {
+            slots.iter().flatten().any(|subscription| !subscription.asked.admission.selects_all())
+        })
     }
 }

@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bridges_back::NodeBridges;
+use super::guide::{Guide, GuideHandle};
 use super::local_broker::NodeBroker;
 use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
-use crate::connection::{Connections, ListenError, Listening};
+use crate::connection::{Connections, Guidance, ListenError, Listening};
 use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError};
 
 /// How often waiting messages are looked through for expired ones (ActiveMQ's
@@ -72,6 +73,8 @@ pub struct Node {
     accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
     watch: NodeWatch,
+    /// Tells clients where to go, if any connector does.
+    guide: Option<GuideHandle>,
     tasks: TaskTracker,
     end: CancellationToken,
 }
@@ -92,6 +95,9 @@ impl Node {
                 })?,
             );
         }
+        let guides: Vec<_> =
+            config.listen.iter().map(|connector| connector.clients.clone()).collect();
+        let mut guidances = guides.into_iter();
         let listening: Vec<Endpoint> =
             listeners.iter().map(|listener| listener.endpoint().clone()).collect();
         let settings = BrokerSettings {
@@ -117,8 +123,11 @@ impl Node {
         let accepted =
             AcceptedBridges::new(Arc::clone(&local), &world.clock, Arc::clone(&register));
         let accepting = connections.with_bridges_back(Arc::new(NodeBridges(Arc::clone(&accepted))));
+        let mut guiding = Vec::new();
         for listener in listeners {
-            listener.accept_all(accepting.clone(), &tasks, end.clone());
+            let guidance = Arc::new(guidances.next().map(Guidance::new).unwrap_or_default());
+            listener.accept_all(accepting.clone(), &tasks, end.clone(), &guidance);
+            guiding.push(guidance);
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
@@ -157,7 +166,18 @@ impl Node {
             Arc::clone(&accepted),
             listening.clone(),
         );
+        let guide = Guide::start(
+            watch.clone(),
+            connections.clone(),
+            &guiding,
+            Arc::clone(&world.dialer),
+            world.seed.wrapping_mul(31),
+        );
+        if let Some(guide) = &guide {
+            watch.sees_cluster(guide.members());
+        }
         Ok(Self {
+            guide,
             broker,
             connections,
             connectors,
@@ -204,6 +224,9 @@ impl Node {
     /// leaves as far as they read it in time.
     pub async fn stop(self) {
         self.end.cancel();
+        if let Some(guide) = self.guide {
+            guide.hand_over().await;
+        }
         let mut stopping: JoinSet<()> =
             self.connectors.into_iter().map(NetworkConnectorHandle::stop).collect();
         for announcer in self.announcers {

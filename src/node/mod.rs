@@ -2,10 +2,13 @@
 
 mod bridges_back;
 mod build;
+mod cluster;
+mod guide;
 mod local_broker;
 mod status;
 mod watch;
 
 pub use build::{Node, StartError, World};
+pub use cluster::{Member, Move, Plan};
 pub use status::{BrokerStatus, NodeStatus};
 pub use watch::NodeWatch;

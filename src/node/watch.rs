@@ -1,13 +1,15 @@
 //! Seeing what a node does, from elsewhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::MessageId;
+use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
 
+use super::cluster::{Member, Plan};
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
 use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, QueueInsight};
@@ -18,12 +20,16 @@ pub struct NodeWatch {
     seen: Arc<Seen>,
 }
 
+type Cluster = Box<dyn Fn() -> (Vec<Member>, Plan) + Send + Sync>;
+
 struct Seen {
     broker: Arc<Broker>,
     connections: Connections,
     links: Vec<LinkWatch>,
     accepted: Arc<AcceptedBridges>,
     listening: Vec<Endpoint>,
+    /// The other brokers, and what is to be done about clients; once a guide has started.
+    cluster: OnceLock<Cluster>,
     /// When the node started, by both clocks.
     started: (i64, Instant),
 }
@@ -37,7 +43,17 @@ impl NodeWatch {
         listening: Vec<Endpoint>,
     ) -> Self {
         let started = (broker.clock().now_millis(), Instant::now());
-        Self { seen: Arc::new(Seen { broker, connections, links, accepted, listening, started }) }
+        Self {
+            seen: Arc::new(Seen {
+                broker,
+                connections,
+                links,
+                accepted,
+                listening,
+                cluster: OnceLock::new(),
+                started,
+            }),
+        }
     }
 
     /// The broker as a whole.
@@ -54,6 +70,26 @@ impl NodeWatch {
             memory_limit: broker.memory().limit(),
             totals: broker.totals(),
         }
+    }
+
+    /// From now on the cluster is seen.
+    pub(super) fn sees_cluster(
+        &self,
+        cluster: impl Fn() -> (Vec<Member>, Plan) + Send + Sync + 'static,
+    ) {
+        // There is one guide.
+        let _ = self.seen.cluster.set(Box::new(cluster));
+    }
+
+    /// The other brokers that clients are told of, and which clients would be sent where; none if
+    /// no connector guides its clients.
+    pub fn cluster(&self) -> Option<(Vec<Member>, Plan)> {
+        self.seen.cluster.get().map(|cluster| cluster())
+    }
+
+    /// The clock.
+    pub(super) fn clock(&self) -> Clock {
+        self.seen.broker.clock().clone()
     }
 
     /// What the wall clock of the broker shows, in milliseconds since 1970.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::alarms::Alarms;
 use super::clients::Clients;
 use super::counters::Totals;
-use super::dead_letter::Death;
+use super::death::Death;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;

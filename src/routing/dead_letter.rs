@@ -10,6 +10,7 @@ use ferrymq_openwire::text::Text;
 
 use super::arrival::Arrival;
 use super::broker::Broker;
+use super::death::Death;
 use super::directory::Living;
 use super::persistence::Origin;
 use crate::config::DeadLetterSettings;
@@ -20,15 +21,6 @@ const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
 const QUEUE_PREFIX: &str = "ActiveMQ.DLQ.Queue.";
 /// The same for topics.
 const TOPIC_PREFIX: &str = "ActiveMQ.DLQ.Topic.";
-
-/// Why nobody will get a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Death {
-    /// It expired.
-    Expired,
-    /// A consumer refused it.
-    Refused,
-}
 
 impl Broker {
     /// Puts a copy of `message` where its dead letters go, with the reason. As in ActiveMQ, only

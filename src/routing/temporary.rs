@@ -6,7 +6,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 
 use super::broker::Broker;
-use super::dead_letter::Death;
+use super::death::Death;
 use super::directory::Living;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ferrymq::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig};
+use ferrymq::config::{
+    AdminConfig, BrokerConfig, ClusterClients, Limits, TransportConnectorConfig,
+};
 use ferrymq::node::{Node, World};
 use ferrymq_client::{ConnectOptions, Connection, IdSource};
 use ferrymq_network::config::NetworkConnectorConfig;
@@ -43,6 +45,7 @@ impl Simulation {
             listen: vec![TransportConnectorConfig {
                 name: "openwire".to_owned(),
                 endpoint: Endpoint::tcp(name, PORT),
+                clients: ClusterClients::default(),
                 announce: None,
             }],
             network_connectors: remotes.iter().map(connector).collect(),

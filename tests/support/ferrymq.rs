@@ -77,6 +77,12 @@ impl FerrySetup {
         self
     }
 
+    /// A configuration file that says where to listen.
+    pub fn configured(mut self, toml: &str) -> Self {
+        self.listen.clear();
+        self.configure(toml)
+    }
+
     pub fn start(self) -> Ferry {
         let process = self.spawn(&self.listen);
         let (_, listening) =
@@ -91,7 +97,7 @@ impl FerrySetup {
         let mut arguments = vec!["broker"];
         arguments.extend(file.as_deref());
         arguments.extend(["--name", &self.name, "--admin", &self.admin]);
-        if self.discovery_uri.is_none() {
+        if self.discovery_uri.is_none() && !listen.is_empty() {
             arguments.extend(["--listen", listen]);
         }
         arguments.extend(self.arguments.iter().map(String::as_str));
@@ -165,7 +171,12 @@ impl Ferry {
         assert!(!self.process.is_running(), "{} still runs", self.setup.name);
         let options = self.setup.listen.split_once('?').map(|(_, options)| options);
         let options = options.map_or_else(String::new, |options| format!("?{options}"));
-        self.process = self.setup.spawn(&format!("{}{options}", self.url));
+        // A configuration file says it again.
+        let listen = match self.setup.listen.as_str() {
+            "" => String::new(),
+            _ => format!("{}{options}", self.url),
+        };
+        self.process = self.setup.spawn(&listen);
         self.process.stdout_line("ready", 0, PATIENCE, |line| line == "ready");
     }
 

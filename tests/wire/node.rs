@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrymq::config::{
-    AdminConfig, BrokerConfig, DestinationPolicy, Limits, TransportConnectorConfig, VirtualTopic,
+    AdminConfig, BrokerConfig, ClusterClients, DestinationPolicy, Limits, TransportConnectorConfig,
+    VirtualTopic,
 };
 use ferrymq::node::{Node, World};
 use ferrymq_network::config::NetworkConnectorConfig;
@@ -51,6 +52,7 @@ async fn start(
         name: "openwire".to_owned(),
         endpoint: Endpoint::tcp("127.0.0.1", 0),
         announce: None,
+        clients: ClusterClients::default(),
     };
     let config = BrokerConfig {
         name: name.to_owned(),

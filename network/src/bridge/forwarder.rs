@@ -413,6 +413,13 @@ impl Forwarder {
             self.draining.iter().filter(|(until, _)| *until <= now).map(|(_, at)| *at).collect();
         self.draining.retain(|(until, _)| *until > now);
         for number in due {
+            if let Some(window) = self.windows.get(&number).filter(|window| !window.is_drained()) {
+                tracing::warn!(
+                    destination = %window.destination,
+                    "ending a subscription whose last messages were not answered in time: they are \
+                     sent again, and may come twice"
+                );
+            }
             self.acknowledge(number, local);
             self.remove(number, local);
         }

@@ -7,7 +7,9 @@ use ferrymq_network::document::source::Source;
 use ferrymq_network::topology::spec::{BrokerIndex, BrokerSpec, Kind, LinkSpec, Topology};
 use ferrymq_transport::names::nearest;
 
-use crate::config::{AdminConfig, BrokerConfig, Limits, TransportConnectorConfig, VirtualTopic};
+use crate::config::{
+    AdminConfig, BrokerConfig, ClusterClients, Limits, TransportConnectorConfig, VirtualTopic,
+};
 
 /// The brokers that `up` starts; the others are only dialled.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Plan {
                 name: "openwire".to_owned(),
                 endpoint: broker.endpoint.clone(),
                 announce: None,
+                clients: ClusterClients::default(),
             };
             Some(BrokerConfig {
                 name: broker.name.clone(),

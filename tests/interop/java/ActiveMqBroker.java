@@ -9,7 +9,11 @@
 //   --static DEST           a statically included destination
 //   --duplex true           asks the other broker for a bridge back over the same socket
 //   --queue-memory-kb N     what each queue may hold in memory before its producers wait
+//   --conduit false         one subscription for each remote consumer
+//   --suppress-queue true   suppressDuplicateQueueSubscriptions
+//   --decrease-priority true  decreaseNetworkConsumerPriority
 //   --replay true           replayWhenNoConsumers for all queues (of the broker)
+//   --audit false           enableAudit for all queues (of the broker)
 //   --host ADDRESS          where it listens, in place of 127.0.0.1
 //   --announce URI          the discovery URI of its transport connector
 //   --discover URI          a network connector with this URI of a discovery agent
@@ -78,6 +82,10 @@ public final class ActiveMqBroker {
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
                 case "--sync": last.connector.setSyncDurableSubs(Boolean.parseBoolean(value)); break;
                 case "--replay": replay(broker, Boolean.parseBoolean(value)); break;
+                case "--audit": queues(broker).setEnableAudit(Boolean.parseBoolean(value)); break;
+                case "--conduit": last.connector.setConduitSubscriptions(Boolean.parseBoolean(value)); break;
+                case "--suppress-queue": last.connector.setSuppressDuplicateQueueSubscriptions(Boolean.parseBoolean(value)); break;
+                case "--decrease-priority": last.connector.setDecreaseNetworkConsumerPriority(Boolean.parseBoolean(value)); break;
                 case "--reconnect-ms": last.reconnectMillis = Long.parseLong(value); break;
                 default: throw new IllegalArgumentException("unknown flag " + flag);
             }

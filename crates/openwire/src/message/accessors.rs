@@ -256,6 +256,12 @@ impl Message {
         }
     }
 
+    /// The brokers that have forwarded it, as they stand on the wire: equal for messages that came
+    /// the same way.
+    pub fn way(&self) -> &[u8] {
+        self.field(Slot::BrokerPath)
+    }
+
     /// Whether this broker has forwarded it. Allocates nothing.
     pub fn broker_path_contains(&self, broker: &BrokerId) -> bool {
         self.broker_path_names().any(|name| name == broker.value.as_ref().map(Text::as_bytes))

@@ -1,0 +1,140 @@
+//! On networks of five brokers as processes, while consumers come, go and flap: each message of a
+//! queue is consumed exactly once, and none is stuck while anybody wants it; without consumers that
+//! leave, each gets what comes by one way from one producer in order.
+//!
+//! `FERRYMQ_CHURN=20000 FERRYMQ_SEED=7 cargo test --test live_shapes` sends more than the few messages
+//! of every run, and makes another history. Each prints its seed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ferrymq_client::{ConsumerOptions, OutgoingMessage};
+use support::{Kind, MESH, Native, Network, PATIENCE, RING, Shape, TREE, churn, destination};
+use support::{number_from, until};
+
+const QUEUE: &str = "queue://orders";
+
+fn seed() -> u64 {
+    let seed = number_from("FERRYMQ_SEED").unwrap_or(1);
+    eprintln!("seed {seed}");
+    seed
+}
+
+async fn each_once_on(shape: Shape) {
+    let messages = number_from("FERRYMQ_CHURN").and_then(|count| count.try_into().ok());
+    let messages: u32 = messages.unwrap_or(3_000);
+    let network = Network::start(shape, &[Kind::Ferry; 5]);
+    network.joined();
+    let consumed = churn(&network, QUEUE, messages, seed()).await;
+    let again: Vec<_> = consumed.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(again.is_empty(), "consumed more than once: {again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_consumes_each_message_once() {
+    each_once_on(RING).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_consumes_each_message_once() {
+    each_once_on(TREE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mesh_consumes_each_message_once() {
+    each_once_on(MESH).await;
+}
+
+/// By which way, from which producer: the last number that came so.
+type Last = BTreeMap<(Vec<String>, u32), u32>;
+
+/// Consumers that come while messages do, and stay. How many overtook another one, and how many of
+/// those had come by the same way.
+async fn in_order_on(shape: Shape) -> (u32, u32) {
+    const PRODUCERS: u32 = 3;
+    const EACH: u32 = 1_000;
+    let network = Network::start(shape, &[Kind::Ferry; 5]);
+    network.joined();
+    let urls = network.urls();
+    let mut random = fastrand::Rng::with_seed(seed());
+    let mut producing = tokio::task::JoinSet::new();
+    for number in 0..PRODUCERS {
+        let url = urls[random.usize(..urls.len())].clone();
+        producing.spawn(async move {
+            let client = Native::connect(&url).await;
+            let producer = client.producer(QUEUE).await;
+            for at in 0..EACH {
+                let message = OutgoingMessage::text((number * EACH + at).to_string());
+                let _ = producer.submit(message).await.expect("a way out");
+                if at % 100 == 0 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            client.connection.close().await.expect("an orderly end");
+        });
+    }
+    let mut consuming = tokio::task::JoinSet::new();
+    let (come, mut came) = tokio::sync::mpsc::channel(1_000);
+    for _ in 0..3 {
+        let url = urls[random.usize(..urls.len())].clone();
+        let prefetch = [10, 1_000][random.usize(..2)];
+        let wait = Duration::from_millis(random.u64(0..300));
+        let come = come.clone();
+        consuming.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let client = Native::connect(&url).await;
+            let options = ConsumerOptions::new(destination(QUEUE)).prefetch(prefetch);
+            let consumer = client.session.consumer(options).await.expect("a consumer");
+            let (mut last, mut newest) = (Last::new(), BTreeMap::<u32, u32>::new());
+            let (mut overtaken, mut on_one_way) = (0, 0);
+            while let Some(delivery) = tokio::select! {
+                delivery = consumer.receive() => delivery.expect("a living consumer"),
+                () = come.closed() => None,
+            } {
+                let number: u32 = delivery.text().unwrap().unwrap().parse().unwrap();
+                let path = delivery.message().broker_path();
+                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+                let producer = number / EACH;
+                let before = last.insert((path, producer), number);
+                on_one_way += u32::from(before > Some(number));
+                let before = newest.insert(producer, number);
+                overtaken += u32::from(before > Some(number));
+                if come.send(number).await.is_err() {
+                    break;
+                }
+            }
+            (overtaken, on_one_way)
+        });
+    }
+    drop(come);
+    let mut all = BTreeMap::<u32, u32>::new();
+    while all.len() < (PRODUCERS * EACH) as usize {
+        let next = tokio::time::timeout(PATIENCE, came.recv()).await;
+        let number = next.unwrap_or_else(|_| panic!("stuck: {}", network.explained(QUEUE)));
+        *all.entry(number.expect("consumers that stay")).or_default() += 1;
+    }
+    assert!(all.values().all(|times| *times == 1), "{all:?}");
+    until("all is settled", PATIENCE, || {
+        network.left(QUEUE).iter().all(|left| *left == (0, 0)).then_some(())
+    });
+    drop(came);
+    let (mut overtaken, mut on_one_way) = (0, 0);
+    while let Some(ended) = consuming.join_next().await {
+        let (all, same) = ended.expect("a consumer");
+        (overtaken, on_one_way) = (overtaken + all, on_one_way + same);
+    }
+    (overtaken, on_one_way)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_that_stay_get_each_producer_in_order() {
+    // Where there is one way only.
+    assert_eq!(in_order_on(TREE).await, (0, 0));
+    assert_eq!(in_order_on(RING).await.1, 0);
+    // Where a nearer way opens while messages come, the farther one gives back what it held.
+    let (overtaken, on_one_way) = in_order_on(MESH).await;
+    eprintln!("{overtaken} overtook another, {on_one_way} of them one that came the same way");
+}
