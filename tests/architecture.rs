@@ -66,7 +66,13 @@ const HOUSES: &[House] = &[
     House {
         folder: "crates/discovery",
         stands_on: &["transport"],
-        floors: &["agent announce", "list multicast", "error found running", "allowance known own"],
+        floors: &[
+            "agent announce",
+            "dns file http multicast",
+            "list",
+            "error found running",
+            "allowance known own registry",
+        ],
         knot: "",
     },
     House {
@@ -130,6 +136,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "ferrymq_discovery::registry",
             "ferrymq_network::BrokerIdentity",
             "ferrymq_network::connector",
             "ferrymq_network::rules::verdict",

@@ -222,8 +222,17 @@ fn a_client_without_a_broker_fails_with_one_and_names_the_address() {
 }
 
 #[test]
-fn the_example_that_shows_every_setting_is_in_order() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/broker.toml");
-    let ended = run(&["check", path.to_str().expect("a path in UTF-8")]);
-    assert_eq!(ended.code(), Some(0), "{:?}", ended.stderr);
+fn every_example_of_a_broker_is_in_order() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).expect("the examples are there") {
+        let path = entry.expect("a readable folder").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let ended = run(&["check", path.to_str().expect("a path in UTF-8")]);
+        assert_eq!(ended.code(), Some(0), "{}: {:?}", path.display(), ended.stderr);
+        checked += 1;
+    }
+    assert!(checked >= 6, "an example for each agent, and one for every setting");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::{
     Ferry, FerrySetup, Host, Lan, Links, Native, PATIENCE, ferrymq_command, links, links_of, text,
-    until,
+    until_linked,
 };
 
 /// How soon brokers that have started are joined.
@@ -23,16 +23,6 @@ fn group(options: &str) -> String {
 
 fn member(name: &str, announce: &str, find: &str) -> FerrySetup {
     Ferry::named(name).announce(announce).network(find).admin()
-}
-
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// Waits until a broker has live links to exactly these, and no others.
-fn until_linked(who: &str, within: Duration, wanted: &[&str], ask: impl Fn() -> Links) {
-    let wanted = Links { live: names(wanted), down: Vec::new() };
-    until(&format!("{who} is linked to {wanted:?}"), within, || (ask() == wanted).then_some(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

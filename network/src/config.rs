@@ -124,8 +124,16 @@ pub enum ConnectorConfigError {
 /// Options of ActiveMQ's connectors that are known and do not work yet, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("use_virtual_dest_subs", "virtual destinations need no flag"),
-    ("suppress_duplicate_queue_subscriptions", "suppression between connectors is not there yet"),
-    ("suppress_duplicate_topic_subscriptions", "suppression between connectors is not there yet"),
+    (
+        "suppress_duplicate_queue_subscriptions",
+        "routes to one consumer are used nearest first, the others when that one has no room; a \
+         message takes one of them, and what the near one loses the others have at once",
+    ),
+    (
+        "suppress_duplicate_topic_subscriptions",
+        "a copy that comes by a second route is dropped where it arrives (`enable_audit` of a \
+         destination policy), so that each subscriber gets one, and a lost route loses none",
+    ),
     ("destination_filter", "it follows from dynamically_included"),
     ("advisory_ack_percentage", "advisories are acknowledged at 75 %"),
     ("advisory_for_failed_forward", "failed forwards are counted and logged"),

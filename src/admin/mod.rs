@@ -1,4 +1,5 @@
-//! The admin API: what a node is doing, over HTTP. It shows and changes nothing.
+//! The admin API: what a node is doing, over HTTP. It shows and changes nothing. Where it is
+//! configured to, it keeps a registry of brokers beside that, which has nothing to do with the node.
 //!
 //! Everything comes from snapshots that [`NodeWatch`](crate::node::NodeWatch) takes when somebody
 //! asks. Nothing here is on the way of a message, and nothing below knows of this.
@@ -14,6 +15,7 @@ pub mod explain;
 mod host;
 mod metrics;
 mod pages;
+mod registry;
 mod server;
 mod snapshot;
 mod stage;

@@ -20,6 +20,7 @@ use super::cluster;
 use super::explain::{Wish, explain};
 use super::host::{HostNames, HostRefusal};
 use super::metrics;
+use super::registry::{self, SharedRegistry};
 use super::snapshot;
 use super::stage::{SharedStage, Stage};
 use crate::node::NodeWatch;
@@ -50,9 +51,13 @@ struct Limit {
 type Wanted = Result<Query<Limit>, QueryRejection>;
 
 /// All pages of the API.
-pub(super) fn router(stage: SharedStage, names: HostNames) -> Router {
+pub(super) fn router(
+    stage: SharedStage,
+    names: HostNames,
+    registry: Option<SharedRegistry>,
+) -> Router {
     let source = Source { stage, names, turn: Arc::new(Semaphore::new(1)) };
-    Router::new()
+    let pages = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -66,8 +71,12 @@ pub(super) fn router(stage: SharedStage, names: HostNames) -> Router {
         .route("/api/v1/explain", get(explained))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn_with_state(source.clone(), admit))
-        .with_state(source)
+        .with_state(source.clone());
+    let pages = match registry {
+        Some(registry) => pages.merge(registry::router(registry)),
+        None => pages,
+    };
+    pages.layer(middleware::from_fn_with_state(source, admit))
 }
 
 /// Lets only requests through that we mean to answer, and marks the answers.

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::host::HostNames;
 use super::pages::router;
+use super::registry::SharedRegistry;
 use super::stage::SharedStage;
 use crate::config::AdminAddress;
 use crate::node::NodeWatch;
@@ -74,6 +75,22 @@ pub struct AdminServer {
 impl AdminServer {
     /// Takes the address and answers there, also to requests that call it by one of `host_names`.
     pub async fn start(address: &AdminAddress, host_names: &[String]) -> Result<Self, AdminError> {
+        Self::start_with(address, host_names, None).await
+    }
+
+    /// The same, and keeps a registry of brokers there.
+    pub async fn start_with_registry(
+        address: &AdminAddress,
+        host_names: &[String],
+    ) -> Result<Self, AdminError> {
+        Self::start_with(address, host_names, Some(SharedRegistry::default())).await
+    }
+
+    async fn start_with(
+        address: &AdminAddress,
+        host_names: &[String],
+        registry: Option<SharedRegistry>,
+    ) -> Result<Self, AdminError> {
         let refused = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => AdminError::InUse { address: address.clone() },
             _ => AdminError::Bind { address: address.clone(), source },
@@ -89,7 +106,7 @@ impl AdminServer {
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         };
-        let pages = router(stage, names);
+        let pages = router(stage, names, registry);
         this.tasks.spawn(accept_all(listener, pages, this.tasks.clone(), this.end.clone()));
         Ok(this)
     }

@@ -30,7 +30,8 @@ pub(super) struct BrokerArguments {
     /// Where to listen, in place of the file's addresses [default: tcp://127.0.0.1:61616]
     #[arg(long, value_name = "URI")]
     listen: Vec<String>,
-    /// Brokers to bridge to, beside those of the file: static:(tcp://HOST:PORT,…)
+    /// Brokers to bridge to, beside those of the file: static:(tcp://HOST:PORT,…), multicast://default,
+    /// dns:(NAME:PORT), file:PATH, …
     #[arg(long, value_name = "URI")]
     network: Vec<String>,
     /// Keep all messages in memory, whatever the file says
@@ -131,18 +132,27 @@ async fn serve_admin(config: &AdminConfig) -> Result<Option<AdminServer>, AdminE
                     "the admin API is open to all that reach this address: it asks for no password"
                 );
             }
-            AdminServer::start(address, &config.host_names).await.map(Some)
+            start_admin(address, config).await.map(Some)
         }
         // Nobody asked for it, so it is no reason not to start.
-        AdminListen::Default => {
-            match AdminServer::start(&AdminAddress::default(), &config.host_names).await {
-                Ok(admin) => Ok(Some(admin)),
-                Err(error) => {
-                    tracing::warn!(%error, "no admin API");
-                    Ok(None)
-                }
+        AdminListen::Default => match start_admin(&AdminAddress::default(), config).await {
+            Ok(admin) => Ok(Some(admin)),
+            Err(error) => {
+                tracing::warn!(%error, "no admin API");
+                Ok(None)
             }
-        }
+        },
+    }
+}
+
+async fn start_admin(
+    address: &AdminAddress,
+    config: &AdminConfig,
+) -> Result<AdminServer, AdminError> {
+    if config.discovery_registry {
+        AdminServer::start_with_registry(address, &config.host_names).await
+    } else {
+        AdminServer::start(address, &config.host_names).await
     }
 }
 

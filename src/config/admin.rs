@@ -15,6 +15,8 @@ pub struct AdminConfig {
     pub host_names: Vec<String>,
     /// Where other brokers are told that it answers; [`AdminListen::Default`]: where it does.
     pub announce: AdminListen,
+    /// Whether it keeps a registry of brokers, too.
+    pub discovery_registry: bool,
     /// Where it answers in fact, once whoever serves it knows.
     pub served: Option<SocketAddr>,
 }
@@ -86,6 +88,7 @@ impl Default for AdminConfig {
             listen: AdminListen::Default,
             host_names: Vec::new(),
             announce: AdminListen::Default,
+            discovery_registry: false,
             served: None,
         }
     }

@@ -218,6 +218,7 @@ fn admin_config(section: AdminSection) -> AdminConfig {
         listen: section.address.map_or(AdminListen::Default, |address| address.value),
         host_names: names.into_iter().map(|HostName(name)| name).collect(),
         announce: section.announce.map_or(AdminListen::Default, |announce| announce.value),
+        discovery_registry: section.discovery_registry.is_some_and(|serve| serve.value),
         served: None,
     }
 }

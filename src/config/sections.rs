@@ -70,7 +70,8 @@ section! {
         optional update_cluster_filter: String,
         /// How many clients are sent elsewhere in a second, at most.
         optional rebalance_rate: NonZeroU32 = "10",
-        /// Where the address is made known to other brokers, and to clients: `multicast://default`.
+        /// Where the address is made known to other brokers, and to clients: `multicast://default`, or a
+        /// registry such as `http://HOST:8161/discovery-registry/default`.
         optional discovery_uri: AnnounceAddress,
     }
     refused {
@@ -84,8 +85,10 @@ section! {
         /// Its name, unique in this broker; part of client ids at both ends.
         optional name: Name = "\"network\"",
         /// Where the others are, each with a bridge of its own: `static:(tcp://HOST:PORT,…)`,
-        /// `masterslave:(…)` for one broker that is at one of several addresses, or
-        /// `multicast://default` for those that announce themselves.
+        /// `masterslave:(…)` for one broker that is at one of several addresses,
+        /// `multicast://default` for those that announce themselves, `dns:(…)` for those that a name
+        /// server knows, `file:PATH` for those that a file lists, `http://HOST:PORT/PATH/GROUP` for
+        /// those that have registered.
         required uri: PeersAddress,
         /// What it forwards, and how.
         shared options: ConnectorOptions,
@@ -249,5 +252,8 @@ section! {
         /// Where other brokers are told that it answers, or `none`; without it, where it does. It is
         /// how `status --network` finds its way, and is told to whoever connects.
         optional announce: AdminListen,
+        /// Whether brokers can register there for others to find, at `/discovery-registry/GROUP`, as
+        /// ActiveMQ's `http:` discovery agent does it. Whoever reaches the address may register.
+        optional discovery_registry: bool = "false",
     }
 }

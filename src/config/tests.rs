@@ -182,7 +182,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
             &[
                 "2:21: the port is missing (write 127.0.0.1:8161)",
                 "3:22: a host's name cannot contain ':'",
-                "4:1: unknown key `user` in [admin] (known here: address, host_names, announce)",
+                "4:1: unknown key `user` in [admin] (known here: address, host_names, announce, discovery_registry)",
             ],
         ),
         (
@@ -221,7 +221,9 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
         ),
         (
             "[[transport_connector]]\nuri = \"tcp://a:1\"\ndiscovery_uri = \"static:(tcp://b:1)\"",
-            &["3:18: `static:` announces nothing; write multicast://default"],
+            &[
+                "3:18: `static:` announces nothing; write multicast://default or http://HOST:PORT/discovery-registry/default",
+            ],
         ),
         (
             "[[network_connector]]\nuri = \"static:(tcp://a:1)?maxReconectDelay=1\"",

@@ -227,15 +227,15 @@ impl Peer {
     }
 
     /// Whether somebody waits for what the broker makes of a command: the peer for its answer,
-    /// someone for a reply, a bridge to go on.
+    /// someone for a reply, a consumer for room.
     pub(super) fn awaits(&self, command: &Command) -> bool {
         match command {
-            // At both of its ends: what is answered makes room in its window for what follows.
-            _ if self.is_network || self.permits.is_some() => true,
+            // A bridge asks for answers, and goes on sending: its window is far wider than what
+            // comes in the time of a rest.
             Command::Message(message) => {
-                message.response_required || message.is_part_of_a_dialogue()
+                (message.response_required && !self.is_network) || message.is_part_of_a_dialogue()
             }
-            Command::MessageAck(ack) => ack.response_required,
+            Command::MessageAck(ack) => ack.response_required || self.windows.are_short(),
             _ => true,
         }
     }

@@ -1,6 +1,7 @@
 //! A memory of recent message ids: what a bridge brings a second time is recognised.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -81,6 +82,17 @@ pub struct Audit {
     forgotten: u64,
     /// Reused between messages.
     key: Vec<u8>,
+    /// What a store must learn to bring the audit back, once somebody wants to know.
+    records: Option<Vec<AuditRecord>>,
+}
+
+/// A change of what an audit remembers, for a store: a word of 64 numbers of one producer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Which word: the producer and visit, and the word's first number, as bytes.
+    pub key: Box<[u8]>,
+    /// A bit for each number that has come; 0: the word is forgotten.
+    pub word: u64,
 }
 
 /// What a producer takes beside its key and its window: the places in the list and in the table.
@@ -89,7 +101,38 @@ const PRODUCER_BYTES: usize = 128;
 impl Audit {
     /// An audit that has seen nothing.
     pub fn new(settings: AuditSettings, own: BrokerId, memory: Arc<AuditMemory>) -> Self {
-        Self { settings, own, memory, windows: None, bytes: 0, forgotten: 0, key: Vec::new() }
+        Self {
+            settings,
+            own,
+            memory,
+            windows: None,
+            bytes: 0,
+            forgotten: 0,
+            key: Vec::new(),
+            records: None,
+        }
+    }
+
+    /// From now on says what changes, in [`take_records`](Self::take_records).
+    pub fn record(&mut self) {
+        self.records.get_or_insert_default();
+    }
+
+    /// What has changed since this was last asked.
+    pub fn take_records(&mut self) -> impl Iterator<Item = AuditRecord> + '_ {
+        self.records.iter_mut().flat_map(|records| records.drain(..))
+    }
+
+    /// Remembers again what a record says.
+    pub fn restore(&mut self, record: &AuditRecord) {
+        let Some((key, first)) = record.key.split_last_chunk() else { return };
+        let windows = self.windows.get_or_insert_with(LruCache::unbounded);
+        let fresh = windows.peek(key).map_or(PRODUCER_BYTES + key.len(), |_| 0);
+        let before = windows.peek(key).map_or(0, SequenceWindow::bytes);
+        let window = windows.get_or_insert_mut(key.into(), SequenceWindow::default);
+        window.restore(i64::from_be_bytes(*first), record.word);
+        let grown = (fresh + window.bytes()).wrapping_sub(before);
+        self.grow(grown);
     }
 
     /// Whether `message`, which came over a bridge, was here before; it is remembered. `None`:
@@ -111,12 +154,19 @@ impl Audit {
         let key = self.key.as_slice();
         let (seen, grown) = match windows.get_mut(key) {
             Some(window) => {
-                let before = window.bytes();
-                (window.mark(origin.sequence, words), window.bytes().wrapping_sub(before))
+                let (before, span) = (window.bytes(), window.span());
+                let seen = window.mark(origin.sequence, words);
+                if let Some(records) = &mut self.records {
+                    window.record(key, origin.sequence, span, records);
+                }
+                (seen, window.bytes().wrapping_sub(before))
             }
             None => {
                 let mut window = SequenceWindow::default();
                 let seen = window.mark(origin.sequence, words);
+                if let Some(records) = &mut self.records {
+                    window.record(key, origin.sequence, 0..0, records);
+                }
                 let bytes = PRODUCER_BYTES + key.len() + window.bytes();
                 windows.push(key.into(), window);
                 (seen, bytes)
@@ -146,6 +196,10 @@ impl Audit {
             self.bytes = self.bytes.wrapping_sub(bytes);
             self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
             self.forgotten += 1;
+            if let Some(records) = &mut self.records {
+                let starts = window.span().step_by(WORD as usize);
+                records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
+            }
         }
     }
 }
@@ -167,10 +221,44 @@ struct SequenceWindow {
 }
 
 const WORD: i64 = 64;
+/// How far apart the words of one producer may be that a store gives back; it is told of each that
+/// is forgotten, so that they are never further apart than the depth.
+const MOST_RESTORED: usize = 1 << 20;
+
+impl AuditRecord {
+    fn of(producer: &[u8], first: i64, word: u64) -> Self {
+        Self { key: [producer, &first.to_be_bytes()].concat().into(), word }
+    }
+}
 
 impl SequenceWindow {
     fn bytes(&self) -> usize {
         self.bits.capacity() * size_of::<u64>()
+    }
+
+    /// The numbers that it has bits for.
+    fn span(&self) -> Range<i64> {
+        self.first..self.first.saturating_add((self.bits.len() as i64).saturating_mul(WORD))
+    }
+
+    /// Says what marking a number has changed since it had bits for the numbers of `before`.
+    fn record(&self, key: &[u8], number: i64, before: Range<i64>, records: &mut Vec<AuditRecord>) {
+        let gone = before.start..before.end.min(self.first);
+        let gone = gone.step_by(WORD as usize);
+        records.extend(gone.map(|start| AuditRecord::of(key, start, 0)));
+        let start = number.div_euclid(WORD).saturating_mul(WORD);
+        let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
+        if let Some(word) = at.and_then(|at| self.bits.get(at)) {
+            records.push(AuditRecord::of(key, start, *word));
+        }
+    }
+
+    /// Sets the bits of a word.
+    fn restore(&mut self, start: i64, word: u64) {
+        let bits = self.reach(start, MOST_RESTORED).and_then(|at| self.bits.get_mut(at));
+        if let Some(bits) = bits {
+            *bits |= word;
+        }
     }
 
     /// Sets the bit of a number, and says what it was; `most` words are kept.
@@ -230,6 +318,23 @@ impl SequenceWindow {
             self.bits.resize(at + 1, 0);
         }
         Some(at)
+    }
+}
+
+#[cfg(test)]
+impl Audit {
+    /// Whether a message was here, without a change.
+    fn peek(&self, message: &Message) -> bool {
+        let origin = message.origin().unwrap();
+        let visit = message.broker_path_visits(&self.own) as u64;
+        let (session, producer) = (origin.session.to_le_bytes(), origin.producer.to_le_bytes());
+        let key = [&visit.to_le_bytes()[..], &session, &producer, origin.connection].concat();
+        let window = self.windows.as_ref().and_then(|windows| windows.peek(&key[..]));
+        window.is_some_and(|window| {
+            let at = origin.sequence.div_euclid(WORD) - window.first.div_euclid(WORD);
+            let word = usize::try_from(at).ok().and_then(|at| window.bits.get(at));
+            word.is_some_and(|word| word & (1 << origin.sequence.rem_euclid(WORD)) != 0)
+        })
     }
 }
 
@@ -354,6 +459,40 @@ mod tests {
         let mut window = SequenceWindow::default();
         for number in [i64::MIN, i64::MAX, 0, i64::MIN, i64::MAX] {
             let _ = window.mark(number, 3);
+        }
+    }
+
+    #[test]
+    fn what_it_records_brings_it_back() {
+        for seed in 0..20 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (mut one, mut kept) = (audit(256, 3), std::collections::BTreeMap::new());
+            one.record();
+            let mut at = 0;
+            for _ in 0..2_000 {
+                at += rng.i64(0..3);
+                let number = at - rng.i64(0..100);
+                one.seen(&via(rng.i64(0..5), number, &["a"]));
+                for AuditRecord { key, word } in one.take_records() {
+                    if word == 0 {
+                        kept.remove(&key)
+                    } else {
+                        kept.insert(key, word)
+                    };
+                }
+            }
+            let mut other = audit(256, 3);
+            for (key, word) in kept {
+                other.restore(&AuditRecord { key, word });
+            }
+            // Of what both can tell, they tell the same.
+            for producer in 0..5 {
+                for number in at - 150..=at + 5 {
+                    let message = via(producer, number, &["a"]);
+                    let told = [one.peek(&message), other.peek(&message)];
+                    assert_eq!(told[0], told[1], "seed {seed}, {producer}: {number}");
+                }
+            }
         }
     }
 }

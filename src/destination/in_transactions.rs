@@ -3,7 +3,8 @@
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::effects::{Effects, SubscriptionKey};
 use super::entry::Entry;
-use super::queue::Queue;
+use super::queue::{Queue, dispose};
+use super::window::Outcome;
 use crate::transaction::Tag;
 
 impl Queue {
@@ -67,12 +68,11 @@ impl Queue {
             subscription.window.take_held(by, *count, &mut taken);
             subscription.window.note_settled(now);
         }
-        let mut settled = taken.len();
-        taken.clear();
+        let mine = |entry: &mut Entry| entry.held_by == Some(by);
+        taken.extend(self.transacted.left_behind.extract_if(.., mine));
+        let settled = taken.len();
+        dispose(&mut taken, Outcome::Consumed, None, effects);
         self.taken = taken;
-        let before = self.transacted.left_behind.len();
-        self.transacted.left_behind.retain(|entry| entry.held_by != Some(by));
-        settled += before - self.transacted.left_behind.len();
         for (slot, _) in slots {
             self.fill(slot, now, effects);
         }

@@ -56,10 +56,12 @@ impl Gate {
     }
 
     fn set(&self, closed: bool, account: &MemoryAccount) {
-        if self.closed.swap(closed, Ordering::SeqCst)
-            && !closed
-            && self.turned_away.swap(false, Ordering::SeqCst)
-        {
+        // Whoever sets it holds the queue's lock; mostly it stays as it is.
+        if self.closed.load(Ordering::SeqCst) == closed {
+            return;
+        }
+        self.closed.store(closed, Ordering::SeqCst);
+        if !closed && self.turned_away.swap(false, Ordering::SeqCst) {
             account.space().notify_waiters();
         }
     }

@@ -35,11 +35,13 @@ mod window;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
-pub use audit::{Audit, AuditMemory, AuditSettings, Seen};
+pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Seen};
 pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};

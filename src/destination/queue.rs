@@ -193,6 +193,10 @@ impl Queue {
                 at
             }
             None => {
+                if self.slots.is_empty() {
+                    // Most queues have one consumer, and there are many of them.
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push(Some(subscription));
                 self.slots.len() - 1
             }

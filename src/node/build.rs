@@ -25,7 +25,7 @@ use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
 use crate::connection::{Connections, Guidance, ListenError, Listening};
-use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError};
+use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError, identify};
 
 /// How often waiting messages are looked through for expired ones (ActiveMQ's
 /// `expireMessagesPeriod`).
@@ -100,7 +100,13 @@ impl Node {
         let mut guidances = guides.into_iter();
         let listening: Vec<Endpoint> =
             listeners.iter().map(|listener| listener.endpoint().clone()).collect();
+        let fresh = Broker::fresh_id(&config.name, &world.clock, world.seed);
+        let id = match &world.store {
+            Some(store) => identify(store.as_ref(), fresh)?,
+            None => fresh,
+        };
         let settings = BrokerSettings {
+            id,
             name: config.name,
             url: listening.first().map(|first| first.bare().to_string()).unwrap_or_default(),
             admin: config.admin.announced(),
@@ -108,7 +114,7 @@ impl Node {
             virtual_topics: config.virtual_topics,
             store: world.store,
         };
-        let broker = Broker::new(settings, world.clock.clone(), world.seed);
+        let broker = Broker::new(settings, world.clock.clone());
         let recovered = broker.recover()?;
         if recovered != Recovered::default() {
             let Recovered { queues, messages } = recovered;

@@ -32,6 +32,8 @@ const AUDIT_BYTES: usize = 64 * 1024 * 1024;
 /// What a broker is made from.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
+    /// Its identifier, unique among all brokers that ever were: see [`fresh_id`](Broker::fresh_id).
+    pub id: String,
     /// Its name, unique in its network.
     pub name: String,
     /// Where peers may reach it; goes into its `BrokerInfo`.
@@ -84,14 +86,18 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker without destinations. Its identifier is unique for as long as no other broker of
-    /// the same name starts within the same millisecond with the same seed.
-    pub fn new(settings: BrokerSettings, clock: Clock, seed: u64) -> Arc<Self> {
-        let BrokerSettings { name, url, admin, limits, virtual_topics, store } = settings;
+    /// An identifier for a broker. It is unique for as long as no other broker of the same name starts
+    /// within the same millisecond with the same seed.
+    pub fn fresh_id(name: &str, clock: &Clock, seed: u64) -> String {
+        format!("ID:{name}-{}-{seed:x}-0:1", clock.now_millis())
+    }
+
+    /// A broker without destinations.
+    pub fn new(settings: BrokerSettings, clock: Clock) -> Arc<Self> {
+        let BrokerSettings { id, name, url, admin, limits, virtual_topics, store } = settings;
         let started = clock.now_millis();
-        let id = format!("ID:{name}-{started}-{seed:x}-0:1");
         let advisories = ConnectionId::new(format!("{id}:advisory"));
-        let producer = ProducerId::new(&SessionId::new(&advisories, 1), 1);
+        let producer = ProducerId::new(&SessionId::new(&advisories, started), 1);
         let identity = BrokerIdentity { id: BrokerId::new(id), name, url, admin };
         Arc::new(Self {
             letters: LetterNumbers::new(&identity.id, started),

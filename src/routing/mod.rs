@@ -54,7 +54,7 @@ pub use directory::{DestinationSnapshot, Target};
 pub use durable_subscriber::{DurableError, DurableName, DurableSnapshot};
 pub use insight::{QueueInsight, Sought};
 pub use lease::{ClientLease, Former};
-pub use persistence::{Origin, RecoveryError};
+pub use persistence::{Origin, RecoveryError, identify};
 pub use publish_error::PublishError;
 pub use recovery::{Recovered, Safe};
 pub use retained::bytes_kept;

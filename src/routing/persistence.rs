@@ -7,8 +7,11 @@ use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, Observer, QueueId, ReadError, ReadLimits, Store, Stored, Table, Ticket,
+    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Store, Stored, Table,
+    Ticket,
 };
+
+use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
@@ -64,6 +67,24 @@ pub enum RecoveryError {
     /// It names a destination that cannot live.
     #[error(transparent)]
     Destination(#[from] super::publish_error::PublishError),
+}
+
+/// The identifier of the broker whose store this is: `fresh` for a new one.
+///
+/// A broker that comes back is the same one to all others: what has been here before says so in its
+/// path, and must not be taken for what has not.
+pub fn identify(store: &dyn Store, fresh: String) -> Result<String, RecoveryError> {
+    const KEY: &[u8] = b"id";
+    if let Some(id) = store.get(Table::Broker, KEY)? {
+        let id = std::str::from_utf8(&id).map_err(|error| unknown("the broker's id", error))?;
+        return Ok(id.to_owned());
+    }
+    let mut batch = Batch::new();
+    batch.put(Table::Broker, KEY, fresh.clone().into_bytes());
+    store
+        .submit(&mut batch, None)
+        .map_err(|error| unknown("no room for the broker's id", error))?;
+    Ok(fresh)
 }
 
 impl Persistence {
@@ -139,6 +160,35 @@ impl Persistence {
         }
     }
 
+    /// Calls `each` with what the audits of queues remember. What is said of queues that are gone is
+    /// forgotten.
+    pub(super) fn receipts(
+        &self,
+        mut each: impl FnMut(QueueId, &AuditRecord) -> bool,
+    ) -> Result<(), RecoveryError> {
+        let bad = || unknown("a receipt", "it has another length");
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let entries = self.store.entries(Table::Receipt, after.as_deref(), ENTRIES)?;
+            let mut stale = Batch::new();
+            for entry in &entries {
+                let (id, key) = entry.key.split_first_chunk().ok_or_else(bad)?;
+                let word = <[u8; 8]>::try_from(&entry.value[..]).map_err(|_| bad())?;
+                let record = AuditRecord { key: key.into(), word: u64::from_be_bytes(word) };
+                if !each(QueueId(u32::from_be_bytes(*id)), &record) {
+                    stale.remove(Table::Receipt, entry.key.clone());
+                }
+            }
+            if !stale.is_empty() {
+                self.submit(&mut stale);
+            }
+            match entries.last() {
+                Some(last) if entries.len() == ENTRIES => after = Some(last.key.to_vec()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
     /// Calls `each` with the messages of a queue, in their order.
     pub(super) fn messages(
         &self,
@@ -189,6 +239,21 @@ impl QueueStore {
     /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
     pub(super) fn swap(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.batch, batch);
+    }
+
+    /// Keeps what the audit remembers of a message that a bridge brought, in the batch that keeps the
+    /// message: its bridge, which may not hear that it came, brings it again.
+    pub(super) fn note(&mut self, record: &AuditRecord) {
+        let Some(id) = self.id else { return };
+        let key = [&id.0.to_be_bytes()[..], &record.key].concat();
+        if key.len() > MOST_KEY {
+            return;
+        }
+        if record.word == 0 {
+            self.batch.remove(Table::Receipt, key);
+        } else {
+            self.batch.put(Table::Receipt, key, record.word.to_be_bytes().to_vec());
+        }
     }
 
     /// Forgets a message of this queue.

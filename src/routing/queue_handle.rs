@@ -18,8 +18,9 @@ use super::counters::DestinationCounters;
 use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, Audit, DeadLetter, Delivered, Dispatch, Effects, Gate, Inflow,
-    MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow, SubscriptionKey,
+    AckError, Acknowledgement, Audit, AuditRecord, DeadLetter, Delivered, Dispatch, Effects, Gate,
+    Inflow, MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow,
+    SubscriptionKey,
 };
 use crate::transaction::Tag;
 
@@ -91,7 +92,10 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, audit, replay, redelivery, store } = terms;
+        let Terms { account, mut audit, replay, redelivery, store } = terms;
+        if store.is_some() {
+            audit.record();
+        }
         let state = State {
             queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
             inflow: Inflow::default(),
@@ -190,19 +194,23 @@ impl QueueHandle {
             let seen = state.audit.seen(&message);
             if !self.counters.judge(seen, state.audit.take_forgotten()) {
                 tracing::trace!(queue = %self.address, "dropping a second copy of a message");
+                state.audit.take_records().for_each(drop);
                 return;
             }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
-        if message.persistent()
-            && let Some(store) = &mut state.store
-        {
-            store.keep(&self.address, &message);
-            if let Some(origin) = arrival.origin() {
-                store.forget_at(origin);
+        if let Some(store) = &mut state.store {
+            let persistent = message.persistent();
+            if persistent {
+                store.keep(&self.address, &message);
+                arrival.origin().into_iter().for_each(|origin| store.forget_at(origin));
             }
+            // Of what is not kept, a bridge need not know later that it came.
+            let records = state.audit.take_records();
+            let records = records.filter(|record| persistent || record.word == 0);
+            records.for_each(|record| store.note(&record));
         }
         let State { queue, effects, inflow, .. } = state;
         if arrival == Arrival::Forwarded {
@@ -228,14 +236,15 @@ impl QueueHandle {
         }
     }
 
+    /// Remembers what a bridge has brought before.
+    pub(super) fn recall(&self, record: &AuditRecord) {
+        self.state.lock().audit.restore(record);
+    }
+
     /// Takes in a message that was kept when the broker ended, in its old place.
     pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
         let mut state = self.state.lock();
-        let State { queue, effects, audit, .. } = &mut *state;
-        if message.broker_path_len() > 0 {
-            // Its bridge may not have heard that it came.
-            audit.seen(&message);
-        }
+        let State { queue, effects, .. } = &mut *state;
         queue.enqueue(Arc::new(message), now, effects);
         self.carry_out(&mut state, now)
     }
@@ -291,6 +300,9 @@ impl QueueHandle {
         let key = queue.subscribe(asked, now, effects);
         joined(key);
         if outlets.len() <= key.index() {
+            if outlets.is_empty() {
+                outlets.reserve_exact(key.index() + 1);
+            }
             outlets.resize_with(key.index() + 1, || None);
         }
         if let Some(place) = outlets.get_mut(key.index()) {

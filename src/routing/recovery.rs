@@ -1,5 +1,6 @@
 //! A broker that takes up what it kept, and what its connections ask about it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -35,15 +36,19 @@ impl Broker {
         persistence.watch(Arc::new(Watcher { memory, failed }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         let now = self.clock.now_millis();
+        let mut queues = HashMap::new();
         for (id, address) in persistence.queues()? {
             let Living::Queue(queue) = self.resolve(&address)?.0 else { continue };
             queue.adopt(id);
+            queues.insert(id, Arc::clone(&queue));
             recovered.queues += 1;
             persistence.messages(id, |message| {
                 recovered.messages += 1;
                 self.clear_up(queue.restore(message, now));
             })?;
         }
+        persistence
+            .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
         Ok(recovered)
     }
 

@@ -45,6 +45,12 @@ impl FerrySetup {
         self
     }
 
+    /// A given address of the loopback network, beside a given port.
+    pub fn at(mut self, host: &str, port: u16) -> Self {
+        self.listen = format!("tcp://{host}:{port}");
+        self
+    }
+
     /// Options on the listener's URI, such as `wireFormat.maxFrameSize=1000`.
     pub fn listener_options(mut self, options: &str) -> Self {
         self.listen = format!("tcp://127.0.0.1:0?{options}");

@@ -1,8 +1,11 @@
 //! The links of a broker, as its admin API shows them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::http::get;
+use super::wait::until;
 
 /// Where links lead, by whether they are live.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,4 +31,11 @@ pub fn links_of(answer: &Value) -> Links {
     links.live.sort();
     links.down.sort();
     links
+}
+
+/// Waits until a broker has live links to exactly these, and no others.
+pub fn until_linked(who: &str, within: Duration, wanted: &[&str], ask: impl Fn() -> Links) {
+    let live = wanted.iter().map(|name| (*name).to_owned()).collect();
+    let wanted = Links { live, down: Vec::new() };
+    until(&format!("{who} is linked to {wanted:?}"), within, || (ask() == wanted).then_some(()));
 }

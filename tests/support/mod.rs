@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod activemq;
+mod dns;
 mod ferrymq;
 mod http;
 mod java;
@@ -22,11 +23,12 @@ mod subject;
 mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqSetup};
+pub use dns::NameServer;
 pub use ferrymq::{Ferry, FerrySetup, ferrymq_command};
 pub use http::{Answer, get, raw_http};
 pub use jms::{Jms, JmsError};
 pub use lan::{Host, Lan};
-pub use links::{Links, links, links_of};
+pub use links::{Links, links, links_of, until_linked};
 pub use native::{Native, destination, nothing_comes, numbers, text, text_within};
 pub use network::{CHAIN, Consumed, MESH, Network, RING, Shape, TREE, churn, number_from};
 pub use process::{Ended, Process};

@@ -1,10 +1,12 @@
 //! The discovery agents: from an address to a running agent.
 
-use ferrymq_transport::clock::Clock;
 use ferrymq_transport::options::{OptionSpec, Options};
 use ferrymq_transport::uri::Uri;
 
+use crate::dns::{self, DnsConfig};
 use crate::error::AgentError;
+use crate::file::{self, FileConfig};
+use crate::http::{self, HttpConfig};
 use crate::known::{Known, Remote};
 use crate::list;
 use crate::multicast::{self, MulticastConfig};
@@ -19,6 +21,12 @@ pub enum Agent {
     List(Vec<Remote>),
     /// Brokers that announce themselves to a multicast group.
     Multicast(MulticastConfig),
+    /// Brokers that a name server knows.
+    Dns(DnsConfig),
+    /// Brokers that a file lists.
+    File(FileConfig),
+    /// Brokers that have registered.
+    Http(HttpConfig),
 }
 
 /// What an agent needs from whoever asks.
@@ -26,8 +34,6 @@ pub enum Agent {
 pub struct Surroundings {
     /// The addresses of the broker that asks, which are left out.
     pub own: Own,
-    /// What time it is.
-    pub clock: Clock,
     /// Where the agent's randomness comes from.
     pub seed: u64,
 }
@@ -36,34 +42,39 @@ impl Agent {
     /// Reads an agent's address; `tcp://host:port` stands for a list of one. What is left of its
     /// options is about dialling, and for whoever dials.
     pub fn new(uri: &Uri) -> Result<(Self, Options), AgentError> {
-        match uri {
-            Uri::Endpoint(endpoint) => match endpoint.scheme.as_str() {
-                "multicast" => {
-                    let mut options = endpoint.options.clone();
-                    let config = MulticastConfig::new(endpoint, &mut options)?;
-                    Ok((Self::Multicast(config), options))
-                }
-                _ => {
-                    let remote = Remote::at(list::member(endpoint)?);
-                    Ok((Self::List(vec![remote]), Options::new()))
-                }
-            },
-            Uri::Composite(composite) => match composite.scheme.as_str() {
-                "static" | "simple" | "masterslave" => {
-                    let mut composite = composite.clone();
-                    let remotes = list::remotes(&mut composite)?;
-                    Ok((Self::List(remotes), composite.options))
-                }
-                scheme => Err(AgentError::no_agent(scheme)),
-            },
-        }
+        let mut options = uri.options().clone();
+        let agent = match (uri.scheme(), uri) {
+            ("multicast", Uri::Endpoint(endpoint)) => {
+                Self::Multicast(MulticastConfig::new(endpoint, &mut options)?)
+            }
+            ("file", Uri::Endpoint(endpoint)) => {
+                Self::File(FileConfig::new(endpoint, &mut options)?)
+            }
+            ("http", _) => Self::Http(HttpConfig::new(uri, &mut options)?),
+            ("dns", Uri::Composite(composite)) => {
+                Self::Dns(DnsConfig::new(composite, &mut options)?)
+            }
+            ("static" | "simple" | "masterslave", Uri::Composite(composite)) => {
+                let mut composite = composite.clone();
+                let remotes = list::remotes(&mut composite)?;
+                options = composite.options;
+                Self::List(remotes)
+            }
+            (_, Uri::Endpoint(endpoint)) => {
+                // Its options are those of the link.
+                options = Options::new();
+                Self::List(vec![Remote::at(list::member(endpoint)?)])
+            }
+            (scheme, Uri::Composite(_)) => return Err(AgentError::no_agent(scheme)),
+        };
+        Ok((agent, options))
     }
 
     /// The brokers that are known without asking anybody.
     pub fn listed(&self) -> &[Remote] {
         match self {
             Self::List(remotes) => remotes,
-            Self::Multicast(_) => &[],
+            Self::Multicast(_) | Self::Dns(_) | Self::File(_) | Self::Http(_) => &[],
         }
     }
 
@@ -72,6 +83,9 @@ impl Agent {
         match self {
             Self::List(_) => "static list",
             Self::Multicast(_) => multicast::TITLE,
+            Self::Dns(_) => dns::TITLE,
+            Self::File(_) => file::TITLE,
+            Self::Http(_) => http::TITLE,
         }
     }
 
@@ -80,6 +94,9 @@ impl Agent {
         let lists: [&[OptionSpec]; 2] = match self {
             Self::List(_) => [&[], &[]],
             Self::Multicast(_) => [multicast::ANNOUNCE_OPTIONS, multicast::LISTEN_OPTIONS],
+            Self::Dns(_) => [dns::OPTIONS, &[]],
+            Self::File(_) => [file::OPTIONS, &[]],
+            Self::Http(_) => [http::OPTIONS, &[]],
         };
         lists.into_iter().flatten()
     }
@@ -89,6 +106,9 @@ impl Agent {
         match self {
             Self::List(remotes) => Discovery::settled(Known::exactly(remotes.clone())),
             Self::Multicast(config) => multicast::listen(config.clone(), surroundings.own),
+            Self::Dns(config) => dns::ask(config.clone(), surroundings.own, surroundings.seed),
+            Self::File(config) => file::watch(config.clone(), surroundings.own),
+            Self::Http(config) => http::look_up(config.clone(), surroundings.own),
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::AgentError;
+use crate::http::{self, HttpConfig};
 use crate::multicast::{self, MulticastConfig};
 
 /// How long taking leave may take.
@@ -20,6 +21,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub enum Announce {
     /// To a multicast group.
     Multicast(MulticastConfig),
+    /// To registries.
+    Http(HttpConfig),
 }
 
 /// Makes an address known for as long as it runs. Dropped, it falls silent.
@@ -32,13 +35,12 @@ pub struct Announcer {
 impl Announce {
     /// Reads the address of an agent, as of ActiveMQ's `discoveryUri`.
     pub fn new(uri: &Uri) -> Result<Self, AgentError> {
-        match uri {
-            Uri::Endpoint(endpoint) if endpoint.scheme == "multicast" => {
+        match (uri.scheme(), uri) {
+            ("multicast", Uri::Endpoint(endpoint)) => {
                 Ok(Self::Multicast(MulticastConfig::to_announce(endpoint)?))
             }
-            Uri::Endpoint(_) | Uri::Composite(_) => {
-                Err(AgentError::AnnouncesNothing { scheme: uri.scheme().to_owned() })
-            }
+            ("http", _) => Ok(Self::Http(HttpConfig::to_announce(uri)?)),
+            (scheme, _) => Err(AgentError::AnnouncesNothing { scheme: scheme.to_owned() }),
         }
     }
 
@@ -52,6 +54,9 @@ impl Announce {
                 clock.clone(),
                 stopping,
             )),
+            Self::Http(config) => {
+                tokio::spawn(http::announce(config.clone(), endpoint.bare(), stopping))
+            }
         };
         Announcer { stop, task }
     }

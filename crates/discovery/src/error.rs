@@ -56,7 +56,9 @@ pub enum AgentError {
     #[error("{0}")]
     Address(String),
     /// An agent's scheme where brokers are announced, which it cannot do.
-    #[error("`{scheme}:` announces nothing; write multicast://default")]
+    #[error(
+        "`{scheme}:` announces nothing; write multicast://default or http://HOST:PORT/discovery-registry/default"
+    )]
     AnnouncesNothing {
         /// The scheme.
         scheme: String,
@@ -78,7 +80,8 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
 /// ActiveMQ's agents that are not to be had here.
 const NOT_SUPPORTED: [&str; 3] = ["zeroconf", "ldap", "rendezvous"];
 const FOR_CLIENTS: [&str; 3] = ["failover", "fanout", "discovery"];
-const SCHEMES: [&str; 5] = ["static", "simple", "masterslave", "tcp", "multicast"];
+const SCHEMES: [&str; 8] =
+    ["static", "simple", "masterslave", "tcp", "multicast", "dns", "file", "http"];
 
 impl AgentError {
     /// Why no agent goes by this scheme.

@@ -6,11 +6,15 @@
 
 pub mod agent;
 pub mod announce;
+pub mod dns;
 pub mod error;
+pub mod file;
+pub mod http;
 pub mod known;
 pub mod list;
 pub mod multicast;
 pub mod own;
+pub mod registry;
 
 mod allowance;
 mod found;

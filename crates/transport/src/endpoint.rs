@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::options::Options;
+use crate::options::{Options, write_escaped};
 
 /// One address: `tcp://host:port?option=value`.
 ///
@@ -19,11 +19,12 @@ use crate::options::Options;
 pub struct Endpoint {
     /// How to reach it, in lower case: `tcp`.
     pub scheme: String,
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    /// A name, an IPv4 address, or an IPv6 address without brackets; of a `file:` nothing.
     pub host: String,
-    /// The port; 0 lets a listener choose.
+    /// The port; 0 lets a listener choose, and a member of `dns:(…)` has none.
     pub port: u16,
-    /// What stands between the port and the options: empty, or with its leading slash.
+    /// What stands between the port and the options: empty, or with its leading slash. Of a `file:`
+    /// its path.
     pub path: String,
     /// What follows the question mark.
     pub options: Options,
@@ -70,7 +71,16 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path)?;
+        match self.scheme.as_str() {
+            // A member of `dns:(…)`: a name, with a port or without.
+            "dns" if self.port == 0 => f.write_str(&self.host)?,
+            "dns" => f.write_str(&self.authority())?,
+            "file" => {
+                f.write_str("file:")?;
+                write_escaped(&self.path, f)?;
+            }
+            scheme => write!(f, "{scheme}://{}{}", self.authority(), self.path)?,
+        }
         if !self.options.is_empty() {
             write!(f, "?{}", self.options)?;
         }

@@ -213,7 +213,7 @@ impl fmt::Display for Options {
     }
 }
 
-fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for byte in text.bytes() {
         // '+' is escaped because Java reads it as a space.
         if byte.is_ascii_alphanumeric() || b"-._~:/@!$*;[]>|".contains(&byte) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long a thread rests. The kernel adds about as much, so that it is some 100 µs.
-const REST: Duration = Duration::from_micros(50);
+/// How long a thread rests; the kernel adds some 50 µs. A longer rest saves little more.
+const REST: Duration = Duration::from_micros(200);
 /// How often it is decided anew whether to rest.
 const WINDOW: Duration = Duration::from_millis(1);
 /// From so many commands a millisecond on, a thread that rests finds several when it is back.

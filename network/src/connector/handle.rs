@@ -95,7 +95,6 @@ impl NetworkConnector {
         let mut seeds = fastrand::Rng::with_seed(seed);
         let discovery = config.remotes.agent().start(discovery::Surroundings {
             own: Own::new(config.own_addresses.clone()),
-            clock,
             // The links of a list draw the first seeds.
             seed: seed.wrapping_mul(31),
         });

@@ -17,7 +17,8 @@ const MOST_BYTES: usize = 8 * 1024;
 /// Who stands behind a demand, by rank.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    by_rank: BTreeMap<Rank, Wish>,
+    /// Boxed: most demands have one, and a node of the tree has room for eleven.
+    by_rank: BTreeMap<Rank, Box<Wish>>,
     /// How many want what each of these selectors matches.
     selectors: BTreeMap<Text, usize>,
     /// The length of those together.
@@ -37,12 +38,12 @@ impl Members {
     }
 
     pub(super) fn get(&self, rank: &Rank) -> Option<&Wish> {
-        self.by_rank.get(rank)
+        self.by_rank.get(rank).map(Box::as_ref)
     }
 
     /// All, the one that leads first.
     pub(super) fn values(&self) -> impl Iterator<Item = &Wish> {
-        self.by_rank.values()
+        self.by_rank.values().map(Box::as_ref)
     }
 
     /// Adds one whose rank is its own.
@@ -54,11 +55,13 @@ impl Members {
                 self.bytes += selector.as_bytes().len();
             }
         }
-        self.by_rank.insert(rank, wish);
+        self.by_rank.insert(rank, Box::new(wish));
     }
 
     pub(super) fn remove(&mut self, rank: &Rank) {
-        let Some(Wish { selector: Some(selector), .. }) = self.by_rank.remove(rank) else { return };
+        let Some(selector) = self.by_rank.remove(rank).and_then(|wish| wish.selector) else {
+            return;
+        };
         if let Some(wanted) = self.selectors.get_mut(&selector) {
             *wanted -= 1;
             if *wanted == 0 {

@@ -204,7 +204,9 @@ impl DemandTable {
         }
         self.arrivals += 1;
         let rank = (wish.path.len(), self.arrivals);
-        let known = self.consumers.entry(wish.source.clone()).or_default();
+        // Nearly always one.
+        let one = || Vec::with_capacity(1);
+        let known = self.consumers.entry(wish.source.clone()).or_insert_with(one);
         if let Some(at) = known.iter().position(|(group, _)| group.destination == *destination) {
             return self.say_again(at, rank, wish, changes);
         }

@@ -103,11 +103,13 @@ async fn join(receiver: Receiver, outbox: &Outbox, own: Link, served: Link) -> O
     };
     // A half may not notice the end of the other, or of the link: it reads nothing while it has no
     // room, and what it has sent stays here while the link takes nothing. Its end of the pipe is
-    // dropped then, which it does notice.
+    // dropped then, which it does notice. Nor is the link read while a half has no room; that it
+    // cannot be written to tells as well.
     let overdue = async {
         tokio::select! {
             () = to_own.closed() => {}
             () = to_served.closed() => {}
+            () = outbox.closed() => {}
         }
         sleep(FAREWELL).await;
     };
@@ -185,5 +187,43 @@ async fn finish(outbox: &Outbox, mut pump: JoinHandle<Result<(), LinkError>>) {
     if timeout(FAREWELL, &mut pump).await.is_err() {
         outbox.abort();
         pump.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ferrymq_openwire::destination::Destination;
+    use ferrymq_openwire::message::{Message, MessageFields};
+
+    use super::*;
+
+    fn messages(count: usize) -> impl Iterator<Item = Command> {
+        let fields = MessageFields {
+            destination: Some(Destination::queue("Q")),
+            content: Some(vec![0; 1024 * 1024].into()),
+            ..MessageFields::default()
+        };
+        let message = Arc::new(Message::from_fields(&fields).unwrap());
+        std::iter::repeat_with(move || Command::Message(Arc::clone(&message))).take(count)
+    }
+
+    /// Neither half reads, so that nothing is read from the wire: only what goes out can tell.
+    #[tokio::test(start_paused = true)]
+    async fn a_wire_that_breaks_while_it_is_not_read_ends() {
+        let (near, far) = pipe("near", "far");
+        let wire = Wire::new(near);
+        let outbox = wire.outbox.clone();
+        let halves = split(wire, Vec::new());
+        for message in messages(600) {
+            far.outbox.push(message);
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(far.outbox.pending() > 0, "not all of it is read");
+        // What a link's pump does when it cannot write.
+        outbox.abort();
+        let joined = timeout(3 * FAREWELL, halves.joined).await;
+        assert!(joined.is_ok(), "it does not end");
     }
 }

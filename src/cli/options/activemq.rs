@@ -222,6 +222,7 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of("list", "backOffMultiplier", "", "2", ""),
     of("list", "maxReconnectAttempts", "", "0", ""),
     of("list", "minConnectTime", "", "5000", ""),
+    of("http", "updateInterval", "", "10000", ""),
     of("multicast", "group", "", "default", ""),
     of("multicast", "keepAliveInterval", "", "500", ""),
     of("multicast", "timeToLive", "", "1", ""),

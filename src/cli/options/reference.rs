@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use ferrymq_client::failover::FAILOVER_OPTIONS;
 use ferrymq_discovery::multicast::{ANNOUNCE_OPTIONS, LISTEN_OPTIONS};
+use ferrymq_discovery::{dns, file, http};
 use ferrymq_network::config::unsupported_options;
 use ferrymq_network::discovery::redial::REDIAL_OPTIONS;
 use ferrymq_network::document::table::{Field, Presence};
@@ -69,6 +70,13 @@ fn write_all(text: &mut String) -> fmt::Result {
             "Of a multicast group that brokers are looked for in, beside those",
             "multicast",
             LISTEN_OPTIONS,
+        ),
+        ("Of names that a name server knows, `dns:(…)?…`", "dns", dns::OPTIONS),
+        ("Of a file that lists brokers, `file:PATH?…`", "file", file::OPTIONS),
+        (
+            "Of registries, `http://HOST:PORT/PATH/GROUP?…`, several in `http:(…)?…`",
+            "http",
+            http::OPTIONS,
         ),
     ];
     for (index, (title, table, options)) in parts.into_iter().enumerate() {

@@ -13,6 +13,9 @@ use crate::uri::error::{UriError, UriProblem};
 const LIST_SCHEMES: [&str; 6] =
     ["failover", "static", "simple", "masterslave", "fanout", "discovery"];
 
+/// The scheme whose members are names that a name server knows.
+const NAMES: &str = "dns";
+
 /// Addresses also arrive from peers, so both are bounded.
 const LONGEST: usize = 64 * 1024;
 const DEEPEST: usize = 16;
@@ -121,10 +124,20 @@ fn uri(part: Part<'_>, depth: usize) -> Result<Uri, Located> {
     }
     let scheme = scheme.text.to_ascii_lowercase();
     let rest = rest.trimmed();
+    if scheme == "file" {
+        return file(scheme, rest).map(Uri::Endpoint);
+    }
     let slashed = rest.strip_prefix("//");
     let inner = slashed.unwrap_or(rest).trimmed();
     if inner.text.starts_with('(') {
         return parenthesised(scheme, inner, depth).map(Uri::Composite);
+    }
+    if scheme == NAMES {
+        let (names, options) = match inner.split_once('?') {
+            Some((names, query)) => (names, options(query)?),
+            None => (inner, Options::new()),
+        };
+        return Ok(Uri::Composite(Composite { scheme, members: names_of(names)?, options }));
     }
     if LIST_SCHEMES.contains(&scheme.as_str()) {
         let members = members(inner, depth)?;
@@ -166,7 +179,7 @@ fn parenthesised(scheme: String, part: Part<'_>, depth: usize) -> Result<Composi
     }) else {
         return part.fail(UriProblem::Unclosed);
     };
-    let members = members(inside, depth)?;
+    let members = if scheme == NAMES { names_of(inside)? } else { members(inside, depth)? };
     let after = after.trimmed();
     let options = match after.strip_prefix("?") {
         Some(query) => options(query)?,
@@ -176,6 +189,42 @@ fn parenthesised(scheme: String, part: Part<'_>, depth: usize) -> Result<Composi
         }
     };
     Ok(Composite { scheme, members, options })
+}
+
+/// The members of `dns:(…)`: names that a name server knows, with or without a port.
+fn names_of(part: Part<'_>) -> Result<Vec<Uri>, Located> {
+    let mut names = Vec::new();
+    let mut offset = part.offset;
+    for text in part.text.split(',') {
+        let name = Part { text, offset }.trimmed();
+        offset += text.len() + 1;
+        if name.text.is_empty() {
+            return name.fail(UriProblem::EmptyMember);
+        }
+        let (host, port) = authority_parts(NAMES, name)?;
+        names.push(Uri::Endpoint(Endpoint {
+            scheme: NAMES.to_owned(),
+            ..Endpoint::tcp(host, port)
+        }));
+    }
+    Ok(names)
+}
+
+/// `file:PATH?options`, also written `file:///PATH`.
+fn file(scheme: String, part: Part<'_>) -> Result<Endpoint, Located> {
+    let (path, options) = match part.split_once('?') {
+        Some((path, query)) => (path, options(query)?),
+        None => (part, Options::new()),
+    };
+    let path = match path.strip_prefix("//") {
+        Some(absolute) if absolute.text.starts_with('/') => absolute,
+        _ => path,
+    };
+    if path.text.is_empty() {
+        return path.fail(UriProblem::Empty);
+    }
+    let path = unescaped(path)?;
+    Ok(Endpoint { scheme, path, options, ..Endpoint::tcp(String::new(), 0) })
 }
 
 /// Addresses between the commas that no parenthesis encloses.
@@ -272,6 +321,8 @@ fn all_digits(text: &str) -> bool {
 /// Schemes that may go without a port.
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
+        // Without a port, a name server is asked for the port as well.
+        NAMES => Some(0),
         // network of ActiveMQ's discovery packets
         "multicast" => Some(6155),
         "http" => Some(80),

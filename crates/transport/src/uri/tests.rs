@@ -251,3 +251,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_for_a_name_server_and_paths_of_files() {
+    for (text, shown) in [
+        ("dns:(_openwire._tcp.example.org)", "dns:(_openwire._tcp.example.org)"),
+        ("dns:( a.example:61616 , b )?minRefresh=5", "dns:(a.example:61616,b)?minRefresh=5"),
+        ("dns://a.example:1?timeout=9", "dns:(a.example:1)?timeout=9"),
+        ("DNS:a.example", "dns:(a.example)"),
+        ("failover:(dns:(a:1),tcp://b:2)", "failover:(dns:(a:1),tcp://b:2)"),
+        ("file:peers.txt", "file:peers.txt"),
+        ("file:///etc/peers%20of%20us?pollInterval=9", "file:/etc/peers%20of%20us?pollInterval=9"),
+        ("http:(http://a/x,http://b:1/y)", "http:(http://a:80/x,http://b:1/y)"),
+    ] {
+        let uri: Uri = text.parse().unwrap();
+        assert_eq!(uri.to_string(), shown, "{text}");
+        assert_eq!(shown.parse::<Uri>().unwrap(), uri, "{text}");
+    }
+    for broken in ["dns:()", "dns:(a,,b)", "dns:(a:x)", "dns:(a b)", "file:", "file:?x=y", "dns:"] {
+        assert!(broken.parse::<Uri>().is_err(), "{broken}");
+    }
+}
