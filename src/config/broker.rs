@@ -8,6 +8,7 @@ use std::time::Duration;
 use ferrymq_discovery::announce::Announce;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::AdminConfig;
@@ -80,6 +81,54 @@ pub struct DestinationPolicy {
     pub audit: AuditPolicy,
     /// How such a queue sends messages back over bridges.
     pub replay: ReplaySettings,
+    /// How such a queue tries messages again that a consumer refused.
+    pub redelivery: RedeliverySettings,
+    /// What becomes of messages that nobody will get.
+    pub dead_letter: DeadLetterSettings,
+}
+
+/// How a queue tries messages again that a consumer refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RedeliverySettings {
+    /// How often; 0: not; -1: for ever.
+    pub maximum_redeliveries: Option<i32>,
+    /// How long a message rests the first time.
+    pub initial_redelivery_delay: Option<Duration>,
+    /// How long it rests later.
+    pub redelivery_delay: Option<Duration>,
+    /// Whether it rests longer each time.
+    pub use_exponential_back_off: Option<bool>,
+    /// How much longer.
+    pub back_off_multiplier: Option<f64>,
+    /// How long at most.
+    pub maximum_redelivery_delay: Option<Duration>,
+}
+
+/// What becomes of messages that nobody will get.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterSettings {
+    /// Where they go, all together.
+    pub dead_letter_queue: Option<Destination>,
+    /// Whether those of each destination have a place of their own instead.
+    pub individual: Option<bool>,
+    /// What stands before a queue's name in that of its place.
+    pub queue_prefix: Option<String>,
+    /// What stands behind it.
+    pub queue_suffix: Option<String>,
+    /// The same for a topic's.
+    pub topic_prefix: Option<String>,
+    /// The same for a topic's.
+    pub topic_suffix: Option<String>,
+    /// Whether that of a queue is a queue.
+    pub use_queue_for_queue_messages: Option<bool>,
+    /// Whether that of a topic is a queue.
+    pub use_queue_for_topic_messages: Option<bool>,
+    /// Whether expired messages are kept.
+    pub process_expired: Option<bool>,
+    /// Whether non-persistent messages are kept.
+    pub process_non_persistent: Option<bool>,
+    /// How long they are kept.
+    pub expiration: Option<Duration>,
 }
 
 /// How a queue sends messages back to brokers that they have visited, when no consumer is here.
@@ -118,6 +167,8 @@ impl DestinationPolicy {
             memory_limit: None,
             audit: AuditPolicy::default(),
             replay: ReplaySettings::default(),
+            redelivery: RedeliverySettings::default(),
+            dead_letter: DeadLetterSettings::default(),
         }
     }
 }

@@ -18,14 +18,15 @@ use ferrymq_transport::endpoint::Endpoint;
 
 use super::admin::{AdminConfig, AdminListen, HostName};
 use super::broker::{
-    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
+    AuditPolicy, BrokerConfig, DeadLetterSettings, DestinationPolicy, Limits, RedeliverySettings,
+    ReplaySettings, TransportConnectorConfig,
 };
 use super::cluster_clients::{ClusterClients, NameFilter};
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
-    AdminSection, BrokerFile, NetworkConnectorSection, PolicySection, ReplaySection, StoreSection,
-    TransportConnectorSection, VirtualTopicSection,
+    AdminSection, BrokerFile, DeadLetterSection, NetworkConnectorSection, PolicySection,
+    RedeliverySection, ReplaySection, StoreSection, TransportConnectorSection, VirtualTopicSection,
 };
 use super::store::{DataDir, StoreConfig, SyncStrategy};
 use super::virtual_topic::VirtualTopic;
@@ -305,11 +306,67 @@ fn policies(
                 max_producers_to_audit: section.max_producers_to_audit.map(count),
             },
             replay: section.replay.map(|replay| replay_settings(replay.value)).unwrap_or_default(),
+            redelivery: section
+                .redelivery
+                .map(|redelivery| redelivery_settings(redelivery.value, reader))
+                .unwrap_or_default(),
+            dead_letter: section
+                .dead_letter
+                .map(|letters| dead_letter_settings(letters.value, reader))
+                .unwrap_or_default(),
             ..DestinationPolicy::new(pattern.value)
         });
     }
     policies.sort_by_key(|policy| specificity(&policy.pattern));
     policies
+}
+
+fn redelivery_settings(section: RedeliverySection, reader: &mut Reader<'_>) -> RedeliverySettings {
+    if let Some(most) = &section.maximum_redeliveries
+        && most.value < -1
+    {
+        reader.report(
+            &most.span,
+            "no number of attempts".to_owned(),
+            Some("-1 is for ever".into()),
+        );
+    }
+    if let Some(factor) = &section.back_off_multiplier
+        && !(factor.value >= 1.0 && factor.value.is_finite())
+    {
+        let hint = "a factor from 1.0 on".to_owned();
+        reader.report(&factor.span, "delays cannot grow by that".to_owned(), Some(hint));
+    }
+    RedeliverySettings {
+        maximum_redeliveries: section.maximum_redeliveries.map(|most| most.value),
+        initial_redelivery_delay: section.initial_redelivery_delay.map(|delay| delay.value),
+        redelivery_delay: section.redelivery_delay.map(|delay| delay.value),
+        use_exponential_back_off: section.use_exponential_back_off.map(|on| on.value),
+        back_off_multiplier: section.back_off_multiplier.map(|factor| factor.value),
+        maximum_redelivery_delay: section.maximum_redelivery_delay.map(|delay| delay.value),
+    }
+}
+
+fn dead_letter_settings(section: DeadLetterSection, reader: &mut Reader<'_>) -> DeadLetterSettings {
+    if let Some(place) = &section.dead_letter_queue
+        && place.value.is_wildcard()
+    {
+        let what = "dead letters need one place, not a pattern".to_owned();
+        reader.report(&place.span, what, None);
+    }
+    DeadLetterSettings {
+        dead_letter_queue: section.dead_letter_queue.map(|place| place.value.address().clone()),
+        individual: section.individual.map(|on| on.value),
+        queue_prefix: section.queue_prefix.map(|text| text.value),
+        queue_suffix: section.queue_suffix.map(|text| text.value),
+        topic_prefix: section.topic_prefix.map(|text| text.value),
+        topic_suffix: section.topic_suffix.map(|text| text.value),
+        use_queue_for_queue_messages: section.use_queue_for_queue_messages.map(|on| on.value),
+        use_queue_for_topic_messages: section.use_queue_for_topic_messages.map(|on| on.value),
+        process_expired: section.process_expired.map(|on| on.value),
+        process_non_persistent: section.process_non_persistent.map(|on| on.value),
+        expiration: section.expiration.map(|time| time.value),
+    }
 }
 
 fn replay_settings(section: ReplaySection) -> ReplaySettings {

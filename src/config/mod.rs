@@ -16,7 +16,8 @@ mod tests;
 
 pub use admin::{AdminAddress, AdminAddressError, AdminConfig, AdminListen};
 pub use broker::{
-    AuditPolicy, BrokerConfig, DestinationPolicy, Limits, ReplaySettings, TransportConnectorConfig,
+    AuditPolicy, BrokerConfig, DeadLetterSettings, DestinationPolicy, Limits, RedeliverySettings,
+    ReplaySettings, TransportConnectorConfig,
 };
 pub use cluster_clients::{ClusterClients, NameFilter};
 pub use ferrymq_network::document::problem::{

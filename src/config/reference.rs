@@ -3,8 +3,9 @@
 use ferrymq_network::document::table::{Field, Fields};
 
 use super::sections::{
-    AdminSection, BrokerSection, NetworkConnectorSection, PolicySection, ReplaySection,
-    StoreSection, SystemUsageSection, TransportConnectorSection, VirtualTopicSection,
+    AdminSection, BrokerSection, DeadLetterSection, NetworkConnectorSection, PolicySection,
+    RedeliverySection, ReplaySection, StoreSection, SystemUsageSection, TransportConnectorSection,
+    VirtualTopicSection,
 };
 
 /// One table of a configuration file.
@@ -57,6 +58,21 @@ pub fn tables() -> Vec<ConfigTable> {
                     consumer here wants one, and no other bridge leads to one that it has not \
                     visited, or nearer.",
             fields: ReplaySection::fields(),
+        },
+        ConfigTable {
+            name: "redelivery",
+            heading: "[destination_policy.redelivery]",
+            about: "How a queue tries messages again that a consumer refused for good, after the \
+                    consumer's own attempts: ActiveMQ's broker-side redelivery.",
+            fields: RedeliverySection::fields(),
+        },
+        ConfigTable {
+            name: "dead_letter",
+            heading: "[destination_policy.dead_letter]",
+            about: "What becomes of messages that nobody will get, because they expired or a \
+                    consumer refused them. The cause goes into the property \
+                    `dlqDeliveryFailureCause`; `ferrymq retry` sends them to where they died.",
+            fields: DeadLetterSection::fields(),
         },
         ConfigTable {
             name: "virtual_topic",

@@ -115,6 +115,63 @@ section! {
         optional max_producers_to_audit: NonZeroU32 = "1024",
         /// How such a queue sends messages back over bridges.
         optional replay: ReplaySection,
+        /// How such a queue tries messages again that a consumer refused.
+        optional redelivery: RedeliverySection,
+        /// What becomes of messages that nobody will get.
+        optional dead_letter ("dead_letter", "dead_letter_strategy"): DeadLetterSection,
+    }
+}
+
+section! {
+    /// How a queue tries messages again that a consumer refused for good, after its own attempts:
+    /// ActiveMQ's broker-side redelivery.
+    pub struct RedeliverySection {
+        /// How often, before a message is a dead letter; 0 is not at all, -1 for ever.
+        optional maximum_redeliveries: i32 = "0",
+        /// How long a message rests the first time.
+        optional initial_redelivery_delay: Duration = "\"1s\"",
+        /// How long it rests later, unless that grows.
+        optional redelivery_delay: Duration = "\"1s\"",
+        /// Whether it rests longer each time.
+        optional use_exponential_back_off: bool = "false",
+        /// How many times longer.
+        optional back_off_multiplier: f64 = "5.0",
+        /// How long it rests at most while that grows; without it, any time.
+        optional maximum_redelivery_delay: Duration,
+    }
+}
+
+section! {
+    /// What becomes of messages that nobody will get, because they expired or a consumer refused
+    /// them. The cause goes into the property `dlqDeliveryFailureCause`.
+    pub struct DeadLetterSection {
+        /// Where they go, all together (`sharedDeadLetterStrategy`).
+        optional dead_letter_queue: DestinationPattern = "\"queue://ActiveMQ.DLQ\"",
+        /// Whether those of each destination have a place of their own instead
+        /// (`individualDeadLetterStrategy`).
+        optional individual: bool = "false",
+        /// What stands before a queue's name in that of its place.
+        optional queue_prefix: String = "\"ActiveMQ.DLQ.Queue.\"",
+        /// What stands behind it.
+        optional queue_suffix: String = "\"\"",
+        /// What stands before a topic's name in that of its place.
+        optional topic_prefix: String = "\"ActiveMQ.DLQ.Topic.\"",
+        /// What stands behind it.
+        optional topic_suffix: String = "\"\"",
+        /// Whether the place of a queue is a queue, not a topic.
+        optional use_queue_for_queue_messages: bool = "true",
+        /// Whether the place of a topic is a queue, not a topic.
+        optional use_queue_for_topic_messages: bool = "true",
+        /// Whether expired messages are kept; without it they are dropped.
+        optional process_expired: bool = "true",
+        /// Whether non-persistent messages are kept.
+        optional process_non_persistent: bool = "false",
+        /// How long they are kept; 0 is for ever.
+        optional expiration: Duration = "\"0s\"",
+    }
+    refused {
+        "enable_audit" => "a message dies once at each destination",
+        "destination_per_durable_subscriber" => "dead letters of durable subscriptions go to the place of their topic",
     }
 }
 

@@ -11,12 +11,16 @@ impl Queue {
     /// When a message that waits may go back that may not yet, or a consumer may have more: time
     /// to [`tick`](Self::tick).
     pub fn next_tick(&self) -> Option<i64> {
-        [self.returns.next_due(), self.sharing.next_due()].into_iter().flatten().min()
+        let due = [self.returns.next_due(), self.sharing.next_due(), self.resting.next_due()];
+        due.into_iter().flatten().min()
     }
 
     /// Tries again to send back what had to wait until now, and looks after who waits for more.
     pub fn tick(&mut self, now: i64, effects: &mut Effects) {
         self.look_after(now, effects);
+        while let Some(entry) = self.resting.take_due(now) {
+            self.offer(entry, now, effects);
+        }
         if self.returns.is_rested(now) {
             self.reconsider(now, effects);
         }

@@ -93,7 +93,7 @@ impl Queue {
         taken.extend(subscription.window.take(|entry| entry.sequence == sequence));
         let settled = !taken.is_empty();
         subscription.note_settled(usize::from(settled), now);
-        dispose(&mut taken, outcome, cause, effects);
+        dispose(&mut taken, outcome, cause, &mut self.resting, now, effects);
         self.taken = taken;
         settled
     }

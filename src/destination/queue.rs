@@ -17,6 +17,7 @@ use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::rate::Rate;
 use super::ready::ReadyRing;
+use super::redelivery::{RedeliveryPolicy, Resting};
 use super::returns::{Judgement, Judging, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
@@ -60,6 +61,8 @@ pub struct Queue {
     pub(super) scanned: usize,
     /// What open transactions hold.
     pub(super) transacted: Transacted,
+    /// What was refused and is tried again later.
+    pub(super) resting: Resting,
 }
 
 impl Queue {
@@ -91,12 +94,19 @@ impl Queue {
             subscriptions: 0,
             scanned: 0,
             transacted: Transacted::default(),
+            resting: Resting::default(),
         }
     }
 
     /// Messages that wait for a consumer.
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.resting.len()
+    }
+
+    /// The same queue, which tries again as `policy` says what a consumer refuses.
+    pub fn redelivering(mut self, policy: RedeliveryPolicy) -> Self {
+        self.resting = Resting::new(policy);
+        self
     }
 
     /// Messages dispatched and not settled.
@@ -265,7 +275,7 @@ impl Queue {
         let settled = taken.len();
         subscription.note_settled(settled, now);
         if let Ok(outcome) = outcome {
-            dispose(&mut taken, outcome, ack.cause.as_ref(), effects);
+            dispose(&mut taken, outcome, ack.cause.as_ref(), &mut self.resting, now, effects);
         }
         taken.clear();
         self.taken = taken;
@@ -478,6 +488,8 @@ pub(super) fn dispose(
     taken: &mut Vec<Entry>,
     outcome: Outcome,
     cause: Option<&Text>,
+    resting: &mut Resting,
+    now: i64,
     effects: &mut Effects,
 ) {
     match outcome {
@@ -489,6 +501,7 @@ pub(super) fn dispose(
             effects.dead_letters.extend(
                 taken
                     .drain(..)
+                    .filter_map(|entry| resting.lay(entry, now))
                     .map(|entry| DeadLetter { message: entry.message, cause: cause.clone() }),
             );
         }

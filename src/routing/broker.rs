@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::alarms::Alarms;
 use super::clients::Clients;
 use super::counters::Totals;
+use super::death::Death;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
 use super::letter_numbers::LetterNumbers;
@@ -197,10 +198,10 @@ impl Broker {
             self.alarms.set(at, queue);
         }
         for message in aftermath.expired {
-            self.bury(&message, "the message expired");
+            self.bury(&message, Death::Expired, "the message expired");
         }
         for letter in aftermath.dead_letters {
-            self.bury(&letter.message, &letter.cause.to_string_lossy());
+            self.bury(&letter.message, Death::Refused, &letter.cause.to_string_lossy());
         }
     }
 }

@@ -10,35 +10,52 @@ use ferrymq_openwire::text::Text;
 
 use super::arrival::Arrival;
 use super::broker::Broker;
+use super::death::Death;
 use super::directory::Living;
 use super::persistence::Origin;
+use crate::config::DeadLetterSettings;
 
 /// ActiveMQ's shared dead-letter queue.
 const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
+/// Before the names of queues, where each has its own, unless a policy says otherwise.
+const QUEUE_PREFIX: &str = "ActiveMQ.DLQ.Queue.";
+/// The same for topics.
+const TOPIC_PREFIX: &str = "ActiveMQ.DLQ.Topic.";
 
 impl Broker {
-    /// Puts a copy of `message` on the dead-letter queue, with the reason. As in ActiveMQ, only
-    /// persistent messages are kept; the others end here.
-    pub(super) fn bury(&self, message: &Message, cause: &str) {
-        let from = message.destination();
-        let own = from.as_ref().is_some_and(|from| *from.name() == DEAD_LETTERS);
-        if !message.persistent() {
-            return;
-        }
-        let origin = from.and_then(|from| self.origin(&from, message));
-        if own {
+    /// Puts a copy of `message` where its dead letters go, with the reason. As in ActiveMQ, only
+    /// persistent messages are kept unless a policy says otherwise; the others end here.
+    pub(super) fn bury(&self, message: &Message, death: Death, cause: &str) {
+        let Some(from) = message.destination() else { return };
+        let place = self.place_of_dead_letters(&from);
+        let origin = if message.persistent() { self.origin(&from, message) } else { None };
+        if !message.persistent() && !place.process_non_persistent
+            || death == Death::Expired && !place.process_expired
+            || place.address == from
+            || self.keeps_dead_letters(&from)
+        {
             return self.forget(origin);
         }
         let former = message.message_id();
         let id = former.as_ref().map(|id| id.to_string()).unwrap_or_default();
-        match dead_letter(message, self.letters.next(former.as_ref()), cause) {
+        let until = match place.expiration {
+            0 => 0,
+            time => self.clock.now_millis().saturating_add(time),
+        };
+        let to = &place.address;
+        match dead_letter(message, self.letters.next(former.as_ref()), to, until, cause) {
             Ok(letter) => {
-                let arrival = origin.map_or(Arrival::Produced, Arrival::Moved);
+                // A queue takes over from the former one in one batch; a topic keeps nothing.
+                let moved = origin.filter(|_| to.kind().is_queue());
+                let arrival = moved.map_or(Arrival::Produced, Arrival::Moved);
                 let taken = self
-                    .resolve(&Destination::queue(DEAD_LETTERS))
+                    .resolve(to)
                     .and_then(|target| self.publish(&target, Arc::new(letter), arrival));
-                let Err(error) = taken else { return };
-                tracing::warn!(message = %id, %error, "a dead letter is lost");
+                match taken {
+                    Ok(()) if moved.is_some() => return,
+                    Ok(()) => {}
+                    Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
+                }
             }
             Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
         }
@@ -58,6 +75,80 @@ impl Broker {
             persistence.forget(origin);
         }
     }
+
+    /// Where the dead letters of a destination go.
+    fn place_of_dead_letters(&self, of: &Destination) -> Place {
+        let policies = &self.settings.policies;
+        let settings =
+            || policies.iter().filter(|one| one.pattern.matches(of)).map(|one| &one.dead_letter);
+        let flag = |setting: fn(&DeadLetterSettings) -> Option<bool>, default| {
+            settings().find_map(setting).unwrap_or(default)
+        };
+        let text = |setting: fn(&DeadLetterSettings) -> Option<&String>, default: &str| {
+            settings().find_map(setting).map_or_else(|| default.to_owned(), Clone::clone)
+        };
+        let expiration = settings().find_map(|one| one.expiration).unwrap_or_default();
+        let address = if flag(|one| one.individual, false) {
+            let name = of.name().to_string_lossy();
+            let (prefix, suffix, is_queue) = if of.kind().is_queue() {
+                (
+                    text(|one| one.queue_prefix.as_ref(), QUEUE_PREFIX),
+                    text(|one| one.queue_suffix.as_ref(), ""),
+                    flag(|one| one.use_queue_for_queue_messages, true),
+                )
+            } else {
+                (
+                    text(|one| one.topic_prefix.as_ref(), TOPIC_PREFIX),
+                    text(|one| one.topic_suffix.as_ref(), ""),
+                    flag(|one| one.use_queue_for_topic_messages, true),
+                )
+            };
+            let name = format!("{prefix}{name}{suffix}");
+            if is_queue { Destination::queue(name) } else { Destination::topic(name) }
+        } else {
+            let shared = settings().find_map(|one| one.dead_letter_queue.clone());
+            shared.unwrap_or_else(|| Destination::queue(DEAD_LETTERS))
+        };
+        Place {
+            address,
+            process_expired: flag(|one| one.process_expired, true),
+            process_non_persistent: flag(|one| one.process_non_persistent, false),
+            expiration: i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Whether dead letters come to a destination: what dies there is gone.
+    fn keeps_dead_letters(&self, address: &Destination) -> bool {
+        if *address == Destination::queue(DEAD_LETTERS) {
+            return true;
+        }
+        let name = address.name().to_string_lossy();
+        let bears = |prefix: Option<&String>, default: &str, suffix: Option<&String>| {
+            let (prefix, suffix) = (prefix.map_or(default, |text| text), suffix.map_or("", |s| s));
+            (!prefix.is_empty() || !suffix.is_empty())
+                && name.starts_with(prefix)
+                && name.ends_with(suffix)
+        };
+        self.settings.policies.iter().map(|policy| &policy.dead_letter).any(|one| {
+            one.dead_letter_queue.as_ref() == Some(address)
+                || one.individual == Some(true)
+                    && (bears(one.queue_prefix.as_ref(), QUEUE_PREFIX, one.queue_suffix.as_ref())
+                        || bears(
+                            one.topic_prefix.as_ref(),
+                            TOPIC_PREFIX,
+                            one.topic_suffix.as_ref(),
+                        ))
+        })
+    }
+}
+
+/// Where dead letters go, and which do.
+struct Place {
+    address: Destination,
+    process_expired: bool,
+    process_non_persistent: bool,
+    /// How long they are kept, in milliseconds; 0: for ever.
+    expiration: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +159,13 @@ enum DeadLetterError {
     Encode(#[from] ferrymq_openwire::error::EncodeError),
 }
 
-fn dead_letter(message: &Message, id: MessageId, cause: &str) -> Result<Message, DeadLetterError> {
+fn dead_letter(
+    message: &Message,
+    id: MessageId,
+    to: &Destination,
+    until: i64,
+    cause: &str,
+) -> Result<Message, DeadLetterError> {
     let mut fields = message.to_fields()?;
     fields.message_id = Some(id);
     let properties = match &fields.marshalled_properties {
@@ -85,8 +182,8 @@ fn dead_letter(message: &Message, id: MessageId, cause: &str) -> Result<Message,
     }
     fields.original_destination = fields.destination.take();
     fields.original_transaction_id = fields.transaction_id.take();
-    fields.destination = Some(Destination::queue(DEAD_LETTERS));
-    fields.expiration = 0;
+    fields.destination = Some(to.clone());
+    fields.expiration = until;
     fields.redelivery_counter = 0;
     Ok(Message::from_fields(&fields)?)
 }

@@ -14,6 +14,7 @@ mod commit;
 mod consumer_link;
 mod counters;
 mod dead_letter;
+mod death;
 mod directory;
 mod durable;
 mod durable_subscriber;

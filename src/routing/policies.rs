@@ -10,7 +10,7 @@ use super::broker::Broker;
 use super::persistence::{Persistence, QueueStore};
 use super::terms::Terms;
 use crate::config::DestinationPolicy;
-use crate::destination::{Audit, AuditSettings, MemoryAccount};
+use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
 
 impl Broker {
     /// The terms of a destination to be. Of the policies that match it, the most specific one that
@@ -29,6 +29,7 @@ impl Broker {
             account: MemoryAccount::below(&self.memory, limit),
             audit,
             replay: replay(&matching),
+            redelivery: redelivery(&matching),
             store: self.queue_store(address),
         }
     }
@@ -40,6 +41,26 @@ impl Broker {
     fn queue_store(&self, address: &Destination) -> Option<QueueStore> {
         let kept = address.kind() == DestinationKind::Queue;
         self.persistence.as_ref().filter(|_| kept).map(Persistence::queue_store)
+    }
+}
+
+fn redelivery(policies: &[&DestinationPolicy]) -> RedeliveryPolicy {
+    let default = RedeliveryPolicy::default();
+    let settings = || policies.iter().map(|policy| policy.redelivery);
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let most = settings().find_map(|one| one.maximum_redeliveries);
+    let initial = settings().find_map(|one| one.initial_redelivery_delay);
+    let later = settings().find_map(|one| one.redelivery_delay);
+    let grows = settings().find_map(|one| one.use_exponential_back_off);
+    let factor = settings().find_map(|one| one.back_off_multiplier);
+    let longest = settings().find_map(|one| one.maximum_redelivery_delay);
+    RedeliveryPolicy {
+        maximum_redeliveries: most.unwrap_or(default.maximum_redeliveries),
+        initial_redelivery_delay: initial.map_or(default.initial_redelivery_delay, millis),
+        redelivery_delay: later.map_or(default.redelivery_delay, millis),
+        use_exponential_back_off: grows.unwrap_or(default.use_exponential_back_off),
+        back_off_multiplier: factor.unwrap_or(default.back_off_multiplier),
+        maximum_redelivery_delay: longest.map_or(default.maximum_redelivery_delay, millis),
     }
 }
 
@@ -127,5 +148,16 @@ mod tests {
         assert_eq!(default("replay", "rate_limit"), policy.rate_limit.to_string());
         assert_eq!(default("replay", "rate_duration"), format!("{}s", policy.rate_duration / 1000));
         assert_eq!(default("replay", "selector_aware"), policy.selector_aware.to_string());
+        let policy = redelivery(&[]);
+        let seconds = |millis: i64| format!("{}s", millis / 1000);
+        for (key, value) in [
+            ("maximum_redeliveries", policy.maximum_redeliveries.to_string()),
+            ("initial_redelivery_delay", seconds(policy.initial_redelivery_delay)),
+            ("redelivery_delay", seconds(policy.redelivery_delay)),
+            ("use_exponential_back_off", policy.use_exponential_back_off.to_string()),
+            ("back_off_multiplier", format!("{:.1}", policy.back_off_multiplier)),
+        ] {
+            assert_eq!(default("redelivery", key), value, "{key}");
+        }
     }
 }

@@ -92,12 +92,12 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, mut audit, replay, store } = terms;
+        let Terms { account, mut audit, replay, redelivery, store } = terms;
         if store.is_some() {
             audit.record();
         }
         let state = State {
-            queue: Queue::shared(Arc::clone(&account), replay),
+            queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
             inflow: Inflow::default(),
             armed: None,
             audit,

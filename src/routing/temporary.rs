@@ -6,6 +6,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 
 use super::broker::Broker;
+use super::death::Death;
 use super::directory::Living;
 use super::lease::ClientLease;
 use super::publish_error::PublishError;
@@ -156,7 +157,7 @@ impl Broker {
             drop(registry);
             tracing::debug!(%place, answers = unclaimed.len(), "nobody told of a place for answers");
             for message in unclaimed {
-                self.bury(&message, CAUSE);
+                self.bury(&message, Death::Refused, CAUSE);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrymq_network::rules::replay::ReplayPolicy;
 
 use super::persistence::QueueStore;
-use crate::destination::{Audit, MemoryAccount};
+use crate::destination::{Audit, MemoryAccount, RedeliveryPolicy};
 
 /// What a destination is given when it comes to life.
 pub(super) struct Terms {
@@ -15,6 +15,8 @@ pub(super) struct Terms {
     pub(super) audit: Audit,
     /// A queue's: what goes back over bridges.
     pub(super) replay: ReplayPolicy,
+    /// A queue's: what is tried again.
+    pub(super) redelivery: RedeliveryPolicy,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
 }
