@@ -73,7 +73,7 @@ impl Queue {
         let mine = |entry: &mut Entry| entry.held_by == Some(by);
         taken.extend(self.transacted.left_behind.extract_if(.., mine));
         let settled = taken.len();
-        dispose(&mut taken, Outcome::Consumed, None, effects);
+        dispose(&mut taken, Outcome::Consumed, None, &mut self.resting, now, effects);
         self.taken = taken;
         for (slot, _) in slots {
             self.fill(slot, now, effects);
