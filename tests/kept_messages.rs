@@ -69,6 +69,45 @@ async fn what_was_not_settled_comes_back_in_its_order_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_durable_subscription_comes_back_with_what_it_kept() {
+    let (store, news) = (memory(), Destination::topic("news"));
+    let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;
+    let mut reader = Wire::opened(&node, "reader").await;
+    reader.subscribe(1, "paper", &news, 100).await;
+    reader.subscribe(2, "old", &news, 100).await;
+    fill(&node, "editor", &news, &[1, 2]).await;
+    for _ in 0..4 {
+        let dispatch = reader.dispatch().await;
+        if number_of(&dispatch) == 1 {
+            reader.settle(&dispatch);
+        }
+    }
+    for consumer in [1, 2] {
+        let id = reader.consumer_id(consumer);
+        reader.ask(Wire::remove(Command::ConsumerId(id), 0)).await.unwrap();
+    }
+    reader.unsubscribe("old").await.unwrap();
+    fill(&node, "late editor", &news, &[3]).await;
+    node.stop().await;
+
+    let node = keeping_broker(Limits::default(), store).await;
+    // Before anybody takes it up.
+    fill(&node, "editor", &news, &[4]).await;
+    let names: Vec<String> = node
+        .watch()
+        .durable_subscriptions()
+        .iter()
+        .map(|one| one.name.name.to_string_lossy().into())
+        .collect();
+    assert_eq!(names, ["paper"]);
+    let mut reader = Wire::opened(&node, "reader").await;
+    reader.subscribe(1, "paper", &news, 100).await;
+    assert_eq!(reader.numbers(3).await, [2, 3, 4]);
+    reader.nothing_comes().await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_queue_that_is_deleted_does_not_come_back_with_its_messages() {
     let (store, orders) = (memory(), Destination::queue("orders"));
     let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;

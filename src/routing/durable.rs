@@ -17,11 +17,15 @@ use super::durable_subscriber::{
 };
 use super::durables::Kept;
 use super::lease::ClientLease;
+use super::persistence::{Persistence, RecoveryError};
+use super::recovery::Recovered;
 use super::registry::Registration;
 use super::retained::bytes_kept;
+use super::several::members;
 use super::subscribe::Subscription;
 use super::subscribe_error::SubscribeError;
 use super::topic_handle::Listener;
+use super::topic_set::TopicSet;
 use crate::destination::{Admission, Delivered, SubscriptionKey};
 
 impl Broker {
@@ -72,7 +76,18 @@ impl Broker {
                     }
                 }
                 let account = Arc::clone(&self.memory);
-                let made = DurableSubscriber::new(name.clone(), wanted, admission.clone(), account);
+                // Which topics a bridge may have of a name with wildcards is said anew with each of its
+                // consumers, and not kept.
+                let lasting =
+                    link.permits.is_none() || !members.iter().any(|one| one.is_wildcard());
+                let store = self.persistence.as_ref().filter(|_| lasting);
+                let store = store.map(|persistence| persistence.keep_subscription(&told));
+                let store = store.transpose().map_err(|_| DurableError::NotKept {
+                    address: address.clone(),
+                    reason: "its description is too long to be kept",
+                })?;
+                let made =
+                    DurableSubscriber::new(name.clone(), wanted, admission.clone(), account, store);
                 let made = Arc::new(made);
                 let listener = Listener::Durable(Arc::clone(&made));
                 let topics = self.attach_to(members, |topics| {
@@ -90,6 +105,42 @@ impl Broker {
         drop(durables);
         self.clear_up(aftermath);
         Ok(Subscription::durable(subscriber, topics, key, registration))
+    }
+
+    /// Brings back the durable subscriptions that the store holds, with what they kept.
+    pub(super) fn recover_durables(
+        &self,
+        persistence: &Arc<Persistence>,
+        recovered: &mut Recovered,
+    ) -> Result<(), RecoveryError> {
+        let now = self.clock.now_millis();
+        for (id, info) in persistence.subscriptions()? {
+            let address = info.destination.clone().ok_or(SubscribeError::NoDestination)?;
+            let name = DurableName {
+                client: info.client_id.clone().unwrap_or_default(),
+                name: info.subscription_name.clone().unwrap_or_default(),
+            };
+            let members = members(&address)?;
+            let admission = Admission::of(&info, &self.identity.id, &self.selectors)
+                .map_err(SubscribeError::from)?;
+            let store = Some(persistence.subscription_store(id));
+            let account = Arc::clone(&self.memory);
+            let wanted = Wanted::of(&info, &address);
+            let made = Arc::new(DurableSubscriber::new(name, wanted, admission, account, store));
+            let listener = Listener::Durable(Arc::clone(&made));
+            let attach = |topics: &TopicSet| topics.attach(&self.directory, None, &listener);
+            let topics = Arc::new(self.attach_to(&members, attach)?);
+            let bytes = bytes_kept(&info);
+            made.recall(info);
+            self.durables.lock().insert(Arc::clone(&made), topics, bytes);
+            recovered.subscriptions += 1;
+            persistence.messages(id, |message| {
+                recovered.messages += 1;
+                let charge = Arc::new(self.memory.charge(message.size()));
+                self.clear_up(made.restore(message, charge, now));
+            })?;
+        }
+        Ok(())
     }
 
     /// The consumer of a durable subscription goes; the subscription stays.

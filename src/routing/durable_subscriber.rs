@@ -6,14 +6,16 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
+use super::persistence::QueueStore;
 use super::queue_handle::{Aftermath, nothing_more};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Pending, Queue,
-    QueueSubscription, SubscriptionKey,
+    QueueSubscription, SharedCharge, SubscriptionKey,
 };
 use crate::transaction::Tag;
 
@@ -92,6 +94,8 @@ pub(super) struct DurableSubscriber {
 
 struct State {
     queue: Queue,
+    /// Where its persistent messages are kept.
+    store: Option<QueueStore>,
     /// Which messages it keeps, asked when they are published.
     admission: Admission,
     /// The last consumer, as others are told of it.
@@ -156,9 +160,11 @@ impl DurableSubscriber {
         wanted: Wanted,
         admission: Admission,
         account: Arc<MemoryAccount>,
+        store: Option<QueueStore>,
     ) -> Self {
         let state = State {
             queue: Queue::new(account),
+            store,
             admission,
             info: ConsumerInfo::default(),
             active: None,
@@ -233,9 +239,29 @@ impl DurableSubscriber {
             return false;
         }
         state.enqueued += 1;
-        let State { queue, effects, .. } = &mut *state;
+        let State { queue, effects, store, .. } = &mut *state;
+        if let Some(store) = store
+            && message.persistent()
+        {
+            store.keep(&self.wanted.address, &message);
+        }
         queue.enqueue_shared(message, charge, now, effects);
         carry_out(&mut state, aftermath) > 0
+    }
+
+    /// Takes in what was kept when the broker ended, in its old place.
+    pub(super) fn restore(&self, message: Message, charge: SharedCharge, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.enqueue_shared(Arc::new(message), charge, now, effects);
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        aftermath
+    }
+
+    /// Takes up the description of the consumer that it was made for.
+    pub(super) fn recall(&self, info: ConsumerInfo) {
+        self.state.lock().info = info;
     }
 
     /// Lets a consumer have what is kept, in order. There must be none.
@@ -387,6 +413,9 @@ impl DurableSubscriber {
     pub(super) fn end(&self, account: Arc<MemoryAccount>) {
         let mut state = self.state.lock();
         state.ended = true;
+        if let Some(mut store) = state.store.take() {
+            store.end();
+        }
         state.active = None;
         state.queue = Queue::new(account);
     }
@@ -395,7 +424,14 @@ impl DurableSubscriber {
 /// Hands dispatches to the consumer's outbox, and adds to `aftermath` what is left to do without
 /// the lock; returns how many were dispatched.
 fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
-    let State { effects, active, batch, dispatched, .. } = state;
+    let State { effects, active, batch, dispatched, store, .. } = state;
+    if let Some(store) = store {
+        effects.consumed.iter().for_each(|place| store.forget(*place));
+        let dead = effects.dead_letters.iter().map(|letter| &letter.message);
+        let gone = effects.expired.iter().chain(dead).filter(|message| message.persistent());
+        gone.for_each(|message| store.forget(message.broker_sequence_id()));
+        store.submit();
+    }
     let count = effects.dispatches.len();
     *dispatched += count as u64;
     if let Some(active) = active {
@@ -418,7 +454,6 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
     }
     effects.dispatches.clear();
     effects.ended.clear();
-    // Not kept by a store yet.
     effects.consumed.clear();
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);

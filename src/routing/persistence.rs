@@ -3,7 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use bytes::BytesMut;
+use ferrymq_openwire::codec::{Decoder, Encoder};
+use ferrymq_openwire::command::Command;
+use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_openwire::error::EncodeError;
+use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
@@ -17,6 +23,8 @@ use crate::destination::AuditRecord;
 const SLACK: usize = 1024 * 1024;
 /// How much is read at once when a broker starts.
 const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
+/// The version of the wire format that durable subscriptions are kept in.
+const KEPT_VERSION: u8 = 12;
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
@@ -30,10 +38,12 @@ pub(super) struct Persistence {
     torn: AtomicBool,
 }
 
-/// What is kept for one queue; its owner holds the queue's lock.
+/// What is kept for one queue, or one durable subscription; its owner holds the lock of that.
 #[derive(Debug)]
 pub(super) struct QueueStore {
     persistence: Arc<Persistence>,
+    /// Where the store knows it.
+    table: Table,
     /// Given with the first message that is kept.
     id: Option<QueueId>,
     /// Whether the store knows what queue that is.
@@ -67,6 +77,9 @@ pub enum RecoveryError {
     /// It names a destination that cannot live.
     #[error(transparent)]
     Destination(#[from] super::publish_error::PublishError),
+    /// It holds a subscription that cannot be made.
+    #[error(transparent)]
+    Subscription(#[from] super::subscribe_error::SubscribeError),
 }
 
 /// The identifier of the broker whose store this is: `fresh` for a new one.
@@ -137,25 +150,67 @@ impl Persistence {
 
     /// The store's part of a queue that has kept nothing yet.
     pub(super) fn queue_store(self: &Arc<Self>) -> QueueStore {
-        QueueStore { persistence: Arc::clone(self), id: None, named: false, batch: Batch::new() }
+        self.store_of(Table::Queue, None)
+    }
+
+    /// That of a durable subscription which the store has under a number already.
+    pub(super) fn subscription_store(self: &Arc<Self>, id: QueueId) -> QueueStore {
+        self.store_of(Table::Subscription, Some(id))
+    }
+
+    /// That of a new durable subscription, which is kept from now on.
+    pub(super) fn keep_subscription(
+        self: &Arc<Self>,
+        info: &ConsumerInfo,
+    ) -> Result<QueueStore, EncodeError> {
+        let id = self.next_queue();
+        let mut store = self.store_of(Table::Subscription, Some(id));
+        let mut value = BytesMut::new();
+        let info = Command::ConsumerInfo(Box::new(info.clone()));
+        Encoder::new(WireFormat::loose(KEPT_VERSION)).encode(&info, &mut value)?;
+        store.batch.put(store.table, Table::queue_key(id).to_vec(), value.freeze());
+        store.submit();
+        Ok(store)
+    }
+
+    fn store_of(self: &Arc<Self>, table: Table, id: Option<QueueId>) -> QueueStore {
+        let (persistence, named) = (Arc::clone(self), id.is_some());
+        QueueStore { persistence, table, id, named, batch: Batch::new() }
+    }
+
+    fn next_queue(&self) -> QueueId {
+        QueueId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The queues that are kept, by number.
     pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, RecoveryError> {
-        let mut queues = Vec::new();
+        self.numbered(Table::Queue, queue_of)
+    }
+
+    /// The durable subscriptions that are kept, by number, as their first consumers.
+    pub(super) fn subscriptions(&self) -> Result<Vec<(QueueId, ConsumerInfo)>, RecoveryError> {
+        self.numbered(Table::Subscription, subscription_of)
+    }
+
+    fn numbered<T>(
+        &self,
+        table: Table,
+        read: impl Fn(&[u8]) -> Result<T, RecoveryError>,
+    ) -> Result<Vec<(QueueId, T)>, RecoveryError> {
+        let mut found = Vec::new();
         let mut after = None;
         loop {
-            let entries = self.store.entries(Table::Queue, after.as_deref(), ENTRIES)?;
+            let entries = self.store.entries(table, after.as_deref(), ENTRIES)?;
             for entry in &entries {
                 let number = <[u8; 4]>::try_from(&entry.key[..])
                     .map_err(|_| unknown("the number of a queue", "it is not of four bytes"))?;
                 let id = QueueId(u32::from_be_bytes(number));
                 self.next.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
-                queues.push((id, queue_of(&entry.value)?));
+                found.push((id, read(&entry.value)?));
             }
             match entries.last() {
                 Some(last) if entries.len() == ENTRIES => after = Some(last.key.to_vec()),
-                _ => return Ok(queues),
+                _ => return Ok(found),
             }
         }
     }
@@ -225,12 +280,10 @@ impl QueueStore {
     /// Keeps a message in its place.
     pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
         let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
-        let id = *self
-            .id
-            .get_or_insert_with(|| QueueId(self.persistence.next.fetch_add(1, Ordering::Relaxed)));
+        let id = *self.id.get_or_insert_with(|| self.persistence.next_queue());
         if !self.named {
             let key = Table::queue_key(id).to_vec();
-            self.batch.put(Table::Queue, key, queue.name().as_bytes().to_vec());
+            self.batch.put(self.table, key, queue.name().as_bytes().to_vec());
             self.named = true;
         }
         self.batch.append(id, sequence, message.image());
@@ -272,7 +325,7 @@ impl QueueStore {
     pub(super) fn end(&mut self) {
         if let Some(id) = self.id.take() {
             self.batch.clear(id);
-            self.batch.remove(Table::Queue, Table::queue_key(id).to_vec());
+            self.batch.remove(self.table, Table::queue_key(id).to_vec());
             self.persistence.submit(&mut self.batch);
             self.named = false;
         }
@@ -293,6 +346,15 @@ fn queue_of(value: &[u8]) -> Result<Destination, RecoveryError> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = Text::from_wire(name).map_err(|error| unknown("the name of a queue", error))?;
     Ok(Destination::new(DestinationKind::Queue, name))
+}
+
+fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, RecoveryError> {
+    let mut decoder = Decoder::new(WireFormat::loose(KEPT_VERSION));
+    match decoder.decode(&mut BytesMut::from(value)) {
+        Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
+        Ok(_) => Err(unknown("a durable subscription", "it is none")),
+        Err(error) => Err(unknown("a durable subscription", error)),
+    }
 }
 
 fn message_of(stored: &Stored) -> Result<Message, RecoveryError> {

@@ -47,6 +47,7 @@ impl Broker {
                 self.clear_up(queue.restore(message, now));
             })?;
         }
+        self.recover_durables(persistence, &mut recovered)?;
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
         Ok(recovered)
@@ -112,6 +113,8 @@ impl Observer for Watcher {
 pub struct Recovered {
     /// Queues.
     pub queues: usize,
-    /// Messages in them.
+    /// Durable subscriptions.
+    pub subscriptions: usize,
+    /// Messages in all of them.
     pub messages: usize,
 }
