@@ -31,6 +31,8 @@ struct Seen {
     stop: AtomicBool,
     /// Holds the sender back while a broker is being killed empty-handed.
     pause: AtomicBool,
+    /// Nothing is on its way from the producer.
+    paused: AtomicBool,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,6 +64,7 @@ async fn brokers_are_killed_in_turn_and_nothing_is_lost_or_doubled() {
             let mut number = 0;
             while !seen.stop.load(Ordering::Relaxed) {
                 if seen.pause.load(Ordering::Relaxed) {
+                    seen.paused.store(true, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     continue;
                 }
@@ -97,9 +100,12 @@ async fn brokers_are_killed_in_turn_and_nothing_is_lost_or_doubled() {
         };
         tokio::time::timeout(Duration::from_secs(20), flowing).await.expect("messages flow");
         // What is confirmed and not received would die with the broker.
+        seen.paused.store(false, Ordering::Relaxed);
         seen.pause.store(true, Ordering::Relaxed);
         let settled = async {
-            while seen.received.load(Ordering::Relaxed) < seen.sent.load(Ordering::Relaxed) {
+            while !seen.paused.load(Ordering::Relaxed)
+                || seen.received.load(Ordering::Relaxed) < seen.sent.load(Ordering::Relaxed)
+            {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

@@ -5,7 +5,7 @@ use regex_automata::dfa::{Automaton, dense};
 use regex_automata::util::syntax;
 
 /// What a transport connector tells its clients about other brokers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ClusterClients {
     /// Whether they learn which brokers there are.
     pub update: bool,
@@ -16,13 +16,16 @@ pub struct ClusterClients {
     /// Of which brokers they learn, by name; of all without it.
     pub filter: Option<NameFilter>,
     /// How many of them are sent elsewhere in a second, at most.
-    pub rate: Option<u32>,
+    pub rate: u32,
+}
+
+impl Default for ClusterClients {
+    fn default() -> Self {
+        Self { update: false, rebalance: false, update_on_remove: false, filter: None, rate: 10 }
+    }
 }
 
 impl ClusterClients {
-    /// How many clients are sent elsewhere in a second, when nobody says.
-    pub const DEFAULT_RATE: u32 = 10;
-
     /// Whether there is anything to tell.
     pub fn is_on(&self) -> bool {
         self.update || self.rebalance
@@ -31,11 +34,6 @@ impl ClusterClients {
     /// Whether clients learn of a broker of this name.
     pub fn admits(&self, name: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.matches(name))
-    }
-
-    /// How many clients are sent elsewhere in a second, at most.
-    pub fn rate(&self) -> u32 {
-        self.rate.unwrap_or(Self::DEFAULT_RATE)
     }
 }
 

@@ -261,7 +261,10 @@ fn cluster_clients(section: &TransportConnectorSection, reader: &mut Reader<'_>)
         rebalance: is_on(&section.rebalance_cluster_clients),
         update_on_remove: is_on(&section.update_cluster_clients_on_remove),
         filter,
-        rate: section.rebalance_rate.as_ref().map(|rate| rate.value.get()),
+        rate: section
+            .rebalance_rate
+            .as_ref()
+            .map_or(ClusterClients::default().rate, |rate| rate.value.get()),
     }
 }
 

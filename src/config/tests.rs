@@ -168,7 +168,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
         ),
         (
             "[store]\nsync = \"often\"",
-            &["2:8: `often` is not \"always\", \"interval\" or \"never\""],
+            &["2:9: `often` is not \"always\", \"interval\" or \"never\""],
         ),
         (
             "[broker]\ndata_dir = \"x\"\n[store]\nsync_interval = \"1s\"\nsegment_size = \"2GiB\"",

@@ -253,7 +253,7 @@ impl Guide {
         client.send_to(&to.to, &others);
         self.members.lock().sent_to(&to.to);
         self.sent.insert(client.number, now);
-        Some(Duration::from_secs(1) / client.guidance.options().rate().max(1))
+        Some(Duration::from_secs(1) / client.guidance.options().rate.max(1))
     }
 
     /// All brokers that a client may turn to, but this one.
