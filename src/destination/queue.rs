@@ -144,12 +144,15 @@ impl Queue {
     }
 
     /// Forgets those of the waiting messages that `which` picks.
-    pub fn discard(&mut self, which: impl Fn(&Message) -> bool) {
+    pub fn discard(&mut self, which: impl Fn(&Message) -> bool, effects: &mut Effects) {
         let mut from = i64::MIN;
         while let Some(entry) = self.pending.first_from(from) {
             let sequence = entry.sequence;
-            if which(&entry.message) {
-                self.take_pending(sequence);
+            if which(&entry.message)
+                && let Some(entry) = self.take_pending(sequence)
+                && entry.persistent
+            {
+                effects.consumed.push(sequence);
             }
             from = sequence.saturating_add(1);
         }

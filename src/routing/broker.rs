@@ -206,5 +206,8 @@ impl Broker {
         for letter in aftermath.dead_letters {
             self.bury(&letter.message, Death::Refused, &letter.cause.to_string_lossy());
         }
+        if let Some(persistence) = &self.persistence {
+            aftermath.gone.into_iter().for_each(|origin| persistence.forget(origin));
+        }
     }
 }

@@ -54,10 +54,13 @@ impl Broker {
                 match taken {
                     Ok(()) if moved.is_some() => return,
                     Ok(()) => {}
-                    Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
+                    // Where it is kept it stays, for the next start.
+                    Err(error) => {
+                        return tracing::warn!(message = %id, %error, "a dead letter is lost");
+                    }
                 }
             }
-            Err(error) => tracing::warn!(message = %id, %error, "a dead letter is lost"),
+            Err(error) => return tracing::warn!(message = %id, %error, "a dead letter is lost"),
         }
         self.forget(origin);
     }

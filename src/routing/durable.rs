@@ -94,7 +94,9 @@ impl Broker {
                 let listener = Listener::Durable(Arc::clone(&made));
                 let topics = self.attach_to(members, |topics| {
                     topics.attach(&self.directory, link.permits, &listener)
-                })?;
+                });
+                // Nothing must be left of one that could not be made.
+                let topics = topics.inspect_err(|_| made.end(Arc::clone(&self.memory)))?;
                 let topics = Arc::new(topics);
                 durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
                 (made, topics)

@@ -273,7 +273,8 @@ impl DurableSubscriber {
             && let Some(connection) = &consumer.connection_id
         {
             // What its connection sent before it took up the subscription.
-            state.queue.discard(|message| message.producer_connection_is(connection));
+            let State { queue, effects, .. } = &mut *state;
+            queue.discard(|message| message.producer_connection_is(connection), effects);
         }
         state.admission = admission;
         state.info = info.clone();
@@ -429,7 +430,9 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
         effects.consumed.iter().for_each(|place| store.forget(*place));
         let dead = effects.dead_letters.iter().map(|letter| &letter.message);
         let gone = effects.expired.iter().chain(dead).filter(|message| message.persistent());
-        gone.for_each(|message| store.forget(message.broker_sequence_id()));
+        // Their letters come first: rather one too many than none.
+        let origins = gone.filter_map(|message| store.origin(message.broker_sequence_id()));
+        aftermath.gone.extend(origins);
         store.submit();
     }
     let count = effects.dispatches.len();

@@ -72,17 +72,23 @@ pub(super) struct Aftermath {
     pub(super) dead_letters: Vec<DeadLetter>,
     /// When queues want to be woken (milliseconds since 1970), and which.
     pub(super) alarms: Vec<(i64, Destination)>,
+    /// What is forgotten when all that is done.
+    pub(super) gone: Vec<Origin>,
 }
 
 impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
-        self.expired.is_empty() && self.dead_letters.is_empty() && self.alarms.is_empty()
+        self.expired.is_empty()
+            && self.dead_letters.is_empty()
+            && self.alarms.is_empty()
+            && self.gone.is_empty()
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
         self.expired.append(&mut other.expired);
         self.dead_letters.append(&mut other.dead_letters);
         self.alarms.append(&mut other.alarms);
+        self.gone.append(&mut other.gone);
     }
 }
 
@@ -460,6 +466,7 @@ impl QueueHandle {
             expired: std::mem::take(&mut effects.expired),
             dead_letters: std::mem::take(&mut effects.dead_letters),
             alarms: Vec::new(),
+            gone: Vec::new(),
         };
         let due = [state.queue.next_tick(), state.inflow.next_tick()].into_iter().flatten().min();
         if let Some(due) = due
