@@ -147,6 +147,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         &[
             "ferrymq_network::BrokerIdentity",
             "ferrymq_network::duplex",
+            "ferrymq_network::local_broker",
             "ferrymq_network::rules",
             "ferrymq_store::contract",
             "ferrymq_transport::dial",

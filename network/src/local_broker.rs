@@ -35,6 +35,12 @@ const LONGEST_ADMIN: usize = 300;
 /// before for a copy, which it drops.
 pub(crate) const FOREIGN: &str = "ferrymqForeign=true\n";
 
+/// The type of a bridge's `MessageAck` that settles nothing: its consumer takes no more. What it was
+/// dispatched up to the last message named stays with it, to be settled; what came after that goes
+/// back to its place, in order. ActiveMQ has this number for what a selector refuses, of which a
+/// bridge never speaks.
+pub const RETIREMENT: i8 = 5;
+
 impl BrokerIdentity {
     /// Who a `BrokerInfo` says that its sender is; a broker without a name is called by its id.
     /// `None`: it has no id.
@@ -81,6 +87,8 @@ impl BrokerIdentity {
 ///   refused stays for other consumers, uncounted and unacked.
 /// - `RemoveInfo` with a last delivered sequence of -1 gives back what the consumer held, in its
 ///   old order and without raising a redelivery counter; so does the end of the pipe.
+/// - A [`RETIREMENT`] gives back a part of that in the same way, at once; from then on the consumer
+///   stands in nobody's way.
 pub trait LocalBroker: Send + Sync + 'static {
     /// Who the broker is; asked before each attempt to bridge.
     fn identity(&self) -> BrokerIdentity;

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ferrymq_network::bridge::effects::Event;
+use ferrymq_network::bridge::phase::BridgeEnd;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::Destination;
@@ -267,10 +268,8 @@ fn demand_that_goes_waits_for_what_is_on_its_way() {
 }
 
 #[test]
-fn demand_that_goes_does_not_wait_forever() {
-    let mut config = config();
-    config.link_timeout = Duration::from_secs(300);
-    let mut world = World::live(config);
+fn demand_that_goes_waits_for_no_dead_broker() {
+    let mut world = World::live(config());
     let client = consumer("client", 1, &queue("Q"));
     world.remote.add_consumer(client.clone());
     world.settle();
@@ -278,10 +277,12 @@ fn demand_that_goes_does_not_wait_forever() {
     world.settle_unanswered();
     world.remote.remove_consumer(client.consumer_id.as_ref().unwrap());
     world.settle_unanswered();
-    let due = world.bridge.next_tick().unwrap();
-    assert_eq!(due - world.now, Duration::from_secs(30));
-    world.wait(Duration::from_secs(30));
-    world.settle_unanswered();
+    // Nothing comes through any more: it is asked, and does not answer.
+    for _ in 0..2 {
+        world.wait(world.config.link_timeout);
+        while world.arrive(2) {}
+    }
+    assert!(matches!(world.end(), Some(BridgeEnd::RemoteDeaf { .. })), "{:?}", world.end());
     assert!(world.local.demands().is_empty());
     assert_eq!(world.local.queued(), 1);
 }
@@ -372,4 +373,56 @@ fn a_selector_that_cannot_be_read_here_brings_everything() {
     world.remote.add_consumer(choosy(3, "colour = 'blue'"));
     world.settle();
     assert_eq!(asked(&world), [Some(Text::from("colour = 'blue'"))]);
+}
+
+#[test]
+fn what_a_busy_broker_has_is_never_sent_again_while_it_lives() {
+    let mut world = World::live(config());
+    let client = consumer("client", 1, &queue("Q"));
+    world.remote.add_consumer(client.clone());
+    world.settle();
+    for number in 1..=5 {
+        world.local.publish(&queue("Q"), message(&queue("Q"), number));
+    }
+    world.settle_unanswered();
+    assert_eq!(world.remote.unanswered.len(), 5, "it has them, and no room for them");
+    world.remote.remove_consumer(client.consumer_id.as_ref().unwrap());
+    world.settle_unanswered();
+    // It takes in nothing for an hour, and proves that it lives all the while.
+    for _ in 0..720 {
+        world.wait(Duration::from_secs(5));
+        world.settle_unanswered();
+        assert_eq!(world.end(), None);
+        assert_eq!((world.local.unacked(), world.local.queued()), (5, 0), "as they are there");
+    }
+    world.remote.add_consumer(consumer("client", 2, &queue("Q")));
+    world.settle();
+    assert_eq!(world.remote.accepted, [1, 2, 3, 4, 5], "each once");
+    assert_eq!(world.local.acked.len(), 5);
+}
+
+#[test]
+fn what_has_not_been_sent_when_the_demand_ends_is_free_at_once_and_keeps_its_place() {
+    let mut world = World::live(config());
+    let client = consumer("client", 1, &queue("Q"));
+    world.remote.add_consumer(client.clone());
+    world.settle();
+    for number in 1..=3 {
+        world.local.publish(&queue("Q"), message(&queue("Q"), number));
+    }
+    world.settle_unanswered();
+    for number in 4..=6 {
+        world.local.publish(&queue("Q"), message(&queue("Q"), number));
+    }
+    // The end of the demand arrives before they do.
+    world.remote.remove_consumer(client.consumer_id.as_ref().unwrap());
+    while world.arrive(1) {}
+    world.settle_unanswered();
+    assert_eq!((world.local.unacked(), world.local.queued()), (3, 3), "at once");
+    // The demand comes back before the answers.
+    world.remote.add_consumer(consumer("client", 2, &queue("Q")));
+    world.settle_unanswered();
+    world.settle();
+    assert_eq!(world.remote.accepted, [1, 2, 3, 4, 5, 6], "in order");
+    assert_eq!(world.local.consumers.len(), 1, "the one that ended has gone");
 }

@@ -5,8 +5,8 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use ferrymq_network::bridge::machine::STOP_LIMIT;
 use ferrymq_network::bridge::phase::BridgeEnd;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageAck;
@@ -175,15 +175,14 @@ fn what_was_confirmed_is_acknowledged_although_the_link_breaks_in_the_same_momen
 #[test]
 fn what_was_confirmed_is_acknowledged_although_waiting_ends_in_the_same_moment() {
     let mut world = world_with_two_outstanding();
-    let client = consumer("client", 1, &queue()).consumer_id.unwrap();
     world.local.publish(&queue(), message(&queue(), 3));
     world.settle_unanswered();
-    world.remote.remove_consumer(&client);
+    world.bridge.stop(world.now);
     world.settle_unanswered();
     let slow = world.remote.unanswered.pop().unwrap();
     confirm_all(&mut world);
     world.remote.unanswered.push(slow);
-    world.wait(Duration::from_secs(30));
+    world.wait(STOP_LIMIT);
     world.settle_unanswered();
     assert_eq!(world.local.acked.len(), 2);
     assert_eq!(world.local.queued(), 1);

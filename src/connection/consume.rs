@@ -1,5 +1,6 @@
 //! Consumers and their acknowledgements.
 
+use ferrymq_network::local_broker::RETIREMENT;
 use ferrymq_openwire::commands::{
     ConsumerControl, ConsumerInfo, MessageAck, RemoveSubscriptionInfo,
 };
@@ -117,8 +118,12 @@ impl Peer {
             return self.acknowledge_in(within, ack);
         }
         // An acknowledgement may cross the end of its consumer: then there is nothing to do.
-        let consumer = ack.consumer_id.as_ref().and_then(|id| self.consumers.get(id));
+        let consumer = ack.consumer_id.as_ref().and_then(|id| self.consumers.get_mut(id));
         if let Some(consumer) = consumer {
+            if ack.ack_type == RETIREMENT && self.permits.is_some() {
+                self.broker.retire(&mut consumer.subscription, ack);
+                return Ok(());
+            }
             self.broker.acknowledge(&consumer.subscription, ack)?;
         }
         Ok(())

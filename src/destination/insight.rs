@@ -38,6 +38,8 @@ pub struct SubscriptionInsight {
     pub browser: bool,
     /// Whether another one has the queue for itself.
     pub kept_out: bool,
+    /// A bridge's whose consumer has gone: it waits for answers to what it forwarded.
+    pub retired: bool,
     /// How many messages may be outstanding.
     pub prefetch: usize,
     /// How many are.
@@ -69,6 +71,8 @@ pub enum Obstacle {
     Browses,
     /// An exclusive consumer has the queue for itself.
     KeptOut,
+    /// Its consumer, beyond a bridge, has gone.
+    Retired,
     /// It has as many unsettled messages as it may have.
     WindowFull,
     /// It has not asked for one (prefetch 0).
@@ -92,7 +96,8 @@ impl SubscriptionInsight {
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
                 if replay.replay_when_no_consumers =>
             {
-                let others = others.filter(|other| !other.kept_out).map(Self::contender);
+                let others = others.filter(|other| !other.kept_out && !other.retired);
+                let others = others.map(Self::contender);
                 let to = self.contender();
                 check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
             }
@@ -101,6 +106,7 @@ impl SubscriptionInsight {
         match checked {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
+            Ok(()) if self.retired => Some(Obstacle::Retired),
             Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
@@ -179,6 +185,7 @@ impl Queue {
                 network: asked.network,
                 browser: asked.browser,
                 kept_out: !self.exclusives.let_in(key.0),
+                retired: one.retired,
                 prefetch,
                 in_flight: window.len(),
                 oldest: window.entries().next().map(held),

@@ -1,6 +1,7 @@
 //! What a queue does for subscriptions without a window of their own: those that pull, those that
 //! look, and those whose window other queues share.
 
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
@@ -16,7 +17,8 @@ impl Queue {
     /// by.
     pub fn is_served_on_the_way(&self, message: &Message) -> bool {
         let mut served = false;
-        for asked in self.slots.iter().flatten().map(|one| &one.asked).filter(|one| !one.browser) {
+        let standing = self.slots.iter().flatten().filter(|one| !one.retired);
+        for asked in standing.map(|one| &one.asked).filter(|one| !one.browser) {
             if !asked.network {
                 return false;
             }
@@ -28,8 +30,9 @@ impl Queue {
 
     /// Whether a subscription, browsers left out, admits a message that has not come yet.
     pub fn is_wanted(&self, message: &Message) -> bool {
-        let subscriptions = self.slots.iter().flatten().map(|subscription| &subscription.asked);
+        let subscriptions = self.slots.iter().flatten().filter(|one| !one.retired);
         subscriptions
+            .map(|subscription| &subscription.asked)
             .filter(|asked| !asked.browser)
             .any(|asked| asked.admission.admits(message, message.redelivery_counter()))
     }
@@ -62,6 +65,59 @@ impl Queue {
     pub fn suspend(&mut self, key: SubscriptionKey, now: i64, effects: &mut Effects) {
         self.withdraw_pull(key);
         self.set_prefetch(key, 0, now, effects);
+    }
+
+    /// Lets a bridge's subscription have no more, nor keep what it was dispatched after this
+    /// message. To all others it is as if it had gone.
+    pub fn retire_after(
+        &mut self,
+        key: SubscriptionKey,
+        last: &MessageId,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        let subscription = self.slots.get_mut(key.0).and_then(Option::as_mut);
+        let after = subscription.map(|one| one.window.retire(last, None));
+        self.retire(key, after.unwrap_or_default().into(), now, effects);
+    }
+
+    /// The same for a subscription that shares its window, without messages at these places.
+    pub fn retire_from(
+        &mut self,
+        key: SubscriptionKey,
+        places: &[i64],
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
+        let window = &mut subscription.window;
+        window.set_prefetch(0);
+        let take = |place: &i64| window.take(|entry| entry.sequence == *place);
+        let after = places.iter().filter_map(take).collect();
+        self.retire(key, after, now, effects);
+    }
+
+    fn retire(
+        &mut self,
+        key: SubscriptionKey,
+        mut after: Vec<Entry>,
+        now: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
+        self.retired += usize::from(!std::mem::replace(&mut subscription.retired, true));
+        self.rest(key.0);
+        self.refused_from.remove(&key.0);
+        self.returns.forget(key.0);
+        let held = self.withdraw_claim(key.0);
+        after.sort_by_key(|entry| entry.sequence);
+        for entry in after {
+            self.offer(entry, now, effects);
+        }
+        if held {
+            self.hand_on(now, effects);
+        }
+        self.reconsider(now, effects);
     }
 
     fn owes(&self, key: SubscriptionKey) -> bool {
@@ -191,6 +247,9 @@ impl Queue {
         let is_local = |slot: usize| {
             self.slots.get(slot).and_then(Option::as_ref).is_some_and(|one| !one.asked.network)
         };
-        Takers { subscriptions: self.subscriptions(), one_has_room: self.ready.has(is_local) }
+        Takers {
+            subscriptions: self.subscriptions().saturating_sub(self.retired),
+            one_has_room: self.ready.has(is_local),
+        }
     }
 }

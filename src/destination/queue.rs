@@ -57,6 +57,8 @@ pub struct Queue {
     /// messages.
     pub(super) full: Vec<usize>,
     subscriptions: usize,
+    /// How many of them wait for their end only.
+    pub(super) retired: usize,
     /// How many messages have been tested for subscriptions that got room.
     pub(super) scanned: usize,
     /// What open transactions hold.
@@ -92,6 +94,7 @@ impl Queue {
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
+            retired: 0,
             scanned: 0,
             transacted: Transacted::default(),
             resting: Resting::default(),
@@ -182,6 +185,7 @@ impl Queue {
             allowance: self.sharing.allowance(&asked, now),
             asked,
             ready: false,
+            retired: false,
             tested_to: i64::MIN,
             browse,
             rate: Rate::default(),
@@ -220,6 +224,7 @@ impl Queue {
     ) {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::take) else { return };
         self.subscriptions -= usize::from(!subscription.asked.browser);
+        self.retired -= usize::from(subscription.retired);
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
         self.returns.forget(key.0);

@@ -428,3 +428,38 @@ fn nobody_who_could_have_a_message_goes_without() {
         }
     }
 }
+
+#[test]
+fn a_bridge_that_retires_keeps_what_it_forwarded_and_stands_in_nobodys_way() {
+    let (mut queue, mut effects) = (queue(ReplayPolicy::default()), Effects::default());
+    let back = queue.subscribe(bridge("a", 2, 100), ARRIVED, &mut effects);
+    let near = queue.subscribe(bridge("b", 1, 4), ARRIVED, &mut effects);
+    for number in 1..=6 {
+        queue.enqueue(via(number, &["a"]), ARRIVED, &mut effects);
+    }
+    assert_eq!(numbers(&mut effects, near), [1, 2, 3, 4]);
+    assert_eq!(numbers(&mut effects, back), [] as [i64; 0], "there is a way on");
+    queue.retire_after(near, &MessageId::new(producer(), 2), ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, near), [] as [i64; 0]);
+    let mut returned = numbers(&mut effects, back);
+    returned.sort_unstable();
+    assert_eq!(returned, [3, 4, 5, 6], "no way on is left");
+    assert_eq!((queue.in_flight(), queue.takers().subscriptions), (6, 1));
+
+    let last = MessageId::new(producer(), 1);
+    let ack = Acknowledgement {
+        kind: AckKind::Individual,
+        first: None,
+        last: Some(&last),
+        destination: None,
+        count: 1,
+        cause: None,
+    };
+    assert_eq!(queue.acknowledge(near, &ack, ARRIVED, &mut effects), Ok(1), "still its own");
+    queue.enqueue(via(7, &["a"]), ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, near), [] as [i64; 0], "no more");
+    assert_eq!(numbers(&mut effects, back), [7]);
+    queue.unsubscribe(near, Delivered::Nothing, ARRIVED, &mut effects);
+    assert_eq!(numbers(&mut effects, back), [2], "what was not settled in the end");
+    assert_eq!(queue.takers().subscriptions, 1);
+}

@@ -278,7 +278,8 @@ impl Returns {
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != slot && exclusives.let_in(*other));
-        let others = others.filter_map(|(_, other)| Some(other.as_ref()?.asked.contender()));
+        let others = others.filter_map(|(_, other)| other.as_ref());
+        let others = others.filter(|other| !other.retired).map(|other| other.asked.contender());
         let next_turn = self.next_turn(subscription, now);
         let to = subscription.asked.contender();
         match check_return(&self.policy, &to, next_turn, others, message, redeliveries, now) {

@@ -190,6 +190,17 @@ impl SharedWindow {
         state.starved.clear();
     }
 
+    /// Nothing more is for this consumer, nor what it was handed after this message: that is no
+    /// longer here, but of these queues, at these places there.
+    pub fn retire(&self, last: &MessageId, from: Option<&Destination>) -> Vec<(MemberNumber, i64)> {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.starved.clear();
+        let after = state.window.retire(last, from);
+        let place = |handed: &Handed| (handed.member, handed.message.broker_sequence_id());
+        after.iter().map(place).collect()
+    }
+
     /// A queue is gone, and does not wait any more.
     pub fn forget(&self, member: MemberNumber) {
         self.state.lock().starved.retain(|other| *other != member);

@@ -68,6 +68,8 @@ pub(super) struct Subscription {
     pub(super) allowance: Allowance,
     /// Whether it stands in the ring of those with room.
     pub(super) ready: bool,
+    /// A bridge's: it only waits for answers to what it forwarded, and then ends.
+    pub(super) retired: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
     pub(super) tested_to: i64,
     /// A browser's: its window stays empty and has no room.
@@ -105,6 +107,9 @@ impl Subscription {
 
     /// Whether it may get more, as far as is known here: a shared window is asked for each message.
     pub(super) fn has_room(&self) -> bool {
+        if self.retired {
+            return false;
+        }
         self.asked.shared.is_some()
             || self.window.has_room() && self.allowance.has_room(self.window.undelivered())
     }

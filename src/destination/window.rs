@@ -132,6 +132,17 @@ impl<E: Outstanding> Window<E> {
         self.dispatched
     }
 
+    /// Has no room any more, and nothing that was dispatched after this message: returns that.
+    pub(super) fn retire(&mut self, last: &MessageId, from: Option<&Destination>) -> VecDeque<E> {
+        self.set_prefetch(0);
+        self.pulling = false;
+        // Two copies may be here: what is beyond the first may have been forwarded.
+        let last = self.dispatched.iter().rposition(|entry| entry.is(last, from));
+        let Some(kept) = last.map(|last| last + 1) else { return VecDeque::new() };
+        self.extension = self.extension.min(kept);
+        self.dispatched.split_off(kept)
+    }
+
     /// Takes out the first that `which` picks.
     pub(super) fn take(&mut self, which: impl Fn(&E) -> bool) -> Option<E> {
         let at = self.dispatched.iter().position(which)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{ConsumerId, MessageId};
 use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
@@ -188,6 +188,27 @@ impl QueueGroup {
     /// Lets it have no more.
     pub(super) fn close(&self) {
         self.window.close();
+    }
+
+    /// Lets it have no more, nor keep what came after this message, as a bridge's that is about to
+    /// end.
+    pub(super) fn retire(
+        &self,
+        last: &MessageId,
+        from: Option<&Destination>,
+        now: i64,
+    ) -> Aftermath {
+        let mut places: BTreeMap<MemberNumber, Vec<i64>> = BTreeMap::new();
+        for (number, place) in self.window.retire(last, from) {
+            places.entry(number).or_default().push(place);
+        }
+        let joined = self.members.lock().joined.clone();
+        let mut aftermath = Aftermath::default();
+        for (number, (queue, key)) in joined {
+            let places = places.remove(&number).unwrap_or_default();
+            aftermath.append(queue.retire_from(key, &places, now));
+        }
+        aftermath
     }
 
     /// Ends it at all its queues. It must not be joined to others any more.

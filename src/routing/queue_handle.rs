@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageDispatch;
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{ConsumerId, MessageId};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::Batch;
@@ -398,6 +398,22 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
         queue.suspend(key, now, effects);
+        self.carry_out(&mut state, now)
+    }
+
+    /// Lets a bridge's subscription have no more, nor keep what came after this message.
+    pub(super) fn retire(&self, key: SubscriptionKey, last: &MessageId, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.retire_after(key, last, now, effects);
+        self.carry_out(&mut state, now)
+    }
+
+    /// The same for one that shares its window, without messages at these places.
+    pub(super) fn retire_from(&self, key: SubscriptionKey, places: &[i64], now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.retire_from(key, places, now, effects);
         self.carry_out(&mut state, now)
     }
 

@@ -290,6 +290,24 @@ impl Broker {
         }
     }
 
+    /// A bridge's consumer of queues wants no more, and nobody is to send here for its sake. It keeps
+    /// what it was dispatched up to the last message that `ack` names, until it is settled; the rest
+    /// goes to others.
+    pub fn retire(&self, subscription: &mut Subscription, ack: &MessageAck) {
+        let Some(last) = &ack.last_message_id else { return };
+        let now = self.clock.now_millis();
+        match &subscription.held {
+            Held::Queue { queue, key } => self.clear_up(queue.retire(*key, last, now)),
+            Held::Several(several) => {
+                self.clear_up(several.group.retire(last, ack.destination.as_ref(), now));
+            }
+            Held::Topic { .. } | Held::Durable { .. } => return,
+        }
+        if let Some(registration) = subscription.registration.take() {
+            self.retract_consumer(registration);
+        }
+    }
+
     /// Ends a subscription. What it had not settled goes to others.
     pub fn unsubscribe(&self, subscription: Subscription, delivered: Delivered) {
         let now = self.clock.now_millis();

@@ -70,7 +70,6 @@ pub(super) struct Forwarder {
     retries: VecDeque<Retry>,
     /// Windows with something to acknowledge or to end.
     touched: Vec<DemandNumber>,
-    draining: Vec<(Instant, DemandNumber)>,
     /// Superseded topic windows, by the number of the command that ends them.
     superseded: ByNumber<i32, DemandNumber>,
     recent: RecentIds,
@@ -92,7 +91,6 @@ struct Retry {
 
 const MAX_REFUSALS: u8 = 3;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 const RECENT_TOPIC_MESSAGES: usize = 4096;
 
 impl Forwarder {
@@ -105,7 +103,6 @@ impl Forwarder {
             credit: Credit::default(),
             retries: VecDeque::new(),
             touched: Vec::new(),
-            draining: Vec::new(),
             superseded: ByNumber::default(),
             recent: RecentIds::new(RECENT_TOPIC_MESSAGES),
             counts: ForwardCounts::default(),
@@ -154,35 +151,50 @@ impl Forwarder {
 
     /// Ends a subscription: a queue's after its outstanding messages are confirmed, a topic's at
     /// once.
-    pub(super) fn end(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
-        let Some(window) = self.windows.get_mut(&number) else { return };
-        if window.destination.kind().is_queue() {
-            let until = now + DRAIN_LIMIT;
-            window.state = WindowState::Draining { until };
-            window.give_up_unsent();
-            self.draining.push((until, number));
-            self.touched.push(number);
+    ///
+    /// However long the remote broker takes: while the link lives it has them, and takes them in
+    /// when there is room. Were they sent again meanwhile, two copies would go about that nothing
+    /// tells apart. If it does not answer any more at all, the bridge ends.
+    pub(super) fn end(&mut self, number: DemandNumber, local: &mut Outgoing) {
+        let queue = |window: &Window| window.destination.kind().is_queue();
+        if self.windows.get(&number).is_some_and(queue) {
+            self.retire(number, local);
         } else {
             self.remove(number, local);
         }
     }
 
+    /// Gives back what has not been sent, and takes no more.
+    fn retire(&mut self, number: DemandNumber, local: &mut Outgoing) {
+        let Some(window) = self.windows.get_mut(&number) else { return };
+        if matches!(window.state, WindowState::Draining) {
+            return;
+        }
+        window.state = WindowState::Draining;
+        window.give_up_unsent();
+        window.acknowledge(&mut local.commands);
+        match window.retirement() {
+            Some(retirement) => local.push(retirement),
+            None => self.remove(number, local),
+        }
+    }
+
     /// Ends a subscription in favour of its successor.
-    pub(super) fn supersede(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+    pub(super) fn supersede(&mut self, number: DemandNumber, local: &mut Outgoing) {
         match self.windows.get_mut(&number) {
             Some(window) if !window.destination.kind().is_queue() => {
                 window.state = WindowState::Superseded;
                 let id = local.request(window.removal());
                 self.superseded.insert(id, number);
             }
-            _ => self.end(number, now, local),
+            _ => self.end(number, local),
         }
     }
 
     /// Ends a durable subscription, and has the local broker forget it.
-    pub(super) fn abolish(&mut self, number: DemandNumber, now: Instant, local: &mut Outgoing) {
+    pub(super) fn abolish(&mut self, number: DemandNumber, local: &mut Outgoing) {
         let durable = self.windows.get(&number).and_then(|window| window.durable.clone());
-        self.supersede(number, now, local);
+        self.supersede(number, local);
         if let Some(durable) = durable {
             local.request(Command::RemoveSubscriptionInfo(durable.removal()));
         }
@@ -211,16 +223,11 @@ impl Forwarder {
     }
 
     /// Stops every window; what is outstanding is still confirmed.
-    pub(super) fn drain(&mut self, until: Instant) {
+    pub(super) fn drain(&mut self, local: &mut Outgoing) {
         let mut numbers: Vec<_> = self.windows.keys().copied().collect();
         numbers.sort_unstable();
         for number in numbers {
-            if let Some(window) = self.windows.get_mut(&number) {
-                window.state = WindowState::Draining { until };
-                window.give_up_unsent();
-                self.draining.push((until, number));
-                self.touched.push(number);
-            }
+            self.retire(number, local);
         }
     }
 
@@ -237,7 +244,8 @@ impl Forwarder {
             return;
         };
         let Some(window) = self.windows.get_mut(&number) else { return };
-        if matches!(window.state, WindowState::Draining { .. }) {
+        if matches!(window.state, WindowState::Draining) {
+            // The local broker has it back already.
             return;
         }
         let Some(message) = dispatch.message else { return };
@@ -387,13 +395,11 @@ impl Forwarder {
 
     /// When something is due.
     pub(super) fn next_tick(&self) -> Option<Instant> {
-        let retry = self.retries.iter().map(|retry| retry.at).min();
-        let drain = self.draining.iter().map(|(until, _)| *until).min();
-        [retry, drain].into_iter().flatten().min()
+        self.retries.iter().map(|retry| retry.at).min()
     }
 
-    /// Tries again what is due, and ends what drained for too long.
-    pub(super) fn tick(&mut self, now: Instant, local: &mut Outgoing, remote: &mut Outgoing) {
+    /// Tries again what is due.
+    pub(super) fn tick(&mut self, now: Instant, remote: &mut Outgoing) {
         for _ in 0..self.retries.len() {
             let Some(retry) = self.retries.pop_front() else { break };
             if retry.at > now {
@@ -409,20 +415,6 @@ impl Forwarder {
                 }
             }
         }
-        let due: Vec<_> =
-            self.draining.iter().filter(|(until, _)| *until <= now).map(|(_, at)| *at).collect();
-        self.draining.retain(|(until, _)| *until > now);
-        for number in due {
-            if let Some(window) = self.windows.get(&number).filter(|window| !window.is_drained()) {
-                tracing::warn!(
-                    destination = %window.destination,
-                    "ending a subscription whose last messages were not answered in time: they are \
-                     sent again, and may come twice"
-                );
-            }
-            self.acknowledge(number, local);
-            self.remove(number, local);
-        }
         self.give_turns(remote);
     }
 
@@ -434,10 +426,9 @@ impl Forwarder {
         for number in touched.drain(..) {
             self.acknowledge(number, local);
             let ends = self.windows.get(&number).is_some_and(|window| {
-                matches!(window.state, WindowState::Draining { .. }) && window.is_drained()
+                matches!(window.state, WindowState::Draining) && window.is_drained()
             });
             if ends {
-                self.draining.retain(|(_, draining)| *draining != number);
                 self.remove(number, local);
             }
         }

@@ -166,7 +166,7 @@ impl Bridge {
             Command::BrokerSubscriptionInfo(theirs) => {
                 self.theirs =
                     Some(theirs.subscription_infos.into_iter().flatten().flatten().collect());
-                self.synchronise(now);
+                self.synchronise();
             }
             Command::MessageDispatch(advisory) => {
                 self.advised(advisory.destination, advisory.message, now);
@@ -188,7 +188,7 @@ impl Bridge {
             return;
         }
         if let Some(work) = &mut self.work {
-            work.forwarder.tick(now, &mut self.local, &mut self.remote);
+            work.forwarder.tick(now, &mut self.remote);
         }
         self.prove(now);
         if self.phase.until().is_none_or(|until| now < until) {
@@ -217,7 +217,7 @@ impl Bridge {
             (Phase::Over { .. } | Phase::Draining { .. }, _) => {}
             (Phase::Live { .. } | Phase::OpeningRemote { .. }, Some(work)) => {
                 let until = now + STOP_LIMIT;
-                work.forwarder.drain(until);
+                work.forwarder.drain(&mut self.local);
                 work.liveness.rest();
                 self.phase = Phase::Draining { until };
             }
@@ -286,7 +286,7 @@ impl Bridge {
         {
             let discarded = work.forwarder.discard(number);
             if work.demand.simplify(number, &mut work.changes) {
-                return self.apply_changes(now);
+                return self.apply_changes();
             }
             work.demand.forget(number);
             if let Some(destination) = discarded {
@@ -312,12 +312,12 @@ impl Bridge {
             }
         }
         work.restore(&std::mem::take(&mut self.kept), &self.settings);
-        self.apply_changes(now);
-        self.synchronise(now);
+        self.apply_changes();
+        self.synchronise();
     }
 
     /// Compares durable demand with what the remote broker told of, once the bridge serves.
-    fn synchronise(&mut self, now: Instant) {
+    fn synchronise(&mut self) {
         let follows = self.settings.config.synchronises_durables();
         let serves = matches!(self.phase, Phase::OpeningRemote { .. } | Phase::Live { .. });
         if let (true, true, Some(work)) = (follows, serves, &mut self.work)
@@ -325,7 +325,7 @@ impl Bridge {
         {
             let events = &mut self.events;
             work.synchronise(&theirs, &self.settings, &mut self.local, events);
-            self.apply_changes(now);
+            self.apply_changes();
         }
     }
 
@@ -395,11 +395,11 @@ impl Bridge {
             News::Temporary(info) => work.temporary(info, &self.settings, &mut self.local),
             News::Nothing => {}
         }
-        self.apply_changes(now);
+        self.apply_changes();
     }
 
     /// Makes and ends subscriptions as demand asks.
-    fn apply_changes(&mut self, now: Instant) {
+    fn apply_changes(&mut self) {
         let Some(work) = &mut self.work else { return };
         let (local, events) = (&mut self.local, &mut self.events);
         for change in std::mem::take(&mut work.changes) {
@@ -413,16 +413,16 @@ impl Bridge {
                 }
                 DemandChange::Unsubscribe(number) => {
                     events.extend(work.forwarder.serving(number).map(Event::DemandRemoved));
-                    work.forwarder.end(number, now, local);
+                    work.forwarder.end(number, local);
                     work.forget_topics_that_crossed();
                 }
-                DemandChange::Supersede(number) => work.forwarder.supersede(number, now, local),
+                DemandChange::Supersede(number) => work.forwarder.supersede(number, local),
                 DemandChange::Describe(info) => {
                     local.request(Command::ConsumerInfo(info));
                 }
                 DemandChange::Abolish(number) => {
                     events.extend(work.forwarder.serving(number).map(Event::DemandRemoved));
-                    work.forwarder.abolish(number, now, local);
+                    work.forwarder.abolish(number, local);
                     work.forget_topics_that_crossed();
                 }
             }

@@ -9,11 +9,11 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
-use tokio::time::Instant;
 
 use super::credit::Underway;
 use crate::demand::durable::DurableKey;
 use crate::destination_pattern::DestinationPattern;
+use crate::local_broker::RETIREMENT;
 
 /// The messages of one demand subscription between their dispatch and our word on them.
 #[derive(Debug)]
@@ -42,12 +42,9 @@ pub(super) struct Window {
 pub(super) enum WindowState {
     /// Forward it.
     Open,
-    /// The demand is gone: leave it to the local broker, which gets it back with the subscription
-    /// once everything outstanding is confirmed, or at this time.
-    Draining {
-        /// When waiting ends.
-        until: Instant,
-    },
+    /// The demand is gone, and the local broker was told where to stop: what it had dispatched
+    /// beyond is its own again. The subscription ends once everything outstanding is confirmed.
+    Draining,
     /// The subscription of a topic has a successor and is ending: forward it, because what was
     /// published before the successor came is dispatched only here.
     Superseded,
@@ -128,7 +125,7 @@ impl Window {
         self.waiting(number)
     }
 
-    /// Forgets what has not been sent: it is the local broker's again.
+    /// Forgets what has not been sent: it goes back to the local broker.
     pub(super) fn give_up_unsent(&mut self) {
         let kept = self.outstanding.len() - self.unsent.len();
         self.outstanding.truncate(kept);
@@ -196,6 +193,13 @@ impl Window {
             poison_cause: Some(Throwable::new("javax.jms.JMSException", cause)),
             ..self.ack(POISON, entry)
         })
+    }
+
+    /// Lets the local broker dispatch no more, and have back what it dispatched after the last
+    /// message that waits for the remote broker's word; none: nothing waits for that.
+    pub(super) fn retirement(&self) -> Option<Command> {
+        let last = self.outstanding.back()?;
+        Some(Command::from(MessageAck { message_count: 0, ..self.ack(RETIREMENT, last) }))
     }
 
     /// Ends the subscription; what it holds goes back as if it had never been dispatched.

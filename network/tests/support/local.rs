@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::local_broker::RETIREMENT;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     ConsumerInfo, ExceptionResponse, MessageAck, MessageDispatch, RemoveInfo, Response,
@@ -41,6 +42,8 @@ pub struct FakeConsumer {
     pattern: DestinationPattern,
     unacked: VecDeque<Arc<Message>>,
     buffered: VecDeque<Arc<Message>>,
+    /// It gets no more.
+    pub retired: bool,
 }
 
 impl FakeLocal {
@@ -151,6 +154,7 @@ impl FakeLocal {
             info,
             unacked: VecDeque::new(),
             buffered: VecDeque::new(),
+            retired: false,
         };
         assert!(self.consumers.insert(number, consumer).is_none(), "consumer {number} twice");
     }
@@ -164,19 +168,29 @@ impl FakeLocal {
 
     fn remove_consumer(&mut self, number: i64) -> bool {
         let Some(consumer) = self.consumers.remove(&number) else { return false };
-        for message in consumer.unacked.into_iter().rev() {
+        self.take_back(consumer.unacked);
+        true
+    }
+
+    fn take_back(&mut self, messages: VecDeque<Arc<Message>>) {
+        for message in messages.into_iter().rev() {
             let destination = message.destination().unwrap();
             if destination.kind().is_queue() {
                 self.queues.entry(destination).or_default().push_front(message);
             }
         }
-        true
     }
 
     fn acknowledge(&mut self, ack: &MessageAck) {
         let number = ack.consumer_id.as_ref().unwrap().value;
         let consumer = self.consumers.get_mut(&number).expect("an ack for no consumer");
         let last = ack.last_message_id.as_ref().unwrap();
+        if ack.ack_type == RETIREMENT {
+            let last = consumer.unacked.iter().position(|message| message.has_id(last));
+            let after = consumer.unacked.split_off(last.expect("one that is out") + 1);
+            assert!(!std::mem::replace(&mut consumer.retired, true), "twice");
+            return self.take_back(after);
+        }
         let at = |id| consumer.unacked.iter().position(|message| message.has_id(id));
         let last_at = at(last).expect("an ack for a message that is not out");
         let first_at = match ack.ack_type {
@@ -203,7 +217,7 @@ impl FakeLocal {
         for number in numbers {
             let consumer = self.consumers.get_mut(&number).unwrap();
             let window = usize::try_from(consumer.info.prefetch_size).unwrap();
-            while consumer.unacked.len() < window {
+            while !consumer.retired && consumer.unacked.len() < window {
                 let from_topic = consumer.buffered.pop_front();
                 let next = from_topic.or_else(|| {
                     let matching = self.queues.iter_mut();

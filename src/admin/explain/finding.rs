@@ -52,6 +52,9 @@ pub(super) fn of_obstacle(
         .moved_by("a consumer of another connection"),
         Some(Obstacle::Browses) => Finding::new("browser", "it only looks, and takes nothing")
             .moved_by("a consumer that takes messages"),
+        Some(Obstacle::Retired) => {
+            Finding::new("retired", "the consumer beyond it has gone: it waits for answers only")
+        }
         Some(Obstacle::KeptOut) => {
             Finding::new("kept_out", "an exclusive consumer has the queue for itself")
                 .moved_by("the end of that consumer")
