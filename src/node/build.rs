@@ -102,7 +102,7 @@ impl Node {
             listeners.iter().map(|listener| listener.endpoint().clone()).collect();
         let fresh = Broker::fresh_id(&config.name, &world.clock, world.seed);
         let id = match &world.store {
-            Some(store) => identify(store.as_ref(), fresh)?,
+            Some(store) => identify(store.as_ref(), fresh).map_err(RecoveryError::from)?,
             None => fresh,
         };
         let settings = BrokerSettings {

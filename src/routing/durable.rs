@@ -18,9 +18,9 @@ use super::durable_subscriber::{
 };
 use super::durables::Kept;
 use super::lease::ClientLease;
-use super::persistence::{Persistence, RecoveryError};
+use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
-use super::recovery::Recovered;
+use super::recovery::{Recovered, RecoveryError};
 use super::registry::Registration;
 use super::retained::bytes_kept;
 use super::several::members;

@@ -66,9 +66,9 @@ pub struct Origin {
     sequence: u64,
 }
 
-/// Why a broker cannot go on with what its store holds.
+/// Why what a store holds cannot be taken up.
 #[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
+pub enum KeptError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -80,19 +80,13 @@ pub enum RecoveryError {
         /// Why.
         reason: String,
     },
-    /// It names a destination that cannot live.
-    #[error(transparent)]
-    Destination(#[from] super::publish_error::PublishError),
-    /// It holds a subscription that cannot be made.
-    #[error(transparent)]
-    Subscription(#[from] super::subscribe_error::SubscribeError),
 }
 
 /// The identifier of the broker whose store this is: `fresh` for a new one.
 ///
 /// A broker that comes back is the same one to all others: what has been here before says so in its
 /// path, and must not be taken for what has not.
-pub fn identify(store: &dyn Store, fresh: String) -> Result<String, RecoveryError> {
+pub fn identify(store: &dyn Store, fresh: String) -> Result<String, KeptError> {
     const KEY: &[u8] = b"id";
     if let Some(id) = store.get(Table::Broker, KEY)? {
         let id = std::str::from_utf8(&id).map_err(|error| unknown("the broker's id", error))?;
@@ -238,22 +232,22 @@ impl Persistence {
     }
 
     /// The queues that are kept, by number. Each takes its number up when it comes to life.
-    pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, RecoveryError> {
+    pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, KeptError> {
         let queues = self.numbered(Table::Queue, queue_of)?;
         self.found.lock().extend(queues.iter().map(|(id, queue)| (queue.clone(), *id)));
         Ok(queues)
     }
 
     /// The durable subscriptions that are kept, by number, as their first consumers.
-    pub(super) fn subscriptions(&self) -> Result<Vec<(QueueId, ConsumerInfo)>, RecoveryError> {
+    pub(super) fn subscriptions(&self) -> Result<Vec<(QueueId, ConsumerInfo)>, KeptError> {
         self.numbered(Table::Subscription, subscription_of)
     }
 
     fn numbered<T>(
         &self,
         table: Table,
-        read: impl Fn(&[u8]) -> Result<T, RecoveryError>,
-    ) -> Result<Vec<(QueueId, T)>, RecoveryError> {
+        read: impl Fn(&[u8]) -> Result<T, KeptError>,
+    ) -> Result<Vec<(QueueId, T)>, KeptError> {
         let mut found = Vec::new();
         let mut after = None;
         loop {
@@ -277,7 +271,7 @@ impl Persistence {
     pub(super) fn receipts(
         &self,
         mut each: impl FnMut(QueueId, &AuditRecord) -> bool,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<(), KeptError> {
         let bad = || unknown("a receipt", "it has another length");
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -306,7 +300,7 @@ impl Persistence {
         &self,
         queue: QueueId,
         mut each: impl FnMut(Message),
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<(), KeptError> {
         let mut from = 0;
         let mut read: Vec<Stored> = Vec::new();
         loop {
@@ -399,13 +393,13 @@ impl QueueStore {
     }
 }
 
-fn queue_of(value: &[u8]) -> Result<Destination, RecoveryError> {
+fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = Text::from_wire(name).map_err(|error| unknown("the name of a queue", error))?;
     Ok(Destination::new(DestinationKind::Queue, name))
 }
 
-fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, RecoveryError> {
+fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
     let mut decoder = Decoder::new(WireFormat::loose(KEPT_VERSION));
     match decoder.decode(&mut BytesMut::from(value)) {
         Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
@@ -414,11 +408,11 @@ fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, RecoveryError> {
     }
 }
 
-fn message_of(stored: &Stored) -> Result<Message, RecoveryError> {
+fn message_of(stored: &Stored) -> Result<Message, KeptError> {
     Message::from_image(&stored.body)
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }
 
-fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> RecoveryError {
-    RecoveryError::Unknown { what: what.into(), reason: reason.to_string() }
+fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
+    KeptError::Unknown { what: what.into(), reason: reason.to_string() }
 }

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 
 use super::broker::Broker;
 use super::directory::Living;
-use super::persistence::RecoveryError;
+use super::persistence::KeptError;
+use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
+use super::subscribe_error::SubscribeError;
 use crate::destination::MemoryAccount;
 
 /// When what a connection confirms is safe.
@@ -24,6 +26,20 @@ pub enum Safe {
     Later,
     /// It will not be: the store has failed, and the broker ends.
     Never,
+}
+
+/// Why a broker cannot go on with what its store holds.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// It cannot be read, or is not what a broker keeps.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// It names a destination that cannot live.
+    #[error(transparent)]
+    Destination(#[from] PublishError),
+    /// It holds a subscription that cannot be made.
+    #[error(transparent)]
+    Subscription(#[from] SubscribeError),
 }
 
 impl Broker {
