@@ -39,7 +39,13 @@ const ONE_WAY: &str = "packed bytes differ from peer to peer; the same bytes for
 /// The settings of ActiveMQ that ours stand for.
 pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of("broker", "name", "brokerName", "localhost", "two brokers of one name are a mistake"),
-    of("broker", "persistent", "persistent", "true", "messages are kept where a folder was named for them"),
+    of(
+        "broker",
+        "persistent",
+        "persistent",
+        "true",
+        "messages are kept where a folder was named for them",
+    ),
     of("broker", "data_dir", "dataDirectory", "activemq-data", ""),
     of("broker", "data_directory", "dataDirectory", "activemq-data", ""),
     of("transport_connector", "name", "name", "the address", ""),
