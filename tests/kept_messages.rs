@@ -6,6 +6,7 @@
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrymq::config::Limits;
 use ferrymq_openwire::command::Command;
@@ -135,6 +136,45 @@ async fn a_queue_that_is_deleted_does_not_come_back_with_its_messages() {
 }
 
 #[tokio::test]
+async fn what_expired_while_the_broker_was_away_becomes_a_dead_letter_once() {
+    let (store, orders) = (memory(), Destination::queue("orders"));
+    let letters = Destination::queue("ActiveMQ.DLQ");
+    let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;
+    // The queue of dead letters has a higher number than this one.
+    fill(&node, "sender", &orders, &[1]).await;
+    fill(&node, "other", &letters, &[7]).await;
+    let mut sender = Wire::opened(&node, "brief").await;
+    let soon = ferrymq_transport::clock::Clock::system().now_millis() + 300;
+    let brief = MessageFields { expiration: soon, ..persistent(sender.message(&orders, 2, 2048)) };
+    let answer = sender.submit(&brief);
+    sender.answer(answer).await.unwrap();
+    node.stop().await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+
+    for round in 0..2 {
+        let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;
+        let mut receiver = Wire::opened(&node, "receiver").await;
+        receiver.consume(1, &letters, 100).await;
+        if round == 0 {
+            for expected in [7, 2] {
+                let dispatch = receiver.dispatch().await;
+                assert_eq!(number_of(&dispatch), expected);
+                receiver.settle(&dispatch);
+            }
+            until("both are settled", || {
+                let all = node.status().destinations;
+                all.iter().find(|one| one.address == letters && one.settled == 2).map(drop)
+            })
+            .await;
+        }
+        receiver.nothing_comes().await;
+        receiver.consume(2, &orders, 100).await;
+        assert_eq!(receiver.numbers(1).await, [1]);
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused_or_expired_is_kept_as_a_dead_letter_once() {
     let (store, orders) = (memory(), Destination::queue("orders"));
     let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;
@@ -222,15 +262,57 @@ async fn producers_of_persistent_messages_wait_for_room_and_others_do_not() {
     node.stop().await;
 }
 
-/// A store whose device takes its time: nothing is called settled until it is told.
+#[tokio::test]
+async fn what_finds_no_room_for_a_moment_is_kept_later_and_confirmed_then() {
+    let store = Arc::new(Slow::default());
+    let orders = Destination::queue("orders");
+    let node = keeping_broker(Limits::default(), store.clone()).await;
+    fill_later(&store, &node, &orders).await;
+    node.stop().await;
+    let node = keeping_broker(Limits::default(), store).await;
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &orders, 100).await;
+    assert_eq!(receiver.numbers(3).await, [1, 2, 3]);
+    receiver.nothing_comes().await;
+    node.stop().await;
+}
+
+/// Sends two messages while the store is full and, when there is room, a third.
+async fn fill_later(store: &Arc<Slow>, node: &ferrymq::node::Node, orders: &Destination) {
+    let mut sender = Wire::opened(node, "sender").await;
+    store.full.store(true, Ordering::SeqCst);
+    let mut answers = Vec::new();
+    for number in [1, 2] {
+        answers.push(sender.submit(&persistent(sender.message(orders, number, 2048))));
+    }
+    until("they came", || (node.status().destinations.first()?.waiting == 2).then_some(())).await;
+    sender.nothing_comes().await;
+    store.full.store(false, Ordering::SeqCst);
+    store.observer.lock().as_ref().unwrap().room();
+    until("somebody waits for them", || (store.held() > 0).then_some(())).await;
+    store.settle();
+    for answer in answers {
+        sender.answer(answer).await.unwrap();
+    }
+    let third = sender.submit(&persistent(sender.message(orders, 3, 2048)));
+    until("somebody waits for it", || (store.held() > 0).then_some(())).await;
+    store.settle();
+    sender.answer(third).await.unwrap();
+}
+
+/// A store whose device takes its time: nothing is called settled until it is told. And it can have
+/// no room.
 struct Slow {
     store: MemoryStore,
+    full: AtomicBool,
+    observer: Mutex<Option<Arc<dyn Observer>>>,
     waiting: Mutex<Vec<(Ticket, Arc<dyn Listener>)>>,
 }
 
 impl Default for Slow {
     fn default() -> Self {
-        Self { store: MemoryStore::new(ROOM), waiting: Mutex::default() }
+        let (full, observer) = (AtomicBool::new(false), Mutex::default());
+        Self { store: MemoryStore::new(ROOM), full, observer, waiting: Mutex::default() }
     }
 }
 
@@ -259,6 +341,9 @@ impl Store for Slow {
         batch: &mut Batch,
         listener: Option<Arc<dyn Listener>>,
     ) -> Result<Ticket, Refusal> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(Refusal::Full);
+        }
         let ticket = self.store.submit(batch, None)?;
         self.waiting.lock().extend(listener.map(|listener| (ticket, listener)));
         Ok(ticket)
@@ -308,7 +393,7 @@ impl Store for Slow {
     }
 
     fn watch(&self, observer: Arc<dyn Observer>) {
-        self.store.watch(observer);
+        *self.observer.lock() = Some(observer);
     }
 
     fn close(&self) -> Result<(), Failure> {

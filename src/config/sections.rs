@@ -41,8 +41,8 @@ section! {
     pub struct BrokerSection {
         /// Its name, unique in its network; without it, the host's name.
         optional name ("name", "broker_name"): Name,
-        /// Whether persistent messages, queues and durable subscriptions outlive the broker. Without it,
-        /// they do if there is a `data_dir`.
+        /// Whether persistent messages (of queues and durable subscriptions) and durable subscriptions
+        /// outlive the broker. Without it, they do if there is a `data_dir`.
         optional persistent: bool,
         /// The folder that they are kept in, which no other broker may use; `ferrymq-data` with
         /// `persistent = true` alone.

@@ -54,7 +54,21 @@ impl HeldAnswers {
 
     /// Whether no more may wait.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST
+        self.waiting.len() + self.fresh.len() >= MOST
+    }
+
+    /// Whether answers wait for room in the store.
+    pub(super) fn want_room(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Sends all of them, as far as the store settles soon: the connection ends.
+    pub(super) async fn finish(&mut self, broker: &Broker, outbox: &Outbox) {
+        self.await_safety(broker, outbox);
+        while let Some(heard) = self.heard() {
+            heard.news().await;
+            self.release(outbox);
+        }
     }
 
     /// Holds an answer to a command that is being handled.
@@ -76,6 +90,8 @@ impl HeldAnswers {
                 self.waiting.extend(self.fresh.drain(..).map(|answer| (ticket, answer)));
                 self.release(outbox);
             }
+            // It is asked again when the store has told of room.
+            Safe::Later => {}
             Safe::Never => self.fresh.clear(),
         }
     }

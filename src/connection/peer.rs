@@ -287,11 +287,16 @@ impl Peer {
             Command::BrokerInfo(info) => self.meet_broker(&info),
             Command::SessionInfo(info) => self.add_session(&info),
             Command::ProducerInfo(info) => self.add_producer(&info),
+            Command::ConsumerInfo(info) if info.subscription_name.is_some() => {
+                self.add_consumer(&info).map(Outcome::kept)
+            }
             Command::ConsumerInfo(info) => self.add_consumer(&info),
             Command::RemoveInfo(info) => self.remove(&info).map(Outcome::kept),
             Command::DestinationInfo(info) => self.change_destination(&info).map(Outcome::kept),
             Command::ConsumerControl(control) => self.control_consumer(&control),
-            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(&info),
+            Command::RemoveSubscriptionInfo(info) => {
+                self.remove_subscription(&info).map(Outcome::kept)
+            }
             Command::TransactionInfo(info) => self.transact(&info),
             Command::MessagePull(pull) => self.pull(&pull),
             Command::ShutdownInfo(_) => return Flow::End,

@@ -176,7 +176,7 @@ impl Peer {
             && let Some(Leaving { id, wanted }) = self.leaving.take()
         {
             self.close(Delivered::Nothing);
-            return self.answer(id, wanted, Ok(Outcome::Done));
+            return self.answer(id, wanted, Ok(Outcome::Kept));
         }
         Flow::Continue
     }

@@ -194,6 +194,11 @@ impl Connections {
             );
         }
         peer.close(Delivered::Unknown);
+        if matches!(ended, End::Left | End::Refused | End::Asked) {
+            // What the peer has not heard of it may send again.
+            let finish = peer.held_answers.finish(&self.broker, &wire.outbox);
+            let _ = timeout(FAREWELL, finish).await;
+        }
         leave(wire, &ended).await;
         if let Some(joined) = joined {
             // It has bounds of its own; this is for what nobody foresaw.
@@ -316,8 +321,11 @@ async fn read(
                 return ended;
             }
         }
+        if peer.held_answers.want_room() {
+            space.as_mut().enable();
+        }
         peer.held_answers.await_safety(&broker, &peer.outbox);
-        let waiting = !peer.parked.is_empty();
+        let waiting = !peer.parked.is_empty() || peer.held_answers.want_room();
         let unread = peer.parked.is_full(peer.is_network) || peer.held_answers.is_full();
         let heard = peer.held_answers.heard();
         let outbox = peer.outbox.clone();

@@ -112,6 +112,13 @@ impl Peer {
                 "transaction {id} is rolled back: {failure}"
             )));
         }
+        let bytes = usize::try_from(work.bytes()).unwrap_or(usize::MAX);
+        if !self.broker.has_room_to_keep(bytes) {
+            self.broker.roll_back(work);
+            return Err(Refusal::rolled_back(format!(
+                "transaction {id} is rolled back: the store has no room for its {bytes} bytes now"
+            )));
+        }
         self.broker.commit(work);
         self.recent_commits().remember(id.value);
         Ok(())

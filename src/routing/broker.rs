@@ -156,6 +156,9 @@ impl Broker {
     /// answers that nobody told of.
     pub fn expire_messages(&self) {
         self.end_places();
+        if let Some(persistence) = &self.persistence {
+            persistence.retry();
+        }
         let now = self.clock.now_millis();
         let durables = self.durables.lock().all();
         for subscriber in durables {

@@ -8,6 +8,7 @@ use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_openwire::text::Text;
+use ferrymq_store::contract::QueueId;
 
 use super::advisory::is_advisory;
 use super::broker::Broker;
@@ -18,6 +19,7 @@ use super::durable_subscriber::{
 use super::durables::Kept;
 use super::lease::ClientLease;
 use super::persistence::{Persistence, RecoveryError};
+use super::queue_handle::Aftermath;
 use super::recovery::Recovered;
 use super::registry::Registration;
 use super::retained::bytes_kept;
@@ -107,40 +109,48 @@ impl Broker {
         Ok(Subscription::durable(subscriber, topics, key, registration))
     }
 
-    /// Brings back the durable subscriptions that the store holds, with what they kept.
-    pub(super) fn recover_durables(
+    /// Brings back a durable subscription that the store holds, with what it kept.
+    pub(super) fn recover_durable(
         &self,
         persistence: &Arc<Persistence>,
+        id: QueueId,
+        info: ConsumerInfo,
         recovered: &mut Recovered,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<Aftermath, RecoveryError> {
         let now = self.clock.now_millis();
-        for (id, info) in persistence.subscriptions()? {
-            let address = info.destination.clone().ok_or(SubscribeError::NoDestination)?;
-            let name = DurableName {
-                client: info.client_id.clone().unwrap_or_default(),
-                name: info.subscription_name.clone().unwrap_or_default(),
-            };
-            let members = members(&address)?;
-            let admission = Admission::of(&info, &self.identity.id, &self.selectors)
-                .map_err(SubscribeError::from)?;
-            let store = Some(persistence.subscription_store(id));
-            let account = Arc::clone(&self.memory);
-            let wanted = Wanted::of(&info, &address);
-            let made = Arc::new(DurableSubscriber::new(name, wanted, admission, account, store));
-            let listener = Listener::Durable(Arc::clone(&made));
-            let attach = |topics: &TopicSet| topics.attach(&self.directory, None, &listener);
-            let topics = Arc::new(self.attach_to(&members, attach)?);
-            let bytes = bytes_kept(&info);
-            made.recall(info);
-            self.durables.lock().insert(Arc::clone(&made), topics, bytes);
-            recovered.subscriptions += 1;
-            persistence.messages(id, |message| {
-                recovered.messages += 1;
-                let charge = Arc::new(self.memory.charge(message.size()));
-                self.clear_up(made.restore(message, charge, now));
-            })?;
+        let address = info.destination.clone().ok_or(SubscribeError::NoDestination)?;
+        let name = DurableName {
+            client: info.client_id.clone().unwrap_or_default(),
+            name: info.subscription_name.clone().unwrap_or_default(),
+        };
+        let members = members(&address)?;
+        let admission = Admission::of(&info, &self.identity.id, &self.selectors)
+            .map_err(SubscribeError::from)?;
+        let store = Some(persistence.subscription_store(id));
+        let account = Arc::clone(&self.memory);
+        let wanted = Wanted::of(&info, &address);
+        let made = DurableSubscriber::new(name.clone(), wanted, admission, account, store);
+        let made = Arc::new(made);
+        let listener = Listener::Durable(Arc::clone(&made));
+        let attach = |topics: &TopicSet| topics.attach(&self.directory, None, &listener);
+        let topics = Arc::new(self.attach_to(&members, attach)?);
+        let bytes = bytes_kept(&info);
+        made.recall(info);
+        let mut durables = self.durables.lock();
+        // The broker ended between the end of one and the beginning of the next.
+        if let Some(former) = durables.remove(&name) {
+            self.end_durable(&former);
         }
-        Ok(())
+        durables.insert(Arc::clone(&made), topics, bytes);
+        drop(durables);
+        recovered.subscriptions += 1;
+        let mut aftermath = Aftermath::default();
+        persistence.messages(id, |message| {
+            recovered.messages += 1;
+            let charge = Arc::new(self.memory.charge(message.size()));
+            aftermath.append(made.restore(message, charge, now));
+        })?;
+        Ok(aftermath)
     }
 
     /// The consumer of a durable subscription goes; the subscription stays.

@@ -11,8 +11,7 @@ const MOST: usize = 100_000;
 /// How many bytes of descriptions it keeps for them.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// The durable subscriptions of a broker, active or not, by name. They live in memory: what a
-/// broker's process ends with, they end with.
+/// The durable subscriptions of a broker, active or not, by name.
 #[derive(Default)]
 pub(super) struct Durables {
     kept: BTreeMap<DurableName, Kept>,

@@ -1,5 +1,6 @@
 //! Where a broker's persistent messages are kept.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -13,9 +14,10 @@ use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Store, Stored, Table,
-    Ticket,
+    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store, Stored,
+    Table, Ticket,
 };
+use parking_lot::Mutex;
 
 use crate::destination::AuditRecord;
 
@@ -34,7 +36,11 @@ pub(super) struct Persistence {
     store: Arc<dyn Store>,
     /// The number of the next queue that keeps something.
     next: AtomicU32,
-    /// Set when the store has refused something.
+    /// The queues that were found at the start and have not come to life yet.
+    found: Mutex<HashMap<Destination, QueueId>>,
+    /// What the store had no room for: it goes there before anything else.
+    put_off: Mutex<VecDeque<Batch>>,
+    /// Set when the store has refused something for good.
     torn: AtomicBool,
 }
 
@@ -102,7 +108,13 @@ pub fn identify(store: &dyn Store, fresh: String) -> Result<String, RecoveryErro
 
 impl Persistence {
     pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, next: AtomicU32::new(1), torn: AtomicBool::new(false) })
+        Arc::new(Self {
+            store,
+            next: AtomicU32::new(1),
+            found: Mutex::default(),
+            put_off: Mutex::default(),
+            torn: AtomicBool::new(false),
+        })
     }
 
     /// Who hears of room in the store, and of its failure.
@@ -115,13 +127,46 @@ impl Persistence {
         self.store.has_room(bytes.saturating_add(SLACK))
     }
 
-    /// Tells `listener` when all that was handed over until now is durable. `None`: it never will
-    /// be.
-    pub(super) fn barrier(&self, listener: Arc<dyn Listener>) -> Option<Ticket> {
+    /// Tells `listener` when all that was handed over until now is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Full`] means later, when the store has told of room; anything else, never.
+    pub(super) fn barrier(&self, listener: Arc<dyn Listener>) -> Result<Ticket, Refusal> {
         if self.torn.load(Ordering::Acquire) {
-            return None;
+            return Err(Refusal::Closed);
         }
-        self.store.submit(&mut Batch::new(), Some(listener)).ok()
+        let mut put_off = self.put_off.lock();
+        self.catch_up(&mut put_off)?;
+        self.store.submit(&mut Batch::new(), Some(listener))
+    }
+
+    /// Hands over what was put off, as far as there is room now.
+    fn catch_up(&self, put_off: &mut VecDeque<Batch>) -> Result<(), Refusal> {
+        while let Some(batch) = put_off.front_mut() {
+            match self.store.submit(batch, None) {
+                Ok(_) => {
+                    put_off.pop_front();
+                }
+                Err(refusal) => {
+                    self.note(&refusal);
+                    return Err(refusal);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, refusal: &Refusal) {
+        // Full is not for long: consumers go on, and what they settle makes room.
+        if *refusal != Refusal::Full && !self.torn.swap(true, Ordering::AcqRel) {
+            tracing::error!(%refusal, "the store does not take what the broker must not forget");
+        }
+    }
+
+    /// Tries again to hand over what was put off.
+    pub(super) fn retry(&self) {
+        let _ = self.catch_up(&mut self.put_off.lock());
     }
 
     /// Forgets what has left its queue for good.
@@ -131,15 +176,18 @@ impl Persistence {
         self.submit(&mut batch);
     }
 
-    /// Hands a batch over. One that is refused is never confirmed, nor is anything after it.
+    /// Hands a batch over, now or when there is room for it; all after it waits then. One that is
+    /// refused for good is never confirmed, nor is anything after it.
     pub(super) fn submit(&self, batch: &mut Batch) {
-        if let Err(refusal) = self.store.submit(batch, None) {
-            // Something is missing now, so nothing is confirmed any more. A store that has failed or
-            // is closed has told its observer.
-            if !self.torn.swap(true, Ordering::AcqRel) {
-                tracing::error!(%refusal, "the store does not take what the broker must not forget");
+        let mut put_off = self.put_off.lock();
+        let taken = self.catch_up(&mut put_off).and_then(|()| self.store.submit(batch, None));
+        match taken {
+            Ok(_) => {}
+            Err(Refusal::Full) => put_off.push_back(std::mem::take(batch)),
+            Err(refusal) => {
+                self.note(&refusal);
+                batch.discard();
             }
-            batch.discard();
         }
     }
 
@@ -148,9 +196,16 @@ impl Persistence {
         i64::try_from(self.store.last_sequence()).unwrap_or(i64::MAX)
     }
 
-    /// The store's part of a queue that has kept nothing yet.
-    pub(super) fn queue_store(self: &Arc<Self>) -> QueueStore {
-        self.store_of(Table::Queue, None)
+    /// The store's part of a queue that comes to life: what was found of it, or a new one. It is kept
+    /// from now on that there is such a queue.
+    pub(super) fn queue_store(self: &Arc<Self>, queue: &Destination) -> QueueStore {
+        if let Some(id) = self.found.lock().remove(queue) {
+            return self.store_of(Table::Queue, Some(id));
+        }
+        let mut store = self.store_of(Table::Queue, None);
+        store.name(queue);
+        store.submit();
+        store
     }
 
     /// That of a durable subscription which the store has under a number already.
@@ -182,9 +237,11 @@ impl Persistence {
         QueueId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The queues that are kept, by number.
+    /// The queues that are kept, by number. Each takes its number up when it comes to life.
     pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, RecoveryError> {
-        self.numbered(Table::Queue, queue_of)
+        let queues = self.numbered(Table::Queue, queue_of)?;
+        self.found.lock().extend(queues.iter().map(|(id, queue)| (queue.clone(), *id)));
+        Ok(queues)
     }
 
     /// The durable subscriptions that are kept, by number, as their first consumers.
@@ -265,10 +322,15 @@ impl Persistence {
 }
 
 impl QueueStore {
-    /// Takes over what was found at the start.
-    pub(super) fn adopt(&mut self, id: QueueId) {
-        self.id = Some(id);
-        self.named = true;
+    /// Gives the queue its number and, in the store, its name.
+    fn name(&mut self, queue: &Destination) -> QueueId {
+        let id = *self.id.get_or_insert_with(|| self.persistence.next_queue());
+        if !self.named {
+            let key = Table::queue_key(id).to_vec();
+            self.batch.put(self.table, key, queue.name().as_bytes().to_vec());
+            self.named = true;
+        }
+        id
     }
 
     /// What a message of this queue is kept as.
@@ -280,12 +342,7 @@ impl QueueStore {
     /// Keeps a message in its place.
     pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
         let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
-        let id = *self.id.get_or_insert_with(|| self.persistence.next_queue());
-        if !self.named {
-            let key = Table::queue_key(id).to_vec();
-            self.batch.put(self.table, key, queue.name().as_bytes().to_vec());
-            self.named = true;
-        }
+        let id = self.name(queue);
         self.batch.append(id, sequence, message.image());
     }
 

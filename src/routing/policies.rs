@@ -7,7 +7,7 @@ use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::broker::Broker;
-use super::persistence::{Persistence, QueueStore};
+use super::persistence::QueueStore;
 use super::terms::Terms;
 use crate::config::DestinationPolicy;
 use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
@@ -40,7 +40,8 @@ impl Broker {
     /// lies in them, end with their connection.
     fn queue_store(&self, address: &Destination) -> Option<QueueStore> {
         let kept = address.kind() == DestinationKind::Queue;
-        self.persistence.as_ref().filter(|_| kept).map(Persistence::queue_store)
+        let persistence = self.persistence.as_ref().filter(|_| kept)?;
+        Some(persistence.queue_store(address))
     }
 }
 

@@ -28,6 +28,9 @@ impl Broker {
         if name.is_empty() {
             return Err(invalid("the name is empty"));
         }
+        if name.contains(&0) {
+            return Err(invalid("a name must not hold zero bytes"));
+        }
         if name.contains(&b',') {
             return Err(invalid("the name of one destination must not hold a comma"));
         }

@@ -9,7 +9,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConsumerId, MessageId};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
-use ferrymq_store::contract::{Batch, QueueId};
+use ferrymq_store::contract::Batch;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -227,13 +227,6 @@ impl QueueHandle {
     pub(super) fn committing(&self) -> Option<Committing<'_>> {
         let state = self.state.lock();
         (!state.removed).then_some(Committing { handle: self, state })
-    }
-
-    /// Takes over what the store has under a number.
-    pub(super) fn adopt(&self, id: QueueId) {
-        if let Some(store) = &mut self.state.lock().store {
-            store.adopt(id);
-        }
     }
 
     /// Remembers what a bridge has brought before.

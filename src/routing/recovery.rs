@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ferrymq_store::contract::{Failure, Listener, Observer, Ticket};
+use ferrymq_store::contract::{Failure, Listener, Observer, Refusal, Ticket};
 use tokio::sync::watch;
 
 use super::broker::Broker;
 use super::directory::Living;
 use super::persistence::RecoveryError;
+use super::queue_handle::Aftermath;
 use crate::destination::MemoryAccount;
 
 /// When what a connection confirms is safe.
@@ -19,6 +20,8 @@ pub enum Safe {
     Now,
     /// When this batch is settled.
     After(Ticket),
+    /// Nobody can say yet: the store has no room, and tells when it has.
+    Later,
     /// It will not be: the store has failed, and the broker ends.
     Never,
 }
@@ -36,20 +39,27 @@ impl Broker {
         persistence.watch(Arc::new(Watcher { memory, failed }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         let now = self.clock.now_millis();
+        // All that has a number is known before anything may be given a new one.
+        let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
         let mut queues = HashMap::new();
-        for (id, address) in persistence.queues()? {
-            let Living::Queue(queue) = self.resolve(&address)?.0 else { continue };
-            queue.adopt(id);
+        let mut aftermath = Aftermath::default();
+        for (id, address) in kept {
+            // Whether its name may still be sent to is of no matter: it is there.
+            let Living::Queue(queue) = self.create_destination(&address)? else { continue };
             queues.insert(id, Arc::clone(&queue));
             recovered.queues += 1;
             persistence.messages(id, |message| {
                 recovered.messages += 1;
-                self.clear_up(queue.restore(message, now));
+                aftermath.append(queue.restore(message, now));
             })?;
         }
-        self.recover_durables(persistence, &mut recovered)?;
+        for (id, info) in subscriptions {
+            let left = self.recover_durable(persistence, id, info, &mut recovered)?;
+            aftermath.append(left);
+        }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
+        self.clear_up(aftermath);
         Ok(recovered)
     }
 
@@ -84,8 +94,17 @@ impl Broker {
         match &self.persistence {
             None => Safe::Now,
             Some(persistence) => match persistence.barrier(listener()) {
-                Some(ticket) => Safe::After(ticket),
-                None => Safe::Never,
+                Ok(ticket) => Safe::After(ticket),
+                Err(Refusal::Full) => Safe::Later,
+                Err(refusal) => {
+                    let failure = Failure::new("keep a batch in", "the store", refusal);
+                    self.store_failure.send_if_modified(|known| {
+                        let first = known.is_none();
+                        known.get_or_insert(failure);
+                        first
+                    });
+                    Safe::Never
+                }
             },
         }
     }

@@ -83,10 +83,20 @@ impl Broker {
     pub fn prepare_branch(&self, id: &XaTransactionId) -> Result<Prepare, XaError> {
         let now = self.clock.now_millis();
         let prepared = self.branches.lock().prepare(id, now, Work::is_empty);
-        prepared.map_err(|(error, work)| {
+        let prepared = prepared.map_err(|(error, work)| {
             work.into_iter().for_each(|work| self.roll_back(work));
             error
-        })
+        })?;
+        if prepared == Prepare::Ready && self.persistence.is_some() {
+            // It would be a promise that the next restart breaks.
+            self.roll_back_branch(id)?;
+            return Err(XaError::new(
+                XaCode::RolledBack,
+                "a broker with a store cannot prepare yet: the branch would not outlive it. \
+                 It is rolled back; commit in one phase, or keep messages in memory.",
+            ));
+        }
+        Ok(prepared)
     }
 
     /// Commits a branch.
@@ -133,8 +143,15 @@ impl Broker {
     }
 
     /// The latest commits of a connection that comes again over another link.
+    ///
+    /// What a connection did at a broker with a store before the broker was started anew is not known:
+    /// its commits are kept, but not that they were.
     pub fn recall_commits(&self, connection: &ConnectionId) -> RecentCommits {
-        self.outcomes.lock().take(connection)
+        let unknown = || match &self.persistence {
+            Some(_) => RecentCommits::unknown(),
+            None => RecentCommits::default(),
+        };
+        self.outcomes.lock().take(connection).unwrap_or_else(unknown)
     }
 
     /// Remembers the latest commits of a connection that has ended.

@@ -35,6 +35,11 @@ pub struct RecentCommits {
 }
 
 impl RecentCommits {
+    /// Those of a connection of which nothing is known.
+    pub fn unknown() -> Self {
+        Self { committed: VecDeque::new(), forgotten: Some(i64::MAX) }
+    }
+
     /// A transaction was committed.
     pub fn remember(&mut self, transaction: i64) {
         if self.committed.len() == MOST_COMMITS
@@ -100,13 +105,11 @@ impl Outcomes {
         }
     }
 
-    /// The connection is there again.
-    pub fn take(&mut self, connection: &ConnectionId) -> RecentCommits {
-        let Some((_, commits)) = self.ended.remove(connection) else {
-            return RecentCommits::default();
-        };
+    /// The connection is there again. `None`: nothing is remembered of it.
+    pub fn take(&mut self, connection: &ConnectionId) -> Option<RecentCommits> {
+        let (_, commits) = self.ended.remove(connection)?;
         self.bytes -= size(connection, &commits);
-        commits
+        Some(commits)
     }
 }
 

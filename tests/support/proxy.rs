@@ -87,7 +87,8 @@ impl Proxy {
 
     /// Waits until one more connection than `before` went through.
     pub fn accepts_another(&self, before: usize) {
-        until("somebody dials again", PATIENCE, || (self.accepted() > before).then_some(()));
+        // ActiveMQ notices silence after 30 s.
+        until("somebody dials again", 2 * PATIENCE, || (self.accepted() > before).then_some(()));
     }
 }
 
