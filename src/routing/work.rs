@@ -21,7 +21,7 @@ use crate::transaction::TagLease;
 const MOST_MESSAGES: usize = 1_000_000;
 
 /// The messages that a transaction sends and the acknowledgements that it makes, until it ends with
-/// [`Broker::commit`] or [`Broker::roll_back`].
+/// [`Broker::commit`](super::Broker::commit) or [`Broker::roll_back`](super::Broker::roll_back).
 pub struct Work {
     pub(super) tag: TagLease,
     pub(super) sends: BTreeMap<Destination, Sends>,

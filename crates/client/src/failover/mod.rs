@@ -1,6 +1,6 @@
 //! Finding another broker, and giving it the connection's state back.
 //!
-//! [`FailoverPolicy`] says which address is tried and when, [`RestoreState`] what a new broker is
+//! [`FailoverPolicy`] says which address is tried and when, `RestoreState` what a new broker is
 //! told; both are machines without I/O. It does not dial: the connection's driver does.
 
 mod event;
