@@ -65,14 +65,15 @@ async fn a_link_that_breaks_does_not() {
     for number in 1..=100 {
         sender.send(&queue, number, 0);
     }
-    // A bridge that gets no answers is not given all of them.
+    // A bridge that gets no answers is not given all of them. The answer to the first message may be
+    // among those that do not come.
     until("some are on their way", || {
         let all = near.status().destinations;
         all.iter()
             .find(|found| {
                 found.address == queue
                     && found.in_flight >= 5
-                    && found.in_flight + found.waiting == 100
+                    && found.in_flight + found.waiting >= 100
             })
             .map(drop)
     })
