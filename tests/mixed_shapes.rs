@@ -2,6 +2,9 @@
 //! message of a queue is lost, none is stuck while anybody wants it, and those that come twice are
 //! counted.
 //!
+//! It does not hold yet: now and then messages stay at an ActiveMQ broker, or end there, while all
+//! FerryMQ brokers are empty. So it is run by hand: `cargo test --test mixed_shapes -- --ignored`.
+//!
 //! `FERRYMQ_CHURN=20000 FERRYMQ_SEED=7` makes it longer, and another history.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -28,13 +31,13 @@ async fn none_lost_on(shape: Shape) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+#[ignore = "some messages may stay at the ActiveMQ brokers; needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
 async fn a_mixed_ring_loses_nothing() {
     none_lost_on(RING).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+#[ignore = "some messages may stay at the ActiveMQ brokers; needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
 async fn a_mixed_tree_loses_nothing() {
     none_lost_on(TREE).await;
 }
