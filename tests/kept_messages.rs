@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrymq::config::Limits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::DestinationInfo;
+use ferrymq_openwire::commands::{DestinationInfo, MessageAck};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::MessageFields;
 use ferrymq_store::contract::{
@@ -20,6 +20,9 @@ use ferrymq_store::contract::{
 use ferrymq_store::memory::MemoryStore;
 use parking_lot::Mutex;
 use wire::{Wire, keeping_broker, number_of, until};
+
+const BEGIN: i8 = 0;
+const COMMIT: i8 = 2;
 
 const ROOM: u64 = 1024 * 1024 * 1024;
 
@@ -65,6 +68,49 @@ async fn what_was_not_settled_comes_back_in_its_order_and_nothing_else() {
     let mut receiver = Wire::opened(&node, "receiver").await;
     receiver.consume(1, &orders, 100).await;
     assert_eq!(receiver.numbers(3).await, [2, 5, 6]);
+    receiver.nothing_comes().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_is_kept_when_it_is_committed_and_all_of_it() {
+    let (store, orders) = (memory(), Destination::queue("orders"));
+    let bills = Destination::queue("bills");
+    for commit in [false, true] {
+        let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;
+        if !commit {
+            fill(&node, "first", &orders, &[1]).await;
+        }
+        let mut peer = Wire::opened(&node, "peer").await;
+        let id = peer.local(1);
+        peer.consume(1, &orders, 10).await;
+        let taken = peer.dispatch().await;
+        assert_eq!(number_of(&taken), 1);
+        peer.ask(peer.step(Some(id.clone()), BEGIN)).await.unwrap();
+        let sent = MessageFields {
+            transaction_id: Some(id.clone()),
+            ..persistent(peer.message(&bills, 2, 2048))
+        };
+        let answer = peer.submit(&sent);
+        peer.answer(answer).await.unwrap();
+        let message_id = taken.message.as_ref().unwrap().message_id();
+        let ack = MessageAck {
+            transaction_id: Some(id.clone()),
+            first_message_id: message_id.clone(),
+            last_message_id: message_id,
+            ..peer.ack(1, 2, 1, 1, 1)
+        };
+        peer.ask(ack.into()).await.unwrap();
+        if commit {
+            peer.ask(peer.step(Some(id), COMMIT)).await.unwrap();
+        }
+        node.stop().await;
+    }
+    let node = keeping_broker(Limits::default(), store).await;
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &orders, 100).await;
+    receiver.consume(2, &bills, 100).await;
+    assert_eq!(receiver.numbers(1).await, [2]);
     receiver.nothing_comes().await;
     node.stop().await;
 }
