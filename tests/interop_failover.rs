@@ -192,3 +192,67 @@ fn clients_of_a_broker_that_has_too_many_go_to_one_that_has_none() {
         assert_eq!(jms.receive_text("k"), "still here");
     }
 }
+
+/// How often a broker is killed; more with FERRYMQ_FAILOVER_ROUNDS.
+fn rounds() -> usize {
+    let asked = std::env::var("FERRYMQ_FAILOVER_ROUNDS").ok();
+    asked.map_or(4, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn what_brokers_confirmed_that_keep_messages_outlives_their_kills() {
+    let keeping = |name: &str| {
+        let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("jms-failover-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let table = format!("[broker]\ndata_dir = \"{}\"", folder.display());
+        support::Ferry::named(name).configure(&table).start()
+    };
+    let mut brokers = [keeping("a"), keeping("b")];
+    let urls = [brokers[0].url().to_owned(), brokers[1].url().to_owned()];
+    let mut jms = Jms::start();
+    let list = format!("failover:({},{})?randomize=false", urls[0], urls[1]);
+    jms.connect("c", &list, "auto");
+    jms.produce("p", "c", "queue://kept", true);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let (mut sent, mut longest) = (0, std::time::Duration::ZERO);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..rounds() {
+                let broker = &mut brokers[round % 2];
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                broker.process.kill();
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                broker.restart();
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        // One is always there, or was a moment ago.
+        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+            let begun = tokio::time::Instant::now();
+            jms.send_text("p", "c", &sent.to_string());
+            longest = longest.max(begun.elapsed());
+            sent += 1;
+        }
+    });
+    // Each broker has what it confirmed; what one of them did not, the other may have, too.
+    let mut counts = std::collections::BTreeMap::<u32, u32>::new();
+    for (number, url) in urls.iter().enumerate() {
+        let connection = format!("r{number}");
+        jms.connect(&connection, url, "auto");
+        jms.consume(&format!("k{number}"), &connection, "queue://kept");
+        loop {
+            let patience = std::time::Duration::from_millis(700);
+            let message = jms.receive_within(&format!("k{number}"), patience);
+            let Some(body) = message["body"].as_str() else { break };
+            *counts.entry(body.parse().expect("a number")).or_default() += 1;
+        }
+    }
+    let lost: Vec<u32> = (0..sent).filter(|number| !counts.contains_key(number)).collect();
+    let doubled = counts.values().filter(|count| **count > 1).count();
+    println!("{} rounds, {sent} messages, {doubled} at both brokers, longest {longest:?}", rounds());
+    assert!(lost.is_empty(), "lost of {sent}: {lost:?}");
+    assert!(doubled <= rounds(), "more than were in doubt: {doubled}");
+    assert!(longest.as_secs() < 1, "a send took {longest:?}");
+}

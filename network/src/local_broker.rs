@@ -41,6 +41,11 @@ pub(crate) const FOREIGN: &str = "ferrymqForeign=true\n";
 /// bridge never speaks.
 pub const RETIREMENT: i8 = 5;
 
+/// The last delivered sequence in a bridge's `RemoveInfo` of a consumer whose messages were forwarded
+/// and not answered before the link was lost: the far broker may have them, and recognises them when
+/// it is brought them again, while a consumer elsewhere would get a second copy.
+pub const IN_DOUBT: i64 = -3;
+
 impl BrokerIdentity {
     /// Who a `BrokerInfo` says that its sender is; a broker without a name is called by its id.
     /// `None`: it has no id.
@@ -87,6 +92,8 @@ impl BrokerIdentity {
 ///   refused stays for other consumers, uncounted and unacked.
 /// - `RemoveInfo` with a last delivered sequence of -1 gives back what the consumer held, in its
 ///   old order and without raising a redelivery counter; so does the end of the pipe.
+/// - One of [`IN_DOUBT`] gives it back in the same way, but holds persistent messages of queues for a
+///   while for the next bridge to the same broker.
 /// - A [`RETIREMENT`] gives back a part of that in the same way, at once; from then on the consumer
 ///   stands in nobody's way.
 pub trait LocalBroker: Send + Sync + 'static {

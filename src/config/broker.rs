@@ -85,6 +85,9 @@ pub struct DestinationPolicy {
     pub redelivery: RedeliverySettings,
     /// What becomes of messages that nobody will get.
     pub dead_letter: DeadLetterSettings,
+    /// How long such a queue holds what was forwarded and not answered before the link was lost for
+    /// the broker that may have it; zero: not at all.
+    pub in_doubt_hold: Option<Duration>,
 }
 
 /// How a queue tries messages again that a consumer refused.
@@ -169,6 +172,7 @@ impl DestinationPolicy {
             replay: ReplaySettings::default(),
             redelivery: RedeliverySettings::default(),
             dead_letter: DeadLetterSettings::default(),
+            in_doubt_hold: None,
         }
     }
 }

@@ -308,6 +308,7 @@ fn policies(
                 max_audit_depth: section.max_audit_depth.map(count),
                 max_producers_to_audit: section.max_producers_to_audit.map(count),
             },
+            in_doubt_hold: section.in_doubt_hold.map(|hold| hold.value),
             replay: section.replay.map(|replay| replay_settings(replay.value)).unwrap_or_default(),
             redelivery: section
                 .redelivery

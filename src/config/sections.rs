@@ -113,6 +113,10 @@ section! {
         optional max_audit_depth: NonZeroU32 = "10000",
         /// For how many producers it does so, those of the latest messages.
         optional max_producers_to_audit: NonZeroU32 = "1024",
+        /// How long such a queue holds a persistent message that was forwarded, and not answered before
+        /// the link was lost, for the broker that may have it: given to anybody else it might arrive
+        /// twice. `0s`: not at all.
+        optional in_doubt_hold: Duration = "\"30s\"",
         /// How such a queue sends messages back over bridges.
         optional replay: ReplaySection,
         /// How such a queue tries messages again that a consumer refused.

@@ -9,7 +9,7 @@ use ferrymq_openwire::commands::{
 };
 use ferrymq_openwire::text::Text;
 
-use super::peer::{Duplex, Outcome, Peer};
+use super::peer::{Duplex, Outcome, Peer, Resends};
 use super::refusal::Refusal;
 use super::synchronises::Synchronises;
 use crate::routing::Broker;
@@ -56,6 +56,7 @@ impl Peer {
         self.entry.opened_by(client.client_id(), client.connection_id());
         self.client = Some(client);
         self.closed = false;
+        self.resends = Resends::of(info);
         self.former = former;
         if self.permits.is_some() {
             // A bridge of our own takes up what its predecessors left.

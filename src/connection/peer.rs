@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ExceptionResponse, ProducerAck,
-    RemoveInfo, Response,
+    BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ConnectionInfo, ExceptionResponse,
+    ProducerAck, RemoveInfo, Response,
 };
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) end: CancellationToken,
     /// Whether the peer is a broker's bridge.
     pub(super) is_network: bool,
+    /// Whether it sends again, over another link, what was not answered.
+    pub(super) resends: Resends,
     /// What its bridge still waits to be told.
     pub(super) synchronises: Option<Synchronises>,
     /// That broker.
@@ -122,6 +124,28 @@ pub(super) struct Consumer {
     pub(super) pull_until: Option<Instant>,
 }
 
+/// Whether a client sends again what was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resends {
+    /// It does not: its connection ends with the link.
+    Never,
+    /// When this link is lost, over another one.
+    Later,
+    /// It may have begun to, for this link takes a lost one's place.
+    Now,
+}
+
+impl Resends {
+    /// What a client says of itself.
+    pub(super) fn of(info: &ConnectionInfo) -> Self {
+        match (info.failover_reconnect, info.fault_tolerant) {
+            (true, _) => Self::Now,
+            (false, true) => Self::Later,
+            (false, false) => Self::Never,
+        }
+    }
+}
+
 /// Whether a connection goes on after a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -177,6 +201,7 @@ impl Peer {
             permits,
             end,
             is_network: false,
+            resends: Resends::Never,
             synchronises: None,
             bridge_of: None,
             foreign: false,
@@ -397,7 +422,11 @@ impl Peer {
         let delivered = if self.version < FIRST_WITH_LAST_DELIVERED {
             Delivered::Unknown
         } else {
-            Delivered::of(info.last_delivered_sequence_id)
+            match Delivered::of(info.last_delivered_sequence_id) {
+                // Only an own bridge can know, and only of a broker that recognises what it has.
+                Delivered::InDoubt if self.permits.is_none() || self.foreign => Delivered::Nothing,
+                delivered => delivered,
+            }
         };
         match info.object_id.as_deref() {
             Some(Command::ConsumerId(id)) => self.remove_consumer(id, delivered)?,

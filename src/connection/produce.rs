@@ -9,7 +9,7 @@ use ferrymq_openwire::ids::ProducerId;
 use ferrymq_openwire::message::Message;
 
 use super::parked::ParkedMessage;
-use super::peer::{Flow, Leaving, Outcome, Peer};
+use super::peer::{Flow, Leaving, Outcome, Peer, Resends};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
@@ -115,6 +115,19 @@ impl Peer {
         if self.is_network { Arrival::Forwarded } else { Arrival::Produced }
     }
 
+    /// How this message comes, which is part of no transaction. A client sends again what it wants an
+    /// answer for and has none; what is not a message of its own could have been here for other
+    /// reasons.
+    fn arrival_of(&self, message: &Message) -> Arrival {
+        let repeats = |message: &Message| message.response_required && message.is_its_producers();
+        match self.resends {
+            _ if self.is_network => Arrival::Forwarded,
+            Resends::Later if repeats(message) => Arrival::Repeatable,
+            Resends::Now if repeats(message) => Arrival::Repeated,
+            _ => Arrival::Produced,
+        }
+    }
+
     /// Whether the next message there waits: for room, or a bridge's until consumers get to it.
     fn must_wait(&self, route: &Route) -> bool {
         route.is_full(self.arrival())
@@ -134,7 +147,7 @@ impl Peer {
             ..ProducerAck::default()
         });
         let persistent = message.persistent();
-        let arrival = self.arrival();
+        let arrival = self.arrival_of(&message);
         if arrival == Arrival::Forwarded {
             self.broker.make_place_for_answer(&message);
         }

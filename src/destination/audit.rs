@@ -1,4 +1,5 @@
-//! A memory of recent message ids: what a bridge brings a second time is recognised.
+//! A memory of recent message ids: what a bridge, or a client that failed over, brings a second time
+//! is recognised.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -28,6 +29,15 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self { enabled: true, depth: 10_000, producers: 1024 }
     }
+}
+
+/// Who brought a message, and may bring it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bringer {
+    /// A bridge.
+    Bridge,
+    /// The client that wrote it, which sends it again over a new link if it was not answered.
+    Producer,
 }
 
 /// What an audit knows of a message.
@@ -60,7 +70,8 @@ impl AuditMemory {
     }
 }
 
-/// What one destination remembers of the messages that came to it over bridges.
+/// What one destination remembers of the messages that came to it over bridges, and of those whose
+/// senders may send them again.
 ///
 /// A message is known by its producer, its number there, and the *visit*: how often this broker
 /// stands on the path that it has come. A bridge that had no answer sends a message again from
@@ -69,14 +80,20 @@ impl AuditMemory {
 /// new visit, whoever else is on the path, because every bridge adds the broker that it leaves. So
 /// a copy is recognised, a return never mistaken for one, and nothing ever has to be forgotten on
 /// purpose.
+///
+/// A client's own producers stand apart, so that those of many short-lived clients do not push out
+/// what bridges brought. But what either brings is looked for among what both brought: a client that
+/// found no answer at one broker sends to the next, and the first one's copy follows by a bridge.
 #[derive(Debug)]
 pub struct Audit {
     settings: AuditSettings,
     /// The broker that it works for.
     own: BrokerId,
     memory: Arc<AuditMemory>,
-    /// By producer and visit; made when the first message comes.
-    windows: Option<LruCache<Box<[u8]>, SequenceWindow>>,
+    /// Of what bridges brought, by producer and visit; made when the first message comes.
+    bridged: Option<Windows>,
+    /// Of what clients sent here, by producer.
+    produced: Option<Windows>,
     /// Of all windows and keys.
     bytes: usize,
     forgotten: u64,
@@ -85,6 +102,11 @@ pub struct Audit {
     /// What a store must learn to bring the audit back, once somebody wants to know.
     records: Option<Vec<AuditRecord>>,
 }
+
+type Windows = LruCache<Box<[u8]>, SequenceWindow>;
+
+/// In a key in place of the visit: the client sent it here itself.
+const PRODUCED: u64 = u64::MAX;
 
 /// A change of what an audit remembers, for a store: a word of 64 numbers of one producer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +127,8 @@ impl Audit {
             settings,
             own,
             memory,
-            windows: None,
+            bridged: None,
+            produced: None,
             bytes: 0,
             forgotten: 0,
             key: Vec::new(),
@@ -126,7 +149,9 @@ impl Audit {
     /// Remembers again what a record says.
     pub fn restore(&mut self, record: &AuditRecord) {
         let Some((key, first)) = record.key.split_last_chunk() else { return };
-        let windows = self.windows.get_or_insert_with(LruCache::unbounded);
+        let produced = key.starts_with(&PRODUCED.to_le_bytes());
+        let windows = if produced { &mut self.produced } else { &mut self.bridged };
+        let windows = windows.get_or_insert_with(LruCache::unbounded);
         let fresh = windows.peek(key).map_or(PRODUCER_BYTES + key.len(), |_| 0);
         let before = windows.peek(key).map_or(0, SequenceWindow::bytes);
         let window = windows.get_or_insert_mut(key.into(), SequenceWindow::default);
@@ -135,14 +160,21 @@ impl Audit {
         self.grow(grown);
     }
 
-    /// Whether `message`, which came over a bridge, was here before; it is remembered. `None`:
-    /// nobody wants to know.
-    pub fn seen(&mut self, message: &Message) -> Option<Seen> {
+    /// Whether `message` was here before; it is remembered. `None`: nobody wants to know.
+    pub fn seen(&mut self, message: &Message, by: Bringer) -> Option<Seen> {
         if !self.settings.enabled {
             return None;
         }
         let Some(origin) = message.origin() else { return Some(Seen::Unknown) };
-        let visit = message.broker_path_visits(&self.own) as u64;
+        let (windows, others, visit, other_visit) = match by {
+            Bringer::Bridge => {
+                let visit = message.broker_path_visits(&self.own) as u64;
+                // What a client sent here was here for the first time.
+                let other = (visit == 0).then_some(PRODUCED);
+                (&mut self.bridged, &self.produced, visit, other)
+            }
+            Bringer::Producer => (&mut self.produced, &self.bridged, PRODUCED, Some(0)),
+        };
         self.key.clear();
         self.key.extend(visit.to_le_bytes());
         self.key.extend(origin.session.to_le_bytes());
@@ -150,9 +182,9 @@ impl Audit {
         self.key.extend_from_slice(origin.connection);
 
         let words = self.settings.depth.div_ceil(64).max(1);
-        let windows = self.windows.get_or_insert_with(LruCache::unbounded);
+        let windows = windows.get_or_insert_with(LruCache::unbounded);
         let key = self.key.as_slice();
-        let (seen, grown) = match windows.get_mut(key) {
+        let (mut seen, grown) = match windows.get_mut(key) {
             Some(window) => {
                 let (before, span) = (window.bytes(), window.span());
                 let seen = window.mark(origin.sequence, words);
@@ -172,10 +204,31 @@ impl Audit {
                 (seen, bytes)
             }
         };
+        if seen != Seen::Before
+            && let (Some(others), Some(visit)) = (others, other_visit)
+            && let Some(place) = self.key.first_chunk_mut()
+        {
+            *place = visit.to_le_bytes();
+            let window = others.peek(self.key.as_slice());
+            if window.is_some_and(|window| window.has(origin.sequence)) {
+                seen = Seen::Before;
+            }
+        }
         if grown != 0 {
             self.grow(grown);
         }
         Some(seen)
+    }
+
+    /// Forgets everything, as its records say.
+    pub fn forget_all(&mut self) {
+        let all = [self.bridged.take(), self.produced.take()];
+        for (key, window) in all.into_iter().flatten().flatten() {
+            if let Some(records) = &mut self.records {
+                records.extend(window.words().map(|start| AuditRecord::of(&key, start, 0)));
+            }
+        }
+        self.memory.used.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
     }
 
     /// How many producers were forgotten since this was last asked, because there were too many.
@@ -187,18 +240,20 @@ impl Audit {
     fn grow(&mut self, grown: usize) {
         self.bytes = self.bytes.wrapping_add(grown);
         self.memory.used.fetch_add(grown, Ordering::Relaxed);
-        let Some(windows) = &mut self.windows else { return };
-        while windows.len() > 1
-            && (windows.len() > self.settings.producers || self.memory.is_used_up())
-        {
-            let Some((key, window)) = windows.pop_lru() else { return };
-            let bytes = PRODUCER_BYTES + key.len() + window.bytes();
-            self.bytes = self.bytes.wrapping_sub(bytes);
-            self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
-            self.forgotten += 1;
-            if let Some(records) = &mut self.records {
-                let starts = window.span().step_by(WORD as usize);
-                records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
+        // Who came directly is forgotten first: a client's link is soon there again, or never.
+        for windows in [&mut self.produced, &mut self.bridged] {
+            let Some(windows) = windows else { continue };
+            while windows.len() > 1
+                && (windows.len() > self.settings.producers || self.memory.is_used_up())
+            {
+                let Some((key, window)) = windows.pop_lru() else { break };
+                let bytes = PRODUCER_BYTES + key.len() + window.bytes();
+                self.bytes = self.bytes.wrapping_sub(bytes);
+                self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
+                self.forgotten += 1;
+                if let Some(records) = &mut self.records {
+                    records.extend(window.words().map(|start| AuditRecord::of(&key, start, 0)));
+                }
             }
         }
     }
@@ -241,6 +296,12 @@ impl SequenceWindow {
         self.first..self.first.saturating_add((self.bits.len() as i64).saturating_mul(WORD))
     }
 
+    /// Where those of its words begin in which a number has come.
+    fn words(&self) -> impl Iterator<Item = i64> + '_ {
+        let words = self.span().step_by(WORD as usize).zip(&self.bits);
+        words.filter(|(_, word)| **word != 0).map(|(start, _)| start)
+    }
+
     /// Says what marking a number has changed since it had bits for the numbers of `before`.
     fn record(&self, key: &[u8], number: i64, before: Range<i64>, records: &mut Vec<AuditRecord>) {
         let gone = before.start..before.end.min(self.first);
@@ -259,6 +320,14 @@ impl SequenceWindow {
         if let Some(bits) = bits {
             *bits |= word;
         }
+    }
+
+    /// Whether a number has come, as far as it is known.
+    fn has(&self, number: i64) -> bool {
+        let start = number.div_euclid(WORD).saturating_mul(WORD);
+        let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
+        let word = at.and_then(|at| self.bits.get(at));
+        word.is_some_and(|word| word & (1 << number.rem_euclid(WORD)) != 0)
     }
 
     /// Sets the bit of a number, and says what it was; `most` words are kept.
@@ -322,177 +391,5 @@ impl SequenceWindow {
 }
 
 #[cfg(test)]
-impl Audit {
-    /// Whether a message was here, without a change.
-    fn peek(&self, message: &Message) -> bool {
-        let origin = message.origin().unwrap();
-        let visit = message.broker_path_visits(&self.own) as u64;
-        let (session, producer) = (origin.session.to_le_bytes(), origin.producer.to_le_bytes());
-        let key = [&visit.to_le_bytes()[..], &session, &producer, origin.connection].concat();
-        let window = self.windows.as_ref().and_then(|windows| windows.peek(&key[..]));
-        window.is_some_and(|window| {
-            let at = origin.sequence.div_euclid(WORD) - window.first.div_euclid(WORD);
-            let word = usize::try_from(at).ok().and_then(|at| window.bits.get(at));
-            word.is_some_and(|word| word & (1 << origin.sequence.rem_euclid(WORD)) != 0)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use ferrymq_openwire::ids::{ConnectionId, MessageId, ProducerId, SessionId};
-    use ferrymq_openwire::message::MessageFields;
-
-    use super::*;
-
-    fn own() -> BrokerId {
-        BrokerId::new("own")
-    }
-
-    fn via(producer: i64, number: i64, path: &[&str]) -> Message {
-        let session = SessionId::new(&ConnectionId::new("c"), 1);
-        let fields = MessageFields {
-            message_id: Some(MessageId::new(ProducerId::new(&session, producer), number)),
-            broker_path: Some(path.iter().map(|broker| Some(BrokerId::new(*broker))).collect()),
-            ..MessageFields::default()
-        };
-        Message::from_fields(&fields).unwrap()
-    }
-
-    fn audit(depth: usize, producers: usize) -> Audit {
-        let settings = AuditSettings { enabled: true, depth, producers };
-        Audit::new(settings, own(), AuditMemory::new(usize::MAX))
-    }
-
-    fn ask(audit: &mut Audit, producer: i64, number: i64, path: &[&str]) -> Seen {
-        audit.seen(&via(producer, number, path)).unwrap()
-    }
-
-    #[test]
-    fn a_second_copy_is_known_by_whatever_way_it_comes() {
-        let mut audit = audit(128, 8);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "c"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 6, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 2, 5, &["a"]), Seen::Never, "another producer's");
-    }
-
-    #[test]
-    fn what_was_sent_on_and_returns_is_no_copy_but_may_have_one() {
-        let mut audit = audit(128, 8);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "c"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b", "own", "b"]), Seen::Never);
-    }
-
-    #[test]
-    fn too_many_producers_are_forgotten_and_counted() {
-        let mut audit = audit(64, 2);
-        for producer in 1..=3 {
-            assert_eq!(ask(&mut audit, producer, 1, &["a"]), Seen::Never);
-        }
-        assert_eq!(audit.take_forgotten(), 1);
-        assert_eq!(ask(&mut audit, 3, 1, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 1, &["a"]), Seen::Never, "the oldest was forgotten");
-    }
-
-    #[test]
-    fn all_audits_share_one_bound_and_give_it_back() {
-        let memory = AuditMemory::new(1_000);
-        let settings = AuditSettings { enabled: true, depth: 64, producers: 1_000 };
-        let mut audits: Vec<Audit> =
-            (0..3).map(|_| Audit::new(settings, own(), Arc::clone(&memory))).collect();
-        for number in 0..300 {
-            for audit in &mut audits {
-                assert_eq!(ask(audit, number, 1, &["a"]), Seen::Never);
-                assert_eq!(ask(audit, number, 1, &["a"]), Seen::Before, "the last is remembered");
-            }
-        }
-        assert!(memory.used.load(Ordering::Relaxed) < 2_000);
-        drop(audits);
-        assert_eq!(memory.used.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn what_cannot_be_known_is_said() {
-        let mut audit = audit(64, 2);
-        let nameless = Message::from_fields(&MessageFields::default()).unwrap();
-        assert_eq!(audit.seen(&nameless), Some(Seen::Unknown));
-        assert_eq!(ask(&mut audit, 1, 1_000_000, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 1, &["a"]), Seen::Unknown);
-        let settings = AuditSettings { enabled: false, ..AuditSettings::default() };
-        let mut off = Audit::new(settings, own(), AuditMemory::new(0));
-        assert_eq!(off.seen(&via(1, 1, &["a"])), None);
-    }
-
-    /// Against a set of all numbers: within the window it agrees, and what it calls unknown is
-    /// below it.
-    #[test]
-    fn a_window_agrees_with_a_set() {
-        for seed in 0..200 {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let most = random.usize(1..6);
-            let (mut window, mut set) = (SequenceWindow::default(), BTreeSet::new());
-            let mut highest = random.i64(-500..500);
-            for _ in 0..400 {
-                let number = match random.u8(..20) {
-                    0 => highest + random.i64(0..2_000),
-                    1 => highest - random.i64(0..1_000),
-                    _ => highest + random.i64(-90..10),
-                };
-                highest = highest.max(number);
-                let bottom = highest.div_euclid(WORD) * WORD - (most as i64 - 1) * WORD;
-                match window.mark(number, most) {
-                    Seen::Never => assert!(set.insert(number), "seed {seed}: {number} was there"),
-                    Seen::Before => assert!(set.contains(&number), "seed {seed}: {number} is new"),
-                    Seen::Unknown => assert!(number < bottom, "seed {seed}: {number} is within"),
-                }
-                assert!(window.bits.len() <= most, "seed {seed}");
-            }
-        }
-        let mut window = SequenceWindow::default();
-        for number in [i64::MIN, i64::MAX, 0, i64::MIN, i64::MAX] {
-            let _ = window.mark(number, 3);
-        }
-    }
-
-    #[test]
-    fn what_it_records_brings_it_back() {
-        for seed in 0..20 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let (mut one, mut kept) = (audit(256, 3), std::collections::BTreeMap::new());
-            one.record();
-            let mut at = 0;
-            for _ in 0..2_000 {
-                at += rng.i64(0..3);
-                let number = at - rng.i64(0..100);
-                one.seen(&via(rng.i64(0..5), number, &["a"]));
-                for AuditRecord { key, word } in one.take_records() {
-                    if word == 0 {
-                        kept.remove(&key)
-                    } else {
-                        kept.insert(key, word)
-                    };
-                }
-            }
-            let mut other = audit(256, 3);
-            for (key, word) in kept {
-                other.restore(&AuditRecord { key, word });
-            }
-            // Of what both can tell, they tell the same.
-            for producer in 0..5 {
-                for number in at - 150..=at + 5 {
-                    let message = via(producer, number, &["a"]);
-                    let told = [one.peek(&message), other.peek(&message)];
-                    assert_eq!(told[0], told[1], "seed {seed}, {producer}: {number}");
-                }
-            }
-        }
-    }
-}
+#[path = "audit_tests.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! What a consumer has seen when it goes.
 
+use ferrymq_network::local_broker::IN_DOUBT;
+
 /// What a consumer has seen of the messages that it did not settle, when it goes
 /// (`lastDeliveredSequenceId` of OpenWire's `RemoveInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +12,18 @@ pub enum Delivered {
     Unknown,
     /// Those up to the one with this sequence number of the broker.
     UpTo(i64),
+    /// Nobody knows: an own bridge forwarded them, and lost its link before they were answered.
+    InDoubt,
 }
 
 impl Delivered {
-    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number.
+    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number; what an own bridge
+    /// says beside that.
     pub fn of(last_delivered_sequence_id: i64) -> Self {
         match last_delivered_sequence_id {
             -1 => Self::Nothing,
             -2 => Self::Unknown,
+            IN_DOUBT => Self::InDoubt,
             sequence => Self::UpTo(sequence),
         }
     }

@@ -53,4 +53,6 @@ pub struct Effects {
     pub expired: Vec<Arc<Message>>,
     /// Messages that a consumer refused for good.
     pub dead_letters: Vec<DeadLetter>,
+    /// How many messages were held for the broker that may have them, and are not any more.
+    pub doubtful: usize,
 }

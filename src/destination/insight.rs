@@ -9,6 +9,7 @@ use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
 use super::contender::{Contender, check_return};
+use super::doubts::Doubt;
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
@@ -23,6 +24,8 @@ pub struct HeldMessage {
     pub sequence: i64,
     /// How often it has been delivered before.
     pub redeliveries: i32,
+    /// The broker that may have it already, for which it is held.
+    pub doubt: Option<Doubt>,
 }
 
 /// A queue's subscription at one moment.
@@ -67,6 +70,8 @@ pub struct SubscriptionInsight {
 pub enum Obstacle {
     /// It may not have it.
     NotAdmitted(NotAdmitted),
+    /// It is held for another broker, which may have it.
+    InDoubt(Doubt),
     /// It only looks.
     Browses,
     /// An exclusive consumer has the queue for itself.
@@ -103,11 +108,15 @@ impl SubscriptionInsight {
             }
             other => other,
         };
+        let next = self.admission.next_broker();
+        let doubt = held.doubt.as_ref();
+        let doubt = doubt.filter(|doubt| doubt.until > now && next != Some(&doubt.at));
         match checked {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
             Ok(()) if self.retired => Some(Obstacle::Retired),
             Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
+            Ok(()) if doubt.is_some() => doubt.cloned().map(Obstacle::InDoubt),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
@@ -137,7 +146,7 @@ impl Queue {
             && let Some(entry) = self.waiting_from(at)
         {
             at = entry.sequence.saturating_add(1);
-            found.push(held(entry));
+            found.push(self.held(entry));
         }
         found
     }
@@ -148,7 +157,7 @@ impl Queue {
         for _ in 0..most {
             let Some(entry) = self.waiting_from(at) else { return Search::NotThere };
             if goes_by(&entry.message, id, &name) {
-                return Search::Found(held(entry));
+                return Search::Found(self.held(entry));
             }
             at = entry.sequence.saturating_add(1);
         }
@@ -167,7 +176,7 @@ impl Queue {
             .flat_map(|(key, one)| one.window.entries().map(move |entry| (key, entry)));
         all.take(most)
             .find(|(_, entry)| goes_by(&entry.message, id, &name))
-            .map(|(key, entry)| (key, held(entry)))
+            .map(|(key, entry)| (key, self.held(entry)))
     }
 
     /// The first `most` subscriptions.
@@ -188,7 +197,7 @@ impl Queue {
                 retired: one.retired,
                 prefetch,
                 in_flight: window.len(),
-                oldest: window.entries().next().map(held),
+                oldest: window.entries().next().map(|entry| self.held(entry)),
                 settled_at: window.settled_at(),
                 has_room,
                 bounded: asked.shared.is_none() && one.is_bounded(),
@@ -199,6 +208,15 @@ impl Queue {
             }
         })
         .collect()
+    }
+
+    fn held(&self, entry: &Entry) -> HeldMessage {
+        HeldMessage {
+            message: Arc::clone(&entry.message),
+            sequence: entry.sequence,
+            redeliveries: entry.redeliveries,
+            doubt: self.returns.doubts.about(entry.sequence).cloned(),
+        }
     }
 }
 
@@ -216,14 +234,6 @@ pub enum Search<T> {
 /// Dead letters are shown under the identities of the messages that they were.
 fn goes_by(message: &Message, id: &MessageId, name: &str) -> bool {
     message.has_id(id) || message.is_shown_as(name)
-}
-
-fn held(entry: &Entry) -> HeldMessage {
-    HeldMessage {
-        message: Arc::clone(&entry.message),
-        sequence: entry.sequence,
-        redeliveries: entry.redeliveries,
-    }
 }
 
 #[cfg(test)]

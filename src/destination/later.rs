@@ -25,6 +25,7 @@ impl Queue {
             self.reconsider(now, effects);
         }
         while let Some(sequence) = self.returns.take_due(now) {
+            effects.doubtful += usize::from(self.returns.doubts.ends(sequence, now));
             self.ask_again(sequence, now, effects);
         }
         while let Some(slot) = self.returns.take_turn(now) {

@@ -11,6 +11,7 @@ mod backlog;
 mod browse;
 mod contender;
 mod delivered;
+mod doubts;
 mod effects;
 mod entry;
 mod exclusive;
@@ -33,6 +34,8 @@ mod transacted;
 mod window;
 
 #[cfg(test)]
+mod doubt_tests;
+#[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
 mod sharing_tests;
@@ -41,8 +44,9 @@ mod tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
-pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Seen};
+pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Bringer, Seen};
 pub use delivered::Delivered;
+pub use doubts::Doubt;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};

@@ -11,6 +11,7 @@ use super::acknowledgement::{AckError, Acknowledgement};
 use super::backlog::Backlog;
 use super::browse::BrowseCursor;
 use super::delivered::Delivered;
+use super::doubts::Doubts;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
@@ -109,6 +110,13 @@ impl Queue {
     /// The same queue, which tries again as `policy` says what a consumer refuses.
     pub fn redelivering(mut self, policy: RedeliveryPolicy) -> Self {
         self.resting = Resting::new(policy);
+        self
+    }
+
+    /// The same queue, which holds a message that may be at another broker for so long for that one,
+    /// in milliseconds.
+    pub fn holding_doubts(mut self, hold: i64) -> Self {
+        self.returns.doubts = Doubts::new(hold);
         self
     }
 
@@ -236,7 +244,7 @@ impl Queue {
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
             _ if network => 0,
-            Delivered::Nothing => 0,
+            Delivered::Nothing | Delivered::InDoubt => 0,
             Delivered::Unknown => returned.len(),
             Delivered::UpTo(last) => returned
                 .iter()
@@ -250,6 +258,13 @@ impl Queue {
             }
         }
         self.transacted.keep_from(key.0, &mut returned);
+        if delivered == Delivered::InDoubt
+            && let Some(broker) = subscription.asked.admission.next_broker()
+        {
+            for entry in returned.iter().filter(|entry| entry.persistent) {
+                self.returns.doubt(entry.sequence, broker, now);
+            }
+        }
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
             self.offer(entry, now, effects);
@@ -384,6 +399,7 @@ impl Queue {
     /// while it has room.
     pub(super) fn dispatch(&mut self, slot: usize, entry: Entry, now: i64, effects: &mut Effects) {
         let tested = self.last_kept.saturating_add(1);
+        self.returns.doubts.forget(entry.sequence);
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return self.keep(entry);
         };
@@ -472,6 +488,7 @@ impl Queue {
 
     pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(sequence)?;
+        self.returns.doubts.forget(sequence);
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
         }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_network::rules::verdict::Verdict;
+use ferrymq_openwire::ids::BrokerId;
 
 use super::admission::NotAdmitted;
 use super::contender::check_return;
+use super::doubts::Doubts;
 use super::entry::Entry;
 use super::exclusive::Exclusives;
 use super::ready::ReadyRing;
@@ -37,6 +39,8 @@ pub(super) enum Judgement {
 #[derive(Debug)]
 pub(super) struct Returns {
     policy: ReplayPolicy,
+    /// What is for one broker only, for a while.
+    pub(super) doubts: Doubts,
     /// When to ask again, and about which. One that has gone meanwhile is passed over.
     due: BTreeSet<(i64, i64)>,
     /// The same by message: each has one time.
@@ -74,6 +78,7 @@ impl Returns {
     pub(super) fn new(policy: ReplayPolicy) -> Self {
         Self {
             policy,
+            doubts: Doubts::new(0),
             due: BTreeSet::new(),
             times: BTreeMap::new(),
             turns: BTreeMap::new(),
@@ -150,6 +155,13 @@ impl Returns {
             Judgement::NotBefore(at) => self.ask_at(at, sequence),
             Judgement::InTurn(at) => self.line_up(slot, at, sequence),
             Judgement::Admitted | Judgement::Refused | Judgement::UnlessOthersGo => {}
+        }
+    }
+
+    /// A message may be at this broker already.
+    pub(super) fn doubt(&mut self, sequence: i64, at: &BrokerId, now: i64) {
+        if let Some(until) = self.doubts.hold(sequence, at, now) {
+            self.ask_at(until, sequence);
         }
     }
 
@@ -268,6 +280,10 @@ impl Returns {
             return Judgement::Refused;
         };
         let (message, redeliveries) = (&*entry.message, entry.redeliveries);
+        let next = subscription.asked.admission.next_broker();
+        if let Some(until) = self.doubts.bars(entry.sequence, next, now) {
+            return Judgement::NotBefore(until);
+        }
         match subscription.asked.admission.check(message, redeliveries) {
             Ok(()) => return Judgement::Admitted,
             Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))

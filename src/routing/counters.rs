@@ -45,12 +45,23 @@ impl DestinationCounters {
         }
     }
 
+    /// Counts messages that may be second copies, and are sent on all the same.
+    pub(super) fn add_doubtful(&self, messages: usize) {
+        if messages > 0 {
+            self.doubtful.fetch_add(messages as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what an audit has forgotten.
+    pub(super) fn add_forgotten(&self, producers: u64) {
+        if producers > 0 {
+            self.forgotten.fetch_add(producers, Ordering::Relaxed);
+        }
+    }
+
     /// Counts what an audit found, and whether the message is to be taken: unless it was here
     /// before.
-    pub(super) fn judge(&self, seen: Option<Seen>, forgotten: u64) -> bool {
-        if forgotten > 0 {
-            self.forgotten.fetch_add(forgotten, Ordering::Relaxed);
-        }
+    pub(super) fn judge(&self, seen: Option<Seen>) -> bool {
         match seen {
             None | Some(Seen::Never) => true,
             Some(Seen::Unknown) => {

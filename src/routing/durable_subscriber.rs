@@ -415,7 +415,7 @@ impl DurableSubscriber {
         let mut state = self.state.lock();
         state.ended = true;
         if let Some(mut store) = state.store.take() {
-            store.end();
+            store.end(std::iter::empty());
         }
         state.active = None;
         state.queue = Queue::new(account);

@@ -372,8 +372,14 @@ impl QueueStore {
         self.batch.acknowledge(origin.queue, origin.sequence);
     }
 
-    /// Forgets the queue and all of it.
-    pub(super) fn end(&mut self) {
+    /// Forgets the queue and all of it, and what its audit remembered.
+    pub(super) fn end(&mut self, records: impl Iterator<Item = AuditRecord>) {
+        for record in records {
+            self.note(&record);
+            if self.batch.len() >= ENTRIES {
+                self.submit();
+            }
+        }
         if let Some(id) = self.id.take() {
             self.batch.clear(id);
             self.batch.remove(self.table, Table::queue_key(id).to_vec());

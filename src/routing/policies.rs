@@ -12,6 +12,9 @@ use super::terms::Terms;
 use crate::config::DestinationPolicy;
 use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
 
+/// How long a message that another broker may have is held for that one, in milliseconds.
+const IN_DOUBT_HOLD: i64 = 30_000;
+
 impl Broker {
     /// The terms of a destination to be. Of the policies that match it, the most specific one that
     /// has a setting decides it.
@@ -30,6 +33,10 @@ impl Broker {
             audit,
             replay: replay(&matching),
             redelivery: redelivery(&matching),
+            in_doubt_hold: matching
+                .iter()
+                .find_map(|policy| policy.in_doubt_hold)
+                .map_or(IN_DOUBT_HOLD, |hold| i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)),
             store: self.queue_store(address),
         }
     }
@@ -132,6 +139,7 @@ mod tests {
             let field = fields.and_then(|fields| fields.iter().find(|field| field.key == key));
             field.and_then(|field| field.default).unwrap_or_default().trim_matches('"').to_owned()
         };
+        assert_eq!(default("destination_policy", "in_doubt_hold"), format!("{}s", IN_DOUBT_HOLD / 1000));
         for (address, key) in [
             (Destination::queue("q"), "max_queue_audit_depth"),
             (Destination::topic("t"), "max_audit_depth"),

@@ -219,7 +219,7 @@ impl QueueGroup {
             Delivered::UpTo(through) => {
                 self.window.delivered_through(through).into_iter().collect()
             }
-            Delivered::Nothing | Delivered::Unknown => HashMap::new(),
+            Delivered::Nothing | Delivered::Unknown | Delivered::InDoubt => HashMap::new(),
         };
         let mut aftermath = Aftermath::default();
         for (number, (queue, key)) in members.joined {

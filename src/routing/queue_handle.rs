@@ -98,12 +98,14 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, mut audit, replay, redelivery, store } = terms;
+        let Terms { account, mut audit, replay, redelivery, in_doubt_hold, store } = terms;
         if store.is_some() {
             audit.record();
         }
         let state = State {
-            queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
+            queue: Queue::shared(Arc::clone(&account), replay)
+                .redelivering(redelivery)
+                .holding_doubts(in_doubt_hold),
             inflow: Inflow::default(),
             armed: None,
             audit,
@@ -171,8 +173,8 @@ impl QueueHandle {
         })
     }
 
-    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge
-    /// brings again is dropped. A queue that has been deleted gives the message back.
+    /// Takes a message in and gives it its place: the next number of `sequence`. One that a bridge, or
+    /// a client that failed over, brings again is dropped. A queue that has been deleted gives the message back.
     pub(super) fn publish(
         &self,
         message: Arc<Message>,
@@ -196,9 +198,10 @@ impl QueueHandle {
         sequence: &AtomicI64,
         now: i64,
     ) {
-        if arrival == Arrival::Forwarded {
-            let seen = state.audit.seen(&message);
-            if !self.counters.judge(seen, state.audit.take_forgotten()) {
+        if let Some(bringer) = arrival.bringer() {
+            let seen = state.audit.seen(&message, bringer);
+            self.counters.add_forgotten(state.audit.take_forgotten());
+            if arrival.may_be_a_copy() && !self.counters.judge(seen) {
                 tracing::trace!(queue = %self.address, "dropping a second copy of a message");
                 state.audit.take_records().for_each(drop);
                 return;
@@ -440,8 +443,10 @@ impl QueueHandle {
             return false;
         }
         state.removed = true;
-        if let Some(store) = &mut state.store {
-            store.end();
+        let State { audit, store, .. } = &mut *state;
+        if let Some(store) = store {
+            audit.forget_all();
+            store.end(audit.take_records());
         }
         state.queue = Queue::new(Arc::clone(&self.account));
         state.outlets.clear();
@@ -477,6 +482,7 @@ impl QueueHandle {
             }
         }
         self.counters.add_expired(effects.expired.len());
+        self.counters.add_doubtful(std::mem::take(&mut effects.doubtful));
         self.counters.add_dead(effects.dead_letters.len());
         let mut aftermath = Aftermath {
             expired: std::mem::take(&mut effects.expired),

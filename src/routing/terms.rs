@@ -17,6 +17,8 @@ pub(super) struct Terms {
     pub(super) replay: ReplayPolicy,
     /// A queue's: what is tried again.
     pub(super) redelivery: RedeliveryPolicy,
+    /// A queue's: how long what another broker may have is held for that one, in milliseconds.
+    pub(super) in_doubt_hold: i64,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
 }

@@ -18,7 +18,7 @@ use super::queue_handle::{Aftermath, Removed, nothing_more};
 use super::terms::Terms;
 use super::virtual_topics::FanOut;
 use crate::destination::{
-    Acknowledgement, Admission, Audit, MemberNumber, MemoryAccount, Pending, SharedWindow,
+    Acknowledgement, Admission, Audit, Bringer, MemberNumber, MemoryAccount, Pending, SharedWindow,
     TopicSubscription,
 };
 
@@ -244,8 +244,8 @@ impl TopicHandle {
         !self.subscribers.read().is_empty()
     }
 
-    /// Gives `message` to every subscription, unless a bridge brings it again: by another way
-    /// through the network, or because it had no answer. Returns what is left to do without the
+    /// Gives `message` to every subscription, unless it is brought again: by another way through the
+    /// network, or because it had no answer. Returns what is left to do without the
     /// lock.
     pub(super) fn publish(
         &self,
@@ -256,9 +256,9 @@ impl TopicHandle {
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
         }
-        let mut audit = (arrival == Arrival::Forwarded).then(|| self.audit.lock());
-        if let Some(audit) = &mut audit
-            && !self.is_new(message, audit)
+        let mut audit = arrival.bringer().map(|bringer| (self.audit.lock(), bringer));
+        if let Some((audit, bringer)) = &mut audit
+            && !self.is_new(message, audit, *bringer, arrival)
         {
             tracing::trace!(topic = %self.address, "dropping a second copy of a message");
             return Ok(Aftermath::default());
@@ -283,9 +283,16 @@ impl TopicHandle {
         Ok(aftermath)
     }
 
-    fn is_new(&self, message: &Message, audit: &mut Audit) -> bool {
-        let seen = audit.seen(message);
-        self.counters.judge(seen, audit.take_forgotten())
+    fn is_new(
+        &self,
+        message: &Message,
+        audit: &mut Audit,
+        bringer: Bringer,
+        arrival: Arrival,
+    ) -> bool {
+        let seen = audit.seen(message, bringer);
+        self.counters.add_forgotten(audit.take_forgotten());
+        !arrival.may_be_a_copy() || self.counters.judge(seen)
     }
 
     /// Lets queues have copies of what is published here, each once.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use ferrymq::config::{
     AdminConfig, BrokerConfig, ClusterClients, Limits, TransportConnectorConfig,
 };
-use ferrymq::node::{Node, World};
+use ferrymq::node::{Node, StartError, World};
 use ferrymq_client::{ConnectOptions, Connection, IdSource};
 use ferrymq_network::config::NetworkConnectorConfig;
+use ferrymq_store::contract::Store;
 use ferrymq_transport::clock::Clock;
+use ferrymq_transport::dial::Dialer;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::pace::Pace;
 use ferrymq_transport::simulated::{LinkConditions, SimulatedNetwork};
@@ -36,6 +38,20 @@ impl Simulation {
 
     /// Starts a broker on the host of its name; it bridges to each of `remotes`.
     pub async fn broker(&self, name: &str, remotes: &[&str], limits: Limits) -> Node {
+        let dialer = Arc::new(self.network.host(name));
+        self.start(name, remotes, limits, dialer, self.seed, None).await.unwrap()
+    }
+
+    /// The same, which dials through `dialer` and keeps its messages in `store`.
+    pub async fn start(
+        &self,
+        name: &str,
+        remotes: &[&str],
+        limits: Limits,
+        dialer: Arc<dyn Dialer>,
+        seed: u64,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Node, StartError> {
         let connector = |remote: &&str| {
             let uri = format!("static:(tcp://{remote}:{PORT})").parse().unwrap();
             NetworkConnectorConfig::new(format!("to-{remote}"), &uri).unwrap()
@@ -54,25 +70,33 @@ impl Simulation {
             admin: AdminConfig::off(),
             virtual_topics: Vec::new(),
         };
-        let host = Arc::new(self.network.host(name));
         let world = World {
-            dialer: Arc::clone(&host) as _,
-            binder: host,
+            dialer,
+            binder: Arc::new(self.network.host(name)),
             clock: self.clock.clone(),
-            seed: self.seed,
-            store: None,
+            seed,
+            store,
             pace: Pace::default(),
         };
-        Node::start(config, world).await.unwrap()
+        Node::start(config, world).await
     }
 
     /// Connects a client on a host of its own.
     pub async fn client(&self, host: &str, broker: &str) -> Connection {
+        Connection::connect(&address(broker), self.options(host)).await.unwrap()
+    }
+
+    /// How a client on a host of its own connects; each of its connections has its own identifier.
+    pub fn options(&self, host: &str) -> ConnectOptions {
         let dialer = Arc::new(self.network.host(host));
         let ids = IdSource::new(host, self.seed, EPOCH);
-        let options = ConnectOptions::new(dialer, self.clock.clone(), ids);
-        Connection::connect(&format!("tcp://{broker}:{PORT}"), options).await.unwrap()
+        ConnectOptions::new(dialer, self.clock.clone(), ids)
     }
+}
+
+/// Where the broker of this name listens.
+pub fn address(broker: &str) -> String {
+    format!("tcp://{broker}:{PORT}")
 }
 
 /// Runs on a paused clock: waiting takes no time.

@@ -94,8 +94,13 @@ impl Wire {
     }
 
     pub async fn open(&mut self, id: &str) -> Result<(), Throwable> {
-        self.connection = ConnectionId::new(id);
-        self.ask(Command::ConnectionInfo(Box::new(Self::connection_info(id)))).await?;
+        self.open_as(Self::connection_info(id)).await
+    }
+
+    /// The same, for one that says more of itself.
+    pub async fn open_as(&mut self, info: ConnectionInfo) -> Result<(), Throwable> {
+        self.connection = info.connection_id.clone().unwrap_or_default();
+        self.ask(Command::ConnectionInfo(Box::new(info))).await?;
         self.tell(Command::SessionInfo(SessionInfo {
             session_id: Some(self.session()),
             ..SessionInfo::default()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch, NetworkBridgeFilter};
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::ids::{BrokerId, ProducerId};
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
@@ -209,13 +209,22 @@ impl Forwarder {
         true
     }
 
-    /// Ends all subscriptions at once, in the order of their making.
+    /// Ends all subscriptions at once, in the order of their making. What was sent to a queue and not
+    /// answered, the remote broker may have; the rest is the local broker's.
     pub(super) fn abandon(&mut self, local: &mut Outgoing) {
         self.flush(local);
         let mut numbers: Vec<_> = self.windows.keys().copied().collect();
         numbers.sort_unstable();
         for number in numbers {
-            self.remove(number, local);
+            let lasts = |window: &Window| window.destination.kind() == DestinationKind::Queue;
+            if !self.windows.get(&number).is_some_and(lasts) {
+                self.remove(number, local);
+                continue;
+            }
+            self.retire(number, local);
+            if let Some(window) = self.close(number) {
+                local.request(window.removal_in_doubt());
+            }
         }
         self.pending.clear();
         self.credit.clear();

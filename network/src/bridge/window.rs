@@ -13,7 +13,7 @@ use ferrymq_openwire::throwable::Throwable;
 use super::credit::Underway;
 use crate::demand::durable::DurableKey;
 use crate::destination_pattern::DestinationPattern;
-use crate::local_broker::RETIREMENT;
+use crate::local_broker::{IN_DOUBT, RETIREMENT};
 
 /// The messages of one demand subscription between their dispatch and our word on them.
 #[derive(Debug)]
@@ -204,9 +204,18 @@ impl Window {
 
     /// Ends the subscription; what it holds goes back as if it had never been dispatched.
     pub(super) fn removal(&self) -> Command {
+        self.removal_saying(NOTHING_DELIVERED)
+    }
+
+    /// The same when the link is lost: the remote broker may have what it has not answered.
+    pub(super) fn removal_in_doubt(&self) -> Command {
+        self.removal_saying(IN_DOUBT)
+    }
+
+    fn removal_saying(&self, last_delivered_sequence_id: i64) -> Command {
         Command::RemoveInfo(RemoveInfo {
             object_id: Some(Box::new(Command::ConsumerId(self.consumer.clone()))),
-            last_delivered_sequence_id: NOTHING_DELIVERED,
+            last_delivered_sequence_id,
             ..RemoveInfo::default()
         })
     }

@@ -97,7 +97,7 @@ fn probe(wish: &Wish, path: &[BrokerId]) -> Option<HeldMessage> {
         ..MessageFields::default()
     };
     let message = Arc::new(Message::from_fields(&fields).ok()?);
-    Some(HeldMessage { message, sequence: 0, redeliveries: 0 })
+    Some(HeldMessage { message, sequence: 0, redeliveries: 0, doubt: None })
 }
 
 /// The message that the explanation is about.

@@ -55,6 +55,16 @@ pub(super) fn of_obstacle(
         Some(Obstacle::Retired) => {
             Finding::new("retired", "the consumer beyond it has gone: it waits for answers only")
         }
+        Some(Obstacle::InDoubt(doubt)) => Finding::new(
+            "in_doubt",
+            format!(
+                "it was forwarded to broker {} and not answered before the link was lost: for \
+                 another {} s it is held for that broker, which may have it",
+                doubt.at,
+                doubt.until.saturating_sub(now).max(0) / 1000
+            ),
+        )
+        .moved_by("the bridge to that broker, once it is up and has demand"),
         Some(Obstacle::KeptOut) => {
             Finding::new("kept_out", "an exclusive consumer has the queue for itself")
                 .moved_by("the end of that consumer")

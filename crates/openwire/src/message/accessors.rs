@@ -125,6 +125,20 @@ impl Message {
         self.read_origin().ok().flatten()
     }
 
+    /// Whether who sends it here is who sent it first: its identity is its producer's. Allocates
+    /// nothing.
+    pub fn is_its_producers(&self) -> bool {
+        let mut input = Input::new(self.field(Slot::ProducerId));
+        let mut producer = || {
+            optional(&mut input)?;
+            Ok::<_, DecodeError>((raw_string(&mut input)?, input.i64()?, input.i64()?))
+        };
+        let Ok((Some(connection), value, session)) = producer() else { return false };
+        self.origin().is_some_and(|origin| {
+            origin.producer == value && origin.session == session && origin.connection == connection
+        })
+    }
+
     /// Whether this producer sent it here. Allocates nothing.
     pub fn producer_is(&self, producer: &ProducerId) -> bool {
         let mut input = Input::new(self.field(Slot::ProducerId));

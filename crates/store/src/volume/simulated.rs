@@ -100,6 +100,17 @@ impl SimulatedDisk {
         disk.failing_sync = Some(disk.syncs + syncs);
     }
 
+    /// Whether it was told of a failure that has not happened yet.
+    pub fn is_told_to_fail(&self) -> bool {
+        let disk = self.0.lock();
+        disk.cut_at.is_some() || disk.failing_sync.is_some()
+    }
+
+    /// Whether power is gone, so that every operation fails.
+    pub fn is_down(&self) -> bool {
+        self.0.lock().down
+    }
+
     /// Gives the disk another size.
     pub fn set_capacity(&self, capacity: u64) {
         self.0.lock().capacity = capacity;
