@@ -251,7 +251,10 @@ fn what_brokers_confirmed_that_keep_messages_outlives_their_kills() {
     }
     let lost: Vec<u32> = (0..sent).filter(|number| !counts.contains_key(number)).collect();
     let doubled = counts.values().filter(|count| **count > 1).count();
-    println!("{} rounds, {sent} messages, {doubled} at both brokers, longest {longest:?}", rounds());
+    println!(
+        "{} rounds, {sent} messages, {doubled} at both brokers, longest {longest:?}",
+        rounds()
+    );
     assert!(lost.is_empty(), "lost of {sent}: {lost:?}");
     assert!(doubled <= rounds(), "more than were in doubt: {doubled}");
     assert!(longest.as_secs() < 1, "a send took {longest:?}");

@@ -116,6 +116,35 @@ async fn a_transaction_is_kept_when_it_is_committed_and_all_of_it() {
 }
 
 #[tokio::test]
+async fn what_a_transaction_sends_is_nobodys_before_it_is_safe() {
+    let store = Arc::new(Slow::default());
+    let orders = Destination::queue("orders");
+    let node = keeping_broker(Limits::default(), store.clone()).await;
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &orders, 100).await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    let id = sender.local(1);
+    sender.tell(sender.step(Some(id.clone()), BEGIN));
+    for number in [1, 2] {
+        let sent = MessageFields {
+            transaction_id: Some(id.clone()),
+            ..persistent(sender.message(&orders, number, 2048))
+        };
+        let answer = sender.submit(&sent);
+        sender.answer(answer).await.unwrap();
+    }
+    store.settle();
+    let commit = sender.request(sender.step(Some(id), COMMIT));
+    until("somebody waits for it", || (store.held() > 0).then_some(())).await;
+    receiver.nothing_comes().await;
+    sender.nothing_comes().await;
+    store.settle();
+    sender.answer(commit).await.unwrap();
+    assert_eq!(receiver.numbers(2).await, [1, 2]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_durable_subscription_comes_back_with_what_it_kept() {
     let (store, news) = (memory(), Destination::topic("news"));
     let node = keeping_broker(Limits::default(), Arc::clone(&store)).await;

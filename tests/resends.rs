@@ -144,9 +144,10 @@ async fn a_link_that_is_cut_again_and_again_doubles_nothing() {
     let proxy = Proxy::to(port);
     let url = format!("failover:({})?maxReconnectDelay=20", proxy.url());
     let sending = Connection::connect(&url, ConnectOptions::system()).await.expect("it runs");
-    let receiving = Connection::connect(&format!("tcp://127.0.0.1:{port}"), ConnectOptions::system())
-        .await
-        .expect("it runs");
+    let receiving =
+        Connection::connect(&format!("tcp://127.0.0.1:{port}"), ConnectOptions::system())
+            .await
+            .expect("it runs");
     let queue = Destination::queue("q");
     let session = receiving.session(AckMode::Auto);
     let consumer = session.consumer(ConsumerOptions::new(queue.clone())).await.expect("a consumer");

@@ -67,7 +67,7 @@ impl HeldAnswers {
         self.await_safety(broker, outbox);
         while let Some(heard) = self.heard() {
             heard.news().await;
-            self.release(outbox);
+            self.release(broker, outbox);
         }
     }
 
@@ -88,7 +88,7 @@ impl HeldAnswers {
             }
             Safe::After(ticket) => {
                 self.waiting.extend(self.fresh.drain(..).map(|answer| (ticket, answer)));
-                self.release(outbox);
+                self.release(broker, outbox);
             }
             // It is asked again when the store has told of room.
             Safe::Later => {}
@@ -97,9 +97,12 @@ impl HeldAnswers {
     }
 
     /// Sends what need not wait any more.
-    pub(super) fn release(&mut self, outbox: &Outbox) {
+    pub(super) fn release(&mut self, broker: &Broker, outbox: &Outbox) {
         let last = self.heard.last();
         let ready = self.waiting.partition_point(|(ticket, _)| *ticket <= last);
+        if ready > 0 {
+            broker.let_go_of_commits();
+        }
         let mut answers = self.waiting.drain(..ready).map(|(_, answer)| answer).collect();
         outbox.push_all(&mut answers);
     }

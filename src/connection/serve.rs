@@ -336,7 +336,7 @@ async fn read(
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
             () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
-            () = news(heard), if heard.is_some() => peer.held_answers.release(&peer.outbox),
+            () = news(heard), if heard.is_some() => peer.held_answers.release(&broker, &peer.outbox),
             // Who is not read is still written to, and that fails when the peer is gone.
             () = outbox.closed(), if unread => return End::Broken(LinkError::Aborted),
             received = receive(receiver, peer, most, leisurely && !waiting, &mut batch), if !unread => {

@@ -106,3 +106,33 @@ fn nothing_is_held_where_that_is_not_wanted() {
     let local = queue.subscribe(consumer(None, 100), 1, &mut effects);
     assert_eq!(numbers(&mut effects, local), [1, 2, 3]);
 }
+
+#[test]
+fn a_consumer_that_has_no_room_when_the_hold_ends_gets_it_when_it_has() {
+    let (mut queue, mut effects) = in_doubt(HOLD);
+    let local = queue.subscribe(consumer(None, 1), 1, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [2]);
+    queue.tick(HOLD, &mut effects);
+    for (settled, next) in [(2, 1), (1, 3)] {
+        let ack = Acknowledgement::of_count(AckKind::Standard, 1);
+        queue.acknowledge(local, &ack, HOLD + settled, &mut effects).unwrap();
+        assert_eq!(numbers(&mut effects, local), [next]);
+    }
+}
+
+#[test]
+fn what_is_held_back_is_nobodys_and_keeps_its_place() {
+    let (mut queue, mut effects) = (queue(0), Effects::default());
+    let one = queue.subscribe(consumer(None, 100), 0, &mut effects);
+    queue.hold_back(1);
+    for number in 1..=2 {
+        queue.enqueue(message(number, true), 0, &mut effects);
+    }
+    let far = queue.subscribe(consumer(Some("far"), 100), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, one), [2]);
+    assert_eq!(numbers(&mut effects, far), [] as [i64; 0]);
+    queue.let_go(&[1], 0, &mut effects);
+    assert_eq!(numbers(&mut effects, one), [1]);
+    queue.let_go(&[1], 0, &mut effects);
+    assert!(effects.dispatches.is_empty());
+}

@@ -25,8 +25,9 @@ impl Queue {
             self.reconsider(now, effects);
         }
         while let Some(sequence) = self.returns.take_due(now) {
-            effects.doubtful += usize::from(self.returns.doubts.ends(sequence, now));
-            self.ask_again(sequence, now, effects);
+            let released = self.returns.doubts.ends(sequence, now);
+            effects.doubtful += usize::from(released);
+            self.ask_again(sequence, released, now, effects);
         }
         while let Some(slot) = self.returns.take_turn(now) {
             // One that is kept out is served when it is let in.
@@ -63,8 +64,24 @@ impl Queue {
         self.sharing.looked(next, now);
     }
 
-    /// Offers a pending message to all that have room.
-    fn ask_again(&mut self, sequence: i64, now: i64, effects: &mut Effects) {
+    /// Lets nobody have the message at this place, which is about to come, before it is
+    /// [let go](Self::let_go).
+    pub fn hold_back(&mut self, sequence: i64) {
+        self.returns.held_back.insert(sequence);
+    }
+
+    /// Lets consumers have what was held back.
+    pub fn let_go(&mut self, places: &[i64], now: i64, effects: &mut Effects) {
+        for sequence in places {
+            self.returns.held_back.remove(sequence);
+        }
+        for sequence in places {
+            self.ask_again(*sequence, true, now, effects);
+        }
+    }
+
+    /// Offers a pending message to all that have room. `released`: nobody could have it before.
+    fn ask_again(&mut self, sequence: i64, released: bool, now: i64, effects: &mut Effects) {
         let Self { pending, returns, ready, slots, exclusives, full, .. } = self;
         let Some(entry) = pending.get(sequence) else { return };
         let chosen = returns.choose(ready, slots, exclusives, entry, full, now);
@@ -76,9 +93,9 @@ impl Queue {
             return;
         }
         self.note_refusals(sequence);
-        // Bridges without room could not be asked; they must be when they have it.
+        // Those without room could not be asked; they must be when they have it.
         for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
-            if subscription.asked.network {
+            if released || subscription.asked.network {
                 subscription.tested_to = subscription.tested_to.min(sequence);
             }
         }
@@ -116,7 +133,7 @@ impl Queue {
                 Judgement::Admitted => return self.returns.back_in_line(slot, sequence),
                 Judgement::InTurn(_) => return self.returns.note(slot, judgement, sequence),
                 Judgement::UnlessOthersGo => note_first(&mut self.refused_from, slot, sequence),
-                Judgement::Refused | Judgement::NotBefore(_) => {
+                Judgement::Refused | Judgement::NotBefore(_) | Judgement::NotYet => {
                     self.returns.note(slot, judgement, sequence);
                 }
             }

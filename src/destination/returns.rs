@@ -31,6 +31,8 @@ pub(super) enum Judgement {
     UnlessOthersGo,
     /// It may not before this time.
     NotBefore(i64),
+    /// It may not yet; it is offered again when it may.
+    NotYet,
     /// It may when it is its turn: the next ones come at this time.
     InTurn(i64),
 }
@@ -39,6 +41,8 @@ pub(super) enum Judgement {
 #[derive(Debug)]
 pub(super) struct Returns {
     policy: ReplayPolicy,
+    /// What nobody may have yet.
+    pub(super) held_back: BTreeSet<i64>,
     /// What is for one broker only, for a while.
     pub(super) doubts: Doubts,
     /// When to ask again, and about which. One that has gone meanwhile is passed over.
@@ -78,6 +82,7 @@ impl Returns {
     pub(super) fn new(policy: ReplayPolicy) -> Self {
         Self {
             policy,
+            held_back: BTreeSet::new(),
             doubts: Doubts::new(0),
             due: BTreeSet::new(),
             times: BTreeMap::new(),
@@ -118,7 +123,7 @@ impl Returns {
                     }
                     has_room
                 }
-                Judgement::Refused => false,
+                Judgement::Refused | Judgement::NotYet => false,
                 Judgement::UnlessOthersGo => {
                     refusals.push(slot);
                     false
@@ -154,7 +159,10 @@ impl Returns {
         match judgement {
             Judgement::NotBefore(at) => self.ask_at(at, sequence),
             Judgement::InTurn(at) => self.line_up(slot, at, sequence),
-            Judgement::Admitted | Judgement::Refused | Judgement::UnlessOthersGo => {}
+            Judgement::Admitted
+            | Judgement::Refused
+            | Judgement::UnlessOthersGo
+            | Judgement::NotYet => {}
         }
     }
 
@@ -280,6 +288,9 @@ impl Returns {
             return Judgement::Refused;
         };
         let (message, redeliveries) = (&*entry.message, entry.redeliveries);
+        if !self.held_back.is_empty() && self.held_back.contains(&entry.sequence) {
+            return Judgement::NotYet;
+        }
         let next = subscription.asked.admission.next_broker();
         if let Some(until) = self.doubts.bars(entry.sequence, next, now) {
             return Judgement::NotBefore(until);

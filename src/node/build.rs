@@ -137,6 +137,7 @@ impl Node {
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
+        tasks.spawn(let_go_of_commits(Arc::clone(&broker), end.clone()));
 
         let names: Vec<String> =
             config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
@@ -252,6 +253,17 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}
+
+/// Lets consumers have what was committed when it is safe, also where nobody waits to be told.
+async fn let_go_of_commits(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = broker.commit_is_safe() => broker.let_go_of_commits(),
         }
     }
 }

@@ -20,6 +20,7 @@ use super::letter_numbers::LetterNumbers;
 use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
+use super::safe_commits::SafeCommits;
 use super::work::Work;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
@@ -83,6 +84,7 @@ pub struct Broker {
     pub(super) branches: Mutex<Branches<Work>>,
     /// How the local transactions of connections that are gone ended.
     pub(super) outcomes: Mutex<Outcomes>,
+    pub(super) safe_commits: SafeCommits,
 }
 
 impl Broker {
@@ -118,6 +120,7 @@ impl Broker {
             tags: Arc::default(),
             branches: Mutex::default(),
             outcomes: Mutex::default(),
+            safe_commits: SafeCommits::default(),
         })
     }
 

@@ -111,12 +111,16 @@ impl Broker {
         let mut aftermath = Aftermath::default();
         let mut batch = Batch::new();
         let (mut committing, mut homeless) = (Vec::new(), Vec::new());
+        let mut held_back = Vec::new();
         for (address, QueueChange { queue, messages }) in &mut queues {
             let messages = std::mem::take(messages);
             match queue.committing() {
-                Some(mut queue) => {
-                    queue.stage(tag, messages, &self.sequence, now, &mut batch);
-                    committing.push(queue);
+                Some(mut change) => {
+                    let places = change.stage(tag, messages, &self.sequence, now, &mut batch);
+                    if !places.is_empty() {
+                        held_back.push((Arc::clone(queue), places));
+                    }
+                    committing.push(change);
                 }
                 // It was deleted a moment ago.
                 None => homeless.push((address, messages)),
@@ -125,7 +129,9 @@ impl Broker {
         if let Some(persistence) = &self.persistence
             && !batch.is_empty()
         {
-            persistence.submit(&mut batch);
+            let expected = !held_back.is_empty();
+            let listener = expected.then(|| self.safe_commits.expect(held_back));
+            persistence.submit_and_tell(&mut batch, listener);
         }
         for queue in committing {
             aftermath.append(queue.finish(now));
@@ -162,6 +168,7 @@ impl Broker {
         // What it held counts at its destinations now, and its mark is nowhere any more.
         drop(work);
         self.clear_up(aftermath);
+        self.let_go_of_commits();
     }
 
     fn send_anew(&self, address: &Destination, messages: Messages) {

@@ -33,6 +33,7 @@ mod recovery;
 mod registry;
 mod retained;
 mod route;
+mod safe_commits;
 mod several;
 mod subscribe;
 mod subscribe_error;

@@ -19,6 +19,7 @@ use ferrymq_store::contract::{
 };
 use parking_lot::Mutex;
 
+use super::safe_commits::Commit;
 use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
@@ -30,6 +31,9 @@ const KEPT_VERSION: u8 = 12;
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
+/// Batches, and who listens for them.
+type PutOff = VecDeque<(Batch, Option<Arc<Commit>>)>;
+
 /// The broker's side of its store: names of queues, and images of messages.
 #[derive(Debug)]
 pub(super) struct Persistence {
@@ -39,7 +43,7 @@ pub(super) struct Persistence {
     /// The queues that were found at the start and have not come to life yet.
     found: Mutex<HashMap<Destination, QueueId>>,
     /// What the store had no room for: it goes there before anything else.
-    put_off: Mutex<VecDeque<Batch>>,
+    put_off: Mutex<PutOff>,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
 }
@@ -136,9 +140,9 @@ impl Persistence {
     }
 
     /// Hands over what was put off, as far as there is room now.
-    fn catch_up(&self, put_off: &mut VecDeque<Batch>) -> Result<(), Refusal> {
-        while let Some(batch) = put_off.front_mut() {
-            match self.store.submit(batch, None) {
+    fn catch_up(&self, put_off: &mut PutOff) -> Result<(), Refusal> {
+        while let Some((batch, listener)) = put_off.front_mut() {
+            match self.store.submit(batch, listener.clone().map(|one| one as _)) {
                 Ok(_) => {
                     put_off.pop_front();
                 }
@@ -173,11 +177,17 @@ impl Persistence {
     /// Hands a batch over, now or when there is room for it; all after it waits then. One that is
     /// refused for good is never confirmed, nor is anything after it.
     pub(super) fn submit(&self, batch: &mut Batch) {
+        self.submit_and_tell(batch, None);
+    }
+
+    /// The same; `listener` hears when it is settled.
+    pub(super) fn submit_and_tell(&self, batch: &mut Batch, listener: Option<Arc<Commit>>) {
         let mut put_off = self.put_off.lock();
-        let taken = self.catch_up(&mut put_off).and_then(|()| self.store.submit(batch, None));
-        match taken {
+        let caught_up = self.catch_up(&mut put_off);
+        let hears = listener.clone().map(|listener| listener as _);
+        match caught_up.and_then(|()| self.store.submit(batch, hears)) {
             Ok(_) => {}
-            Err(Refusal::Full) => put_off.push_back(std::mem::take(batch)),
+            Err(Refusal::Full) => put_off.push_back((std::mem::take(batch), listener)),
             Err(refusal) => {
                 self.note(&refusal);
                 batch.discard();

@@ -139,7 +139,10 @@ mod tests {
             let field = fields.and_then(|fields| fields.iter().find(|field| field.key == key));
             field.and_then(|field| field.default).unwrap_or_default().trim_matches('"').to_owned()
         };
-        assert_eq!(default("destination_policy", "in_doubt_hold"), format!("{}s", IN_DOUBT_HOLD / 1000));
+        assert_eq!(
+            default("destination_policy", "in_doubt_hold"),
+            format!("{}s", IN_DOUBT_HOLD / 1000)
+        );
         for (address, key) in [
             (Destination::queue("q"), "max_queue_audit_depth"),
             (Destination::topic("t"), "max_audit_depth"),

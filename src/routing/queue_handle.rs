@@ -186,7 +186,7 @@ impl QueueHandle {
         if state.removed {
             return Err(message);
         }
-        self.take_in(&mut state, message, arrival, sequence, now);
+        self.take_in(&mut state, message, arrival, sequence, now, false);
         Ok(self.carry_out(&mut state, now))
     }
 
@@ -197,14 +197,15 @@ impl QueueHandle {
         arrival: Arrival,
         sequence: &AtomicI64,
         now: i64,
-    ) {
+        hold_back: bool,
+    ) -> Option<i64> {
         if let Some(bringer) = arrival.bringer() {
             let seen = state.audit.seen(&message, bringer);
             self.counters.add_forgotten(state.audit.take_forgotten());
             if arrival.may_be_a_copy() && !self.counters.judge(seen) {
                 tracing::trace!(queue = %self.address, "dropping a second copy of a message");
                 state.audit.take_records().for_each(drop);
-                return;
+                return None;
             }
         }
         let place = sequence.fetch_add(1, Ordering::Relaxed);
@@ -222,12 +223,21 @@ impl QueueHandle {
             records.for_each(|record| store.note(&record));
         }
         let State { queue, effects, inflow, .. } = state;
+        if hold_back {
+            queue.hold_back(place);
+        }
         if arrival == Arrival::Forwarded {
             queue.enqueue_forwarded(message, now, effects);
             inflow.took(&self.account, now);
         } else {
             queue.enqueue(message, now, effects);
         }
+        Some(place)
+    }
+
+    /// Lets consumers have what was held back.
+    pub(super) fn let_go(&self, places: &[i64], now: i64) -> Aftermath {
+        self.with_queue(now, |queue, effects| queue.let_go(places, now, effects))
     }
 
     /// Keeps everybody else away for a commit; not if the queue has been deleted.
@@ -243,12 +253,21 @@ impl QueueHandle {
         self.state.lock().audit.restore(record);
     }
 
-    /// Takes in a message that was kept when the broker ended, in its old place.
-    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
+    /// Does something with the queue, and what follows from it.
+    pub(super) fn with_queue(
+        &self,
+        now: i64,
+        act: impl FnOnce(&mut Queue, &mut Effects),
+    ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
-        queue.enqueue(Arc::new(message), now, effects);
+        act(queue, effects);
         self.carry_out(&mut state, now)
+    }
+
+    /// Takes in a message that was kept when the broker ended, in its old place.
+    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
+        self.with_queue(now, |queue, effects| queue.enqueue(Arc::new(message), now, effects))
     }
 
     /// What a message that has left the queue is still kept as.
@@ -260,10 +279,7 @@ impl QueueHandle {
 
     /// A transaction is rolled back: what it holds here is its consumers' again.
     pub(super) fn roll_back(&self, by: Tag, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.roll_back_held(by, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.roll_back_held(by, now, effects))
     }
 
     /// Applies an acknowledgement that is part of a transaction.
@@ -347,10 +363,7 @@ impl QueueHandle {
         prefetch: usize,
         now: i64,
     ) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.set_prefetch(key, prefetch, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.set_prefetch(key, prefetch, now, effects))
     }
 
     /// Settles messages, by their places, of a subscription that shares its window.
@@ -374,10 +387,7 @@ impl QueueHandle {
 
     /// Gives a subscription that shares its window what it may have.
     pub(super) fn refill(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.refill(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.refill(key, now, effects))
     }
 
     /// Lets a subscription have one message; true if there is none for it yet.
@@ -390,41 +400,26 @@ impl QueueHandle {
 
     /// Ends the wait for a message that was pulled, if it has not come.
     pub(super) fn end_pull(&self, key: SubscriptionKey, now: i64) {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.end_pull(key, effects);
-        self.carry_out(&mut state, now);
+        self.with_queue(now, |queue, effects| queue.end_pull(key, effects));
     }
 
     /// Lets a subscription have no more.
     pub(super) fn suspend(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.suspend(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.suspend(key, now, effects))
     }
 
     /// Lets a bridge's subscription have no more, nor keep what came after this message.
     pub(super) fn retire(&self, key: SubscriptionKey, last: &MessageId, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_after(key, last, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_after(key, last, now, effects))
     }
 
     /// The same for one that shares its window, without messages at these places.
     pub(super) fn retire_from(&self, key: SubscriptionKey, places: &[i64], now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_from(key, places, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_from(key, places, now, effects))
     }
 
     pub(super) fn expire(&self, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.expire(now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.expire(now, effects))
     }
 
     /// It is time for what the queue waited for.
@@ -550,7 +545,8 @@ pub(super) struct Committing<'a> {
 
 impl Committing<'_> {
     /// What the transaction holds here is consumed, and `messages` are taken in. What a store must
-    /// know of it is added to `batch`.
+    /// know of it is added to `batch`; until it does, nobody gets the messages at the places that
+    /// are returned.
     pub(super) fn stage(
         &mut self,
         by: Tag,
@@ -558,19 +554,24 @@ impl Committing<'_> {
         sequence: &AtomicI64,
         now: i64,
         batch: &mut Batch,
-    ) {
+    ) -> Vec<i64> {
         let State { queue, effects, store, .. } = &mut *self.state;
+        let hold_back = store.is_some() && messages.iter().any(|(message, _)| message.persistent());
         if let Some(store) = store {
             store.swap(batch);
         }
         self.handle.counters.add_settled(queue.commit_held(by, now, effects));
+        let mut held_back = Vec::new();
         for (message, arrival) in messages {
-            self.handle.take_in(&mut self.state, message, arrival, sequence, now);
+            let state = &mut self.state;
+            let place = self.handle.take_in(state, message, arrival, sequence, now, hold_back);
+            held_back.extend(place.filter(|_| hold_back));
         }
         if let State { effects, store: Some(store), .. } = &mut *self.state {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
             store.swap(batch);
         }
+        held_back
     }
 
     /// The batch is in the store: now consumers may have what was taken in.

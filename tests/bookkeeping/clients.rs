@@ -78,7 +78,9 @@ impl Client {
         let mut number = 0;
         while !self.is_done_sending() {
             let Some(connection) = self.connect().await else { continue };
-            let Some(producer) = produce(&connection.session(AckMode::Auto)).await else { continue };
+            let Some(producer) = produce(&connection.session(AckMode::Auto)).await else {
+                continue;
+            };
             while !self.is_done_sending() {
                 self.think().await;
                 number += 1;
@@ -151,8 +153,10 @@ impl Client {
             while !self.is_over() {
                 let Ok(marks) = self.some(&consumer, from, true).await else { break };
                 let queue = to.to_owned();
-                let copies: Vec<Mark> =
-                    marks.iter().map(|mark| Mark { queue: queue.clone(), ..mark.clone() }).collect();
+                let copies: Vec<Mark> = marks
+                    .iter()
+                    .map(|mark| Mark { queue: queue.clone(), ..mark.clone() })
+                    .collect();
                 let mut posted = true;
                 for copy in &copies {
                     posted &= post(&producer, copy).await.is_ok();
