@@ -20,7 +20,7 @@ use ferrymq_openwire::message::MessageFields;
 use ferrymq_openwire::throwable::Throwable;
 use ferrymq_store::contract::Store;
 use ferrymq_store::memory::MemoryStore;
-use support::Ferry;
+use support::{Ended, Ferry, Process, ferrymq_command, get, raw_http};
 use wire::{Wire, keeping_broker, number_of, until};
 
 const BEGIN: i8 = 0;
@@ -135,9 +135,10 @@ fn numbers(contents: &[(i64, bool)]) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_prepared_outlives_the_broker_and_is_decided_after_it() {
-    for (how, other, left) in
-        [(COMMIT_TWO_PHASE, ROLL_BACK, vec![3, 10, 22, 30]), (ROLL_BACK, FORGET, vec![1, 2, 3, 21, 22])]
-    {
+    for (how, other, left) in [
+        (COMMIT_TWO_PHASE, ROLL_BACK, vec![3, 10, 22, 30]),
+        (ROLL_BACK, FORGET, vec![1, 2, 3, 21, 22]),
+    ] {
         let (store, id) = (memory(u64::MAX), xid(1));
         let node = start(&store).await;
         let mut peer = Wire::opened(&node, "peer").await;
@@ -380,8 +381,7 @@ fn folder(name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_has_its_prepared_branches_and_knows_what_was_committed() {
-    for (how, left) in
-        [(COMMIT_TWO_PHASE, vec![3, 10, 22, 30]), (ROLL_BACK, vec![1, 2, 3, 21, 22])]
+    for (how, left) in [(COMMIT_TWO_PHASE, vec![3, 10, 22, 30]), (ROLL_BACK, vec![1, 2, 3, 21, 22])]
     {
         let data = folder(&how.to_string());
         let configuration = format!("[broker]\ndata_dir = \"{data}\"");
@@ -411,4 +411,69 @@ async fn a_killed_broker_has_its_prepared_branches_and_knows_what_was_committed(
         broker.process.kill();
         std::fs::remove_dir_all(&data).unwrap();
     }
+}
+
+fn run(arguments: &[&str]) -> Ended {
+    Process::spawn("ferrymq", ferrymq_command(arguments)).ended()
+}
+
+/// What the admin API answers to a request without a body; `headers` end their lines.
+fn post(admin: &str, path: &str, headers: &str) -> u16 {
+    let host = admin.strip_prefix("http://").unwrap();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n");
+    raw_http(admin, request.as_bytes()).unwrap().status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sees_what_is_prepared_and_ends_it() {
+    let broker = Ferry::named("A").admin().start();
+    let admin = broker.admin();
+    let mut peer = Wire::opened_at(broker.url(), "peer").await;
+    for number in 1..=2 {
+        let id = xid(number);
+        step(&mut peer, &id, BEGIN).await.unwrap();
+        peer.send_in(&id, &places().bills, number.into());
+        step(&mut peer, &id, END).await.unwrap();
+        assert_eq!(prepare(&mut peer, &id).await, 0);
+    }
+    let [one, two] =
+        [1, 2].map(|number| format!("XID:[7,globalId=0{number},branchId=6272616e6368]"));
+    let listed = get(&admin, "/api/v1/transactions").json();
+    assert_eq!(listed["total"], 2);
+    assert_eq!(listed["transactions"][0]["id"], one);
+    assert_eq!(listed["transactions"][0]["state"], "prepared");
+    assert_eq!(listed["transactions"][1]["connection_id"], "peer");
+
+    let escaped = one.replace('[', "%5B").replace(']', "%5D");
+    let commit = format!("/api/v1/transactions/commit?id={escaped}");
+    // A web page can make a browser send this, and no header of its own.
+    assert_eq!(post(&admin, &commit, "Origin: http://evil.example\r\n"), 403);
+    assert_eq!(get(&admin, &commit).status, 405);
+    let allowed = "x-ferrymq-operation: yes\r\n";
+    assert_eq!(post(&admin, "/api/v1/transactions/commit?id=XID", allowed), 404);
+    assert_eq!(post(&admin, "/api/v1/transactions/commit", allowed), 400);
+    assert_eq!(post(&admin, &commit.replace("commit", "explode"), allowed), 404);
+    assert_eq!(get(&admin, "/api/v1/transactions").json()["transactions"][0]["state"], "prepared");
+
+    let done = run(&["transactions", "commit", &one, "--admin", &admin]);
+    assert_eq!((done.code(), &done.stdout[..]), (Some(0), &[format!("committed: {one}")][..]));
+    peer.consume(1, &places().bills, 10).await;
+    assert_eq!(peer.numbers(1).await, [1]);
+    let done = run(&["transactions", "rollback", &two, "--json", "--admin", &admin]);
+    assert_eq!(done.code(), Some(0), "{done:?}");
+    // Once is enough.
+    let again = run(&["transactions", "rollback", &one, "--admin", &admin]);
+    assert_eq!(again.code(), Some(1));
+    assert!(again.stderr[0].contains("was committed by an operator"), "{again:?}");
+    assert_eq!(step(&mut peer, &xid(1), COMMIT_TWO_PHASE).await, Err(HEURISTIC_COMMIT));
+    let shown = run(&["transactions", "--admin", &admin]).stdout.join("\n");
+    assert!(shown.contains(&format!("{one}  heuristically committed")), "{shown}");
+    assert!(shown.contains(&format!("{two}  heuristically rolled back")), "{shown}");
+    for id in [&one, &two] {
+        assert_eq!(run(&["transactions", "forget", id, "--admin", &admin]).code(), Some(0));
+    }
+    let shown = run(&["transactions", "--admin", &admin]).stdout;
+    assert_eq!(shown, ["no transaction waits for its coordinator"]);
+    peer.nothing_comes().await;
 }

@@ -185,9 +185,7 @@ async fn exchange(
         Method::POST => request.header(OPERATION, "yes"),
         _ => request,
     };
-    let request = request
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| broken(error.to_string()))?;
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| broken(error.to_string()))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     let exchange = async {

@@ -59,7 +59,10 @@ async fn decide(
 async fn take(node: &NodeWatch, decision: &str, id: &str) -> Result<(), Refused> {
     let branch = node.prepared_branches().into_iter().find(|branch| branch.id.to_string() == id);
     let Some(branch) = branch else {
-        return Err(Refused::new(StatusCode::NOT_FOUND, format!("no transaction {id} is prepared")));
+        return Err(Refused::new(
+            StatusCode::NOT_FOUND,
+            format!("no transaction {id} is prepared"),
+        ));
     };
     let taken = match decision {
         "commit" => node.decide_branch(&branch.id, true).await,

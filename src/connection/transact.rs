@@ -118,8 +118,7 @@ impl Peer {
         };
         let connection = client.connection_id().clone();
         let broker = Arc::clone(&self.broker);
-        let committed =
-            broker.commit_local(work, &connection, id.value, self.recent_commits());
+        let committed = broker.commit_local(work, &connection, id.value, self.recent_commits());
         committed.map_err(|reason| {
             Refusal::rolled_back(format!("transaction {id} is rolled back: {reason}"))
         })

@@ -118,7 +118,13 @@ impl Node {
         let recovered = broker.recover()?;
         if recovered != Recovered::default() {
             let Recovered { queues, subscriptions, messages, branches } = recovered;
-            tracing::info!(queues, subscriptions, messages, branches, "the broker has what it kept");
+            tracing::info!(
+                queues,
+                subscriptions,
+                messages,
+                branches,
+                "the broker has what it kept"
+            );
         }
         let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();

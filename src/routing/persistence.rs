@@ -11,8 +11,8 @@ use ferrymq_openwire::error::EncodeError;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Entry, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store, Stored,
-    Table, Ticket,
+    Batch, Entry, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store,
+    Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 

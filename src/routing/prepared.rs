@@ -170,14 +170,14 @@ fn read_head(number: u64, mut head: &[u8]) -> Result<FoundBranch, KeptError> {
         let queue = QueueId(head.try_get_u32().map_err(short)?);
         held.push(Origin { queue, sequence: head.try_get_u64().map_err(short)? });
     }
-    let (connection, id) = match kept_command::decode(head) {
-        Ok(Some(Command::TransactionInfo(TransactionInfo {
-            connection_id: Some(connection),
-            transaction_id: Some(TransactionId::Xa(id)),
-            ..
-        }))) => (connection, id),
+    let info = match kept_command::decode(head) {
+        Ok(Some(Command::TransactionInfo(info))) => *info,
         Ok(_) => return Err(unknown(what, "it has no identifier")),
         Err(error) => return Err(unknown(what, error)),
+    };
+    let TransactionInfo { connection_id, transaction_id, .. } = info;
+    let (Some(connection), Some(TransactionId::Xa(id))) = (connection_id, transaction_id) else {
+        return Err(unknown(what, "its identifier is of another kind"));
     };
     Ok(FoundBranch {
         branch: BranchSnapshot { id, number, phase, connection, since },

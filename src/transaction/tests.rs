@@ -82,7 +82,9 @@ fn a_branch_that_failed_can_only_be_rolled_back() {
     let (error, work) = failed().prepare(&id(1), 5, Vec::is_empty, kept).unwrap_err();
     assert_eq!((error.code, work), (XaCode::RolledBack, Some(vec!["work"])));
     assert!(error.to_string().ends_with("a message was refused xaErrorCode:100"), "{error}");
-    let Ok(Ending::Failed(work, error)) = failed().commit(&id(1), true, freely) else { panic!("no") };
+    let Ok(Ending::Failed(work, error)) = failed().commit(&id(1), true, freely) else {
+        panic!("no")
+    };
     assert_eq!((error.code, work), (XaCode::RolledBack, vec!["work"]));
     assert_eq!(failed().roll_back(&id(1)), Ok(Ending::RollBack(vec!["work"])));
 }

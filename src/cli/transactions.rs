@@ -1,20 +1,21 @@
-//! Asking, deciding, and what is printed.
+//! `ferrymq transactions`: prepared branches of distributed transactions, and their end by an
+//! operator.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::columns::Columns;
+use super::exit::ExitCode;
+use super::output::{complain, say};
+use super::quantities;
 use crate::admin::answers::{DecisionAnswer, TransactionsAnswer};
 use crate::admin::{AdminUrl, FetchError, fetch, operate, query};
-use crate::cli::columns::Columns;
-use crate::cli::exit::ExitCode;
-use crate::cli::output::{complain, say};
-use crate::cli::quantities;
 
 /// Arguments of `transactions`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct TransactionsArguments {
+pub(super) struct TransactionsArguments {
     /// The broker's admin API [default: http://127.0.0.1:8161]
     #[arg(long, value_name = "URL", global = true)]
     admin: Option<String>,
@@ -47,7 +48,7 @@ enum What {
 }
 
 /// Shows prepared branches, or ends one.
-pub(in crate::cli) async fn run(arguments: &TransactionsArguments) -> ExitCode {
+pub(super) async fn run(arguments: &TransactionsArguments) -> ExitCode {
     let url = match arguments.admin.as_deref().map(AdminUrl::parse).transpose() {
         Ok(url) => url.unwrap_or_default(),
         Err(error) => {
