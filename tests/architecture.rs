@@ -77,7 +77,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "crates/client",
-        stands_on: &["openwire", "transport"],
+        stands_on: &["openwire", "transport", "discovery"],
         floors: &[
             "requester",
             "consumer",

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::address::Address;
 use crate::core::ConnectionCore;
-use crate::driver::{Driver, Failover, Introduction, start_single};
+use crate::driver::{Driver, Failover, Finder, Introduction, start_single};
 use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost};
 use crate::failover::{FailoverList, FailoverPolicy, RestoreState};
 use crate::machine::ConnectionMachine;
@@ -38,7 +38,10 @@ struct Shared {
 impl Connection {
     /// Connects to the broker that a URL names: `tcp://host:port`, with options such as
     /// `?wireFormat.maxInactivityDuration=10000`, or any of a list, `failover:(tcp://a:1,tcp://b:2)`
-    /// with [these options](crate::failover::FAILOVER_OPTIONS).
+    /// with [these options](crate::failover::FAILOVER_OPTIONS), or any that an agent finds:
+    /// `discovery:(multicast://default)`, `discovery:(dns:(_openwire._tcp.example.org))`,
+    /// `discovery:(file:PATH)`, `discovery:(http://HOST:PORT/PATH/GROUP)`. Agents may stand among
+    /// the addresses of `failover:(…)`, too. They ask with sockets of their own, not by the dialer.
     ///
     /// A connection to a list of brokers outlives their links: when one is lost, another one is told
     /// what lives in the connection, and what was not confirmed is sent again. What the lost broker
@@ -96,8 +99,10 @@ impl Connection {
             timeout: options.accept_timeout,
         };
         let (dialer, observer) = (Arc::clone(&options.dialer), options.observer.clone());
+        let finder = Finder::start(&list.agents, options.seed);
         let policy = FailoverPolicy::new(list, options.seed);
-        let (driver, first) = Failover::start(&core, policy, dialer, introduction, observer, url);
+        let (driver, first) =
+            Failover::start(&core, policy, finder, dialer, introduction, observer, url);
         // Dropped with this future, it ends the search.
         let connection = Self::of(core, driver, &options);
         match first.await {

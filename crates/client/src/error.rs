@@ -107,6 +107,10 @@ pub enum ConnectError {
     },
 }
 
+/// Why `fanout:` is refused.
+pub const FANOUT: &str = "a connection has one broker at a time; use failover:(…) or discovery:(…), \
+                          and let the brokers forward";
+
 /// A broker URL that this client cannot use.
 #[derive(Debug, Error)]
 pub enum AddressError {
@@ -134,11 +138,18 @@ pub enum AddressError {
         /// Its scheme.
         scheme: String,
     },
-    /// It would connect to several brokers at once.
+    /// It is an agent that finds brokers, and does not say what to do with them.
     #[error(
-        "{url}: `fanout:` is not supported: a connection has one broker at a time; use \
-         failover:(…), and let the brokers forward"
+        "{url}: `{scheme}:` finds brokers; to be connected to one of them, write discovery:({url})"
     )]
+    Agent {
+        /// As given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// It would connect to several brokers at once.
+    #[error("{url}: `fanout:` is not supported: {FANOUT}")]
     Fanout {
         /// As given.
         url: String,

@@ -1,6 +1,7 @@
 //! The tasks of a connection.
 
 mod failover;
+mod finder;
 mod line;
 mod single;
 mod spares;
