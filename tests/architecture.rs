@@ -179,6 +179,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         "config",
         &[
             "ferrymq_discovery::announce",
+            "ferrymq_discovery::own",
             "ferrymq_network::config",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::document",

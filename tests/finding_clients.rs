@@ -103,7 +103,7 @@ async fn a_client_follows_dns_and_leaves_a_removed_broker_in_good_order() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     stop.store(true, Ordering::Relaxed);
     let sent: u32 = sending.await.expect("it has not panicked");
-    let mut got = Vec::new();
+    let mut got: Vec<u32> = Vec::new();
     for broker in [&a, &b] {
         let native = Native::connect(broker.url()).await;
         let consumer = native.consumer("queue://moved").await;

@@ -22,6 +22,7 @@ mod status;
 mod store;
 mod trace;
 mod transfer;
+mod unsubscribe;
 mod up;
 mod world;
 

@@ -228,6 +228,19 @@ pub enum SendError {
         /// How long it waited.
         waited: Duration,
     },
+    /// The message is larger than the largest frame that the broker takes.
+    #[error(
+        "a message to {destination} takes a frame of {size} bytes; the largest that was agreed on \
+         with the broker is {largest} (wireFormat.maxFrameSize)"
+    )]
+    TooLarge {
+        /// Where it was to go.
+        destination: Destination,
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit of client and broker, whichever is lower.
+        largest: u64,
+    },
     /// The producer has no destination of its own and none was given.
     #[error("the producer has no destination; use send_to")]
     NoDestination,

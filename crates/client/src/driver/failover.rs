@@ -29,6 +29,8 @@ const LEAVING: Duration = Duration::from_secs(2);
 /// How long agents that have shown nothing yet are waited for before a pass without any address
 /// counts as one that failed.
 const FIRST_NEWS: Duration = Duration::from_secs(5);
+/// How often the file of addresses (`updateURIsURL`) is read.
+const FILE_PERIOD: Duration = Duration::from_secs(1);
 /// What brokers say when it is of no use to try elsewhere.
 const FINAL: [&str; 3] = ["InvalidClientIDException", "JMSSecurityException", "SecurityException"];
 
@@ -182,7 +184,7 @@ impl Failover {
         loop {
             if dialling.is_empty() || (self.policy.has_more() && Instant::now() >= patience) {
                 if dialling.is_empty() && !self.policy.has_more() {
-                    self.read_file();
+                    self.read_file().await;
                     self.await_first_news().await;
                 }
                 match self.policy.next() {
@@ -303,7 +305,7 @@ impl Failover {
         if let Some(writer) = line.take_writer() {
             self.writer.set(writer);
         }
-        if !self.core.uplink.attach(line.outbox.clone()) {
+        if !self.core.uplink.attach(line.outbox.clone(), line.largest_frame) {
             return End::Over;
         }
         let address = line.endpoint.bare().to_string();
@@ -324,6 +326,9 @@ impl Failover {
         let mut look = self.policy.next_priority();
         let mut look_at = look.as_ref().map(|(wait, _)| Instant::now() + *wait);
         let mut leave_at = None;
+        let mut reading = JoinSet::new();
+        let file = self.policy.options().update_uris_file.is_some();
+        let mut file_at = file.then(|| Instant::now() + FILE_PERIOD);
         loop {
             let reaction = self.news(&batch);
             if let Err(lost) = self.core.handle(&mut batch, &mut run) {
@@ -350,6 +355,18 @@ impl Failover {
                     leave_at = None;
                     if self.policy.is_unlisted() {
                         return self.leave(line, "it is listed no more", None).await;
+                    }
+                }
+                () = at(file_at), if reading.is_empty() => {
+                    if let Some(path) = self.policy.options().update_uris_file.clone() {
+                        reading.spawn_blocking(move || read_list(&path));
+                    }
+                }
+                Some(text) = reading.join_next() => {
+                    file_at = Some(Instant::now() + FILE_PERIOD);
+                    if self.take_list(text.ok().flatten()) == Reaction::Move {
+                        let because = "the file of addresses has changed";
+                        return self.leave(line, because, None).await;
                     }
                 }
                 () = at(self.spares.look_at()) => {
@@ -457,23 +474,30 @@ impl Failover {
         End::Left(Arc::from(because), better)
     }
 
-    /// Reads the file of addresses, if there is one and it has changed.
-    fn read_file(&mut self) {
+    /// Reads the file of addresses, if there is one.
+    async fn read_file(&mut self) {
         let Some(path) = self.policy.options().update_uris_file.clone() else { return };
-        let Some(text) = read_list(&path) else { return };
-        if self.listed.as_ref() == Some(&text) {
-            return;
-        }
-        match addresses(&text.replace(['\n', '\r'], ",")) {
+        let text = tokio::task::spawn_blocking(move || read_list(&path)).await;
+        self.take_list(text.ok().flatten());
+    }
+
+    /// Follows what the file of addresses holds, if that has changed.
+    fn take_list(&mut self, text: Option<String>) -> Reaction {
+        let Some(text) = text.filter(|text| self.listed.as_ref() != Some(text)) else {
+            return Reaction::Stay;
+        };
+        let listed = addresses(&text.replace(['\n', '\r'], ","));
+        self.listed = Some(text);
+        match listed {
             Some(listed) => {
                 let rebalance = self.policy.options().rebalance_update_uris;
-                self.policy.update(listed, rebalance);
+                self.policy.update(listed, rebalance)
             }
             None => {
-                tracing::warn!(path = %path.display(), "updateURIsURL: not a list of addresses");
+                tracing::warn!(url = self.url, "updateURIsURL: not a list of addresses");
+                Reaction::Stay
             }
         }
-        self.listed = Some(text);
     }
 }
 

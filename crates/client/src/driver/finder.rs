@@ -16,7 +16,7 @@ use crate::failover::Found;
 const MOST_WAITING: usize = 4;
 
 /// The agents, running. Dropped, they end.
-pub(super) struct Finder {
+pub(crate) struct Finder {
     news: mpsc::Receiver<(usize, Arc<Known>)>,
     shown: Vec<Shown>,
     _tasks: JoinSet<()>,
@@ -40,7 +40,7 @@ pub(super) struct News {
 
 impl Finder {
     /// Starts all agents, on the present tokio runtime.
-    pub(super) fn start(agents: &[Agent], seed: u64) -> Self {
+    pub(crate) fn start(agents: &[Agent], seed: u64) -> Self {
         let (tell, news) = mpsc::channel(MOST_WAITING);
         let mut seeds = Rng::with_seed(seed);
         let mut tasks = JoinSet::new();

@@ -8,5 +8,6 @@ mod spares;
 mod tasks;
 
 pub(crate) use failover::{Failover, Introduction};
+pub(crate) use finder::Finder;
 pub(crate) use single::start as start_single;
 pub(crate) use tasks::Driver;

@@ -5,7 +5,7 @@ use ferrymq_transport::endpoint::Endpoint;
 use super::same::same;
 
 /// What is remembered of lists that peers send, at most.
-const MOST_UPDATED: usize = 1024;
+pub(super) const MOST_UPDATED: usize = 1024;
 /// What is remembered of what agents show, at most.
 const MOST_FOUND: usize = 1024;
 

@@ -1,5 +1,5 @@
-use super::super::options::FAILOVER_OPTIONS;
 use super::*;
+use crate::failover::options::FAILOVER_OPTIONS;
 
 fn list(text: &str) -> Result<FailoverList, ListError> {
     match text.parse().unwrap() {
@@ -126,10 +126,12 @@ fn what_is_found_gets_the_options_of_every_list_around_it() {
     let found = |text: &str| {
         let list = list(text).unwrap();
         let options = list.agents[0].discovered().cloned().unwrap();
-        let found = Endpoint { options, ..Endpoint::tcp("a", 1) };
-        list.options.complete(found).to_string()
+        let found = list.options.complete(Endpoint { options, ..Endpoint::tcp("a", 1) });
+        let options =
+            ["keepAlive", "tcpNoDelay"].map(|name| found.options.get(name).map(str::to_owned));
+        (options, found.options.len())
     };
-    let expected = "tcp://a:1?keepAlive=false&tcpNoDelay=true";
+    let expected = ([Some("false".to_owned()), Some("true".to_owned())], 2);
     for text in [
         "discovery:(multicast://default?discovered.keepAlive=false)?discovered.tcpNoDelay=true",
         "failover:(discovery:(dns:(x:1))?discovered.keepAlive=false)?nested.tcpNoDelay=true",

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use ferrymq_transport::uri::Uri;
 
 use super::*;
+use crate::failover::brokers::MOST_UPDATED;
 
 fn policy(text: &str, seed: u64) -> FailoverPolicy {
     let Uri::Composite(composite) = text.parse().unwrap() else { panic!("{text}") };
