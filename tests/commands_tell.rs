@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Ended, Ferry, PATIENCE, Process, ferrymq_command};
+use support::{Ended, Ferry, PATIENCE, Process, ferrymq_command, get, until};
 
 fn start(broker: &Ferry, arguments: &[&str]) -> Process {
     let mut command = ferrymq_command(arguments);
@@ -34,11 +34,21 @@ fn partial(ended: &Ended) -> (Value, String) {
     (serde_json::from_str(line).expect("a JSON object"), complaint)
 }
 
+/// Waits until the broker has had some more messages, and got rid of them.
+fn until_it_flows(broker: &Ferry) {
+    let taken = || {
+        let answer = get(&broker.admin(), "/api/v1/broker").json();
+        answer["messages"]["acknowledged"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    };
+    let before = taken();
+    until("messages flow", PATIENCE, || (taken() > before + 100).then_some(()));
+}
+
 #[test]
 fn a_bench_that_is_stopped_prints_what_it_has() {
-    let broker = Ferry::named("quay").start();
+    let broker = Ferry::named("quay").admin().start();
     let bench = start(&broker, &["bench", "load", "--duration", "10m", "--json"]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    until_it_flows(&broker);
     bench.signal("INT");
     let (report, _) = partial(&bench.ended());
     assert_eq!(report["ended_early"], json!("stopped before the end"));
@@ -48,9 +58,9 @@ fn a_bench_that_is_stopped_prints_what_it_has() {
 
 #[test]
 fn a_bench_whose_broker_dies_prints_what_it_has() {
-    let mut broker = Ferry::named("quay").start();
+    let mut broker = Ferry::named("quay").admin().start();
     let bench = start(&broker, &["bench", "load", "--duration", "10m", "--json"]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    until_it_flows(&broker);
     broker.process.kill();
     let (report, complaint) = partial(&bench.ended());
     assert!(report["ended_early"].as_str().unwrap().contains("connection lost"), "{report}");
@@ -58,7 +68,7 @@ fn a_bench_whose_broker_dies_prints_what_it_has() {
     assert!(complaint.contains("connection lost"), "{complaint}");
     broker.restart();
     let text = start(&broker, &["bench", "load", "--duration", "10m"]);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    until_it_flows(&broker);
     text.signal("INT");
     let ended = text.ended();
     assert!(ended.stdout[0].contains("a part of what was asked for"), "{:?}", ended.stdout);
