@@ -12,7 +12,9 @@ const KINDS: [DestinationKind; 4] = [
 
 /// Reads a destination; the error is for the user.
 pub(in crate::cli) fn parse(text: &str) -> Result<Destination, String> {
-    let (kind, name) = match text.split_once("://") {
+    // Further members of a list may have kinds of their own.
+    let first = text.split(',').next().unwrap_or_default();
+    let (kind, name) = match first.contains("://").then(|| text.split_once("://")).flatten() {
         None => (DestinationKind::Queue, text),
         Some((scheme, name)) => {
             let prefix = format!("{scheme}://");

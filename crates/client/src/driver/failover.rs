@@ -232,7 +232,7 @@ impl Failover {
                 () = sleep_until(self.searching_until) => break,
             }
         }
-        if self.policy.knows_nobody() {
+        if self.policy.knows_nobody() && self.finder.is_any() {
             self.last = Arc::from("no broker is found");
         }
     }

@@ -56,6 +56,11 @@ impl Finder {
         Self { news, shown, _tasks: tasks }
     }
 
+    /// Whether there are agents.
+    pub(super) fn is_any(&self) -> bool {
+        !self.shown.is_empty()
+    }
+
     /// Whether each agent has shown something, if only that nobody is there.
     pub(super) fn all_have_shown(&self) -> bool {
         self.shown.iter().all(|shown| shown.ever)
