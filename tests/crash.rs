@@ -46,7 +46,9 @@ async fn killed_brokers_lose_nothing_that_they_confirmed_and_repeat_nothing() {
     println!("FERRYMQ_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let ports = [free_port(), free_port()];
-    let list = |port| format!("static:(tcp://127.0.0.1:{port})");
+    let list = |port| {
+        format!("static:(tcp://127.0.0.1:{port})?initialReconnectDelay=50&maxReconnectDelay=300")
+    };
     let mut a = keeping("a", &folder("a")).port(ports[0]).network(&list(ports[1])).start();
     let mut b = keeping("b", &folder("b")).port(ports[1]).network(&list(ports[0])).start();
 

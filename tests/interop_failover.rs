@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use serde_json::json;
 use support::{Jms, Kind, PATIENCE, Subject, subjects};
 
@@ -215,25 +217,28 @@ fn what_brokers_confirmed_that_keep_messages_outlives_their_kills() {
     let list = format!("failover:({},{})?randomize=false", urls[0], urls[1]);
     jms.connect("c", &list, "auto");
     jms.produce("p", "c", "queue://kept", true);
-    let over = std::sync::atomic::AtomicBool::new(false);
+    let (over, count) = (AtomicBool::new(false), AtomicU32::new(0));
     let (mut sent, mut longest) = (0, std::time::Duration::ZERO);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for round in 0..rounds() {
                 let broker = &mut brokers[round % 2];
-                std::thread::sleep(std::time::Duration::from_millis(300));
+                let goal = count.load(Ordering::Relaxed) + 40;
+                support::until("messages flow", PATIENCE, || {
+                    (count.load(Ordering::Relaxed) >= goal).then_some(())
+                });
                 broker.process.kill();
-                std::thread::sleep(std::time::Duration::from_millis(100));
                 broker.restart();
             }
-            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            over.store(true, Ordering::Relaxed);
         });
         // One is always there, or was a moment ago.
-        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+        while !over.load(Ordering::Relaxed) {
             let begun = tokio::time::Instant::now();
             jms.send_text("p", "c", &sent.to_string());
             longest = longest.max(begun.elapsed());
             sent += 1;
+            count.store(sent, Ordering::Relaxed);
         }
     });
     // Each broker has what it confirmed; what one of them did not, the other may have, too.

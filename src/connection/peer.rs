@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use ferrymq_network::local_broker::IN_DOUBT;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
@@ -161,6 +162,8 @@ pub(super) enum Flow {
 pub(super) enum Outcome {
     /// Done; answered by a plain `Response` if the peer asked for one.
     Done,
+    /// The same, after what it set going: a message that was handed on and need not be kept.
+    Passed,
     /// The same, but not before what was done is safe.
     Kept,
     /// The same, and its producer's window opens instead of a `Response`.
@@ -386,6 +389,7 @@ impl Peer {
     ) -> Flow {
         match outcome {
             Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(Outcome::Passed) if wanted => self.held_answers.follow(response(id)),
             Ok(Outcome::Opens(ack)) => self.held_answers.hold(Command::ProducerAck(ack)),
             Ok(Outcome::Kept) if wanted => self.held_answers.hold(response(id)),
             Ok(_) => {}
@@ -422,10 +426,11 @@ impl Peer {
         let delivered = if self.version < FIRST_WITH_LAST_DELIVERED {
             Delivered::Unknown
         } else {
-            match Delivered::of(info.last_delivered_sequence_id) {
-                // Only an own bridge can know, and only of a broker that recognises what it has.
-                Delivered::InDoubt if self.permits.is_none() || self.foreign => Delivered::Nothing,
-                delivered => delivered,
+            match info.last_delivered_sequence_id {
+                // An own bridge's; but only a FerryMQ recognises what it has.
+                IN_DOUBT if self.permits.is_some() && self.foreign => Delivered::Nothing,
+                IN_DOUBT if self.permits.is_some() => Delivered::InDoubt,
+                last => Delivered::of(last),
             }
         };
         match info.object_id.as_deref() {
@@ -441,6 +446,7 @@ impl Peer {
             Some(Command::ConnectionId(_)) if !self.parked.is_empty() => {
                 // What it sent before is not lost for want of room; what its consumers hold may be
                 // what takes the room. What it has not committed is.
+                self.forget_commits();
                 self.end_transactions();
                 self.end_consumers(delivered, |_| true);
                 self.closed = true;
@@ -448,7 +454,10 @@ impl Peer {
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
             }
-            Some(Command::ConnectionId(_)) => self.close(delivered),
+            Some(Command::ConnectionId(_)) => {
+                self.forget_commits();
+                self.close(delivered);
+            }
             _ => return Err(Refusal::state("there is nothing to remove")),
         }
         Ok(Outcome::Done)

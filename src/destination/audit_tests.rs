@@ -168,7 +168,7 @@ fn what_it_records_brings_it_back() {
 
 #[test]
 fn what_a_client_sends_again_is_known_and_pushes_out_no_bridge() {
-    let mut audit = audit(128, 2);
+    let mut audit = audit(128, 3);
     let sent = |audit: &mut Audit, producer, number| {
         audit.seen(&via(producer, number, &[]), Bringer::Producer).unwrap()
     };

@@ -1,7 +1,5 @@
 //! What a consumer has seen when it goes.
 
-use ferrymq_network::local_broker::IN_DOUBT;
-
 /// What a consumer has seen of the messages that it did not settle, when it goes
 /// (`lastDeliveredSequenceId` of OpenWire's `RemoveInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +15,11 @@ pub enum Delivered {
 }
 
 impl Delivered {
-    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number; what an own bridge
-    /// says beside that.
+    /// Reads the wire's number: -1 nothing, -2 unknown, else a sequence number.
     pub fn of(last_delivered_sequence_id: i64) -> Self {
         match last_delivered_sequence_id {
             -1 => Self::Nothing,
             -2 => Self::Unknown,
-            IN_DOUBT => Self::InDoubt,
             sequence => Self::UpTo(sequence),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
-use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::{Message, MessageFields};
 
 use super::*;
@@ -13,7 +13,9 @@ use crate::selector::Selectors;
 const HOLD: i64 = 30_000;
 
 fn message(number: i64, persistent: bool) -> Arc<Message> {
-    let fields = MessageFields { persistent, ..MessageFields::default() };
+    let producer = ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1);
+    let message_id = Some(MessageId::new(producer, number));
+    let fields = MessageFields { message_id, persistent, ..MessageFields::default() };
     let mut message = Message::from_fields(&fields).unwrap();
     message.set_broker_sequence_id(number);
     Arc::new(message)

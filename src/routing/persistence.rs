@@ -4,35 +4,39 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use bytes::BytesMut;
-use ferrymq_openwire::codec::{Decoder, Encoder};
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::error::EncodeError;
-use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store, Stored,
-    Table, Ticket,
+    Batch, Entry, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store,
+    Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
-use super::safe_commits::Commit;
+use super::kept_command;
 use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
 /// How much is read at once when a broker starts.
 const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
-/// The version of the wire format that durable subscriptions are kept in.
-const KEPT_VERSION: u8 = 12;
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
-/// Batches, and who listens for them.
-type PutOff = VecDeque<(Batch, Option<Arc<Commit>>)>;
+/// A batch that waits for room.
+struct PutOff {
+    batch: Batch,
+    listener: Option<Arc<dyn Listener>>,
+}
+
+impl std::fmt::Debug for PutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PutOff").field("batch", &self.batch).finish_non_exhaustive()
+    }
+}
 
 /// The broker's side of its store: names of queues, and images of messages.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ pub(super) struct Persistence {
     /// The queues that were found at the start and have not come to life yet.
     found: Mutex<HashMap<Destination, QueueId>>,
     /// What the store had no room for: it goes there before anything else.
-    put_off: Mutex<PutOff>,
+    put_off: Mutex<VecDeque<PutOff>>,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
 }
@@ -66,8 +70,8 @@ pub(super) struct QueueStore {
 /// found it a new place forgets it there in the same batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    queue: QueueId,
-    sequence: u64,
+    pub(super) queue: QueueId,
+    pub(super) sequence: u64,
 }
 
 /// Why what a store holds cannot be taken up.
@@ -140,9 +144,9 @@ impl Persistence {
     }
 
     /// Hands over what was put off, as far as there is room now.
-    fn catch_up(&self, put_off: &mut PutOff) -> Result<(), Refusal> {
-        while let Some((batch, listener)) = put_off.front_mut() {
-            match self.store.submit(batch, listener.clone().map(|one| one as _)) {
+    fn catch_up(&self, put_off: &mut VecDeque<PutOff>) -> Result<(), Refusal> {
+        while let Some(PutOff { batch, listener }) = put_off.front_mut() {
+            match self.store.submit(batch, listener.clone()) {
                 Ok(_) => {
                     put_off.pop_front();
                 }
@@ -181,13 +185,14 @@ impl Persistence {
     }
 
     /// The same; `listener` hears when it is settled.
-    pub(super) fn submit_and_tell(&self, batch: &mut Batch, listener: Option<Arc<Commit>>) {
+    pub(super) fn submit_and_tell(&self, batch: &mut Batch, listener: Option<Arc<dyn Listener>>) {
         let mut put_off = self.put_off.lock();
         let caught_up = self.catch_up(&mut put_off);
-        let hears = listener.clone().map(|listener| listener as _);
-        match caught_up.and_then(|()| self.store.submit(batch, hears)) {
+        match caught_up.and_then(|()| self.store.submit(batch, listener.clone())) {
             Ok(_) => {}
-            Err(Refusal::Full) => put_off.push_back((std::mem::take(batch), listener)),
+            Err(Refusal::Full) => {
+                put_off.push_back(PutOff { batch: std::mem::take(batch), listener });
+            }
             Err(refusal) => {
                 self.note(&refusal);
                 batch.discard();
@@ -224,10 +229,8 @@ impl Persistence {
     ) -> Result<QueueStore, EncodeError> {
         let id = self.next_queue();
         let mut store = self.store_of(Table::Subscription, Some(id));
-        let mut value = BytesMut::new();
-        let info = Command::ConsumerInfo(Box::new(info.clone()));
-        Encoder::new(WireFormat::loose(KEPT_VERSION)).encode(&info, &mut value)?;
-        store.batch.put(store.table, Table::queue_key(id).to_vec(), value.freeze());
+        let value = kept_command::encode(&Command::ConsumerInfo(Box::new(info.clone())))?;
+        store.batch.put(store.table, Table::queue_key(id).to_vec(), value);
         store.submit();
         Ok(store)
     }
@@ -272,6 +275,24 @@ impl Persistence {
             match entries.last() {
                 Some(last) if entries.len() == ENTRIES => after = Some(last.key.to_vec()),
                 _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Calls `each` with the entries of a table, of which so many are read at once.
+    pub(super) fn each_entry(
+        &self,
+        table: Table,
+        at_once: usize,
+        mut each: impl FnMut(&Entry) -> Result<(), KeptError>,
+    ) -> Result<(), KeptError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let entries = self.store.entries(table, after.as_deref(), at_once)?;
+            entries.iter().try_for_each(&mut each)?;
+            match entries.last() {
+                Some(last) if entries.len() == at_once => after = Some(last.key.to_vec()),
+                _ => return Ok(()),
             }
         }
     }
@@ -416,8 +437,7 @@ fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
 }
 
 fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
-    let mut decoder = Decoder::new(WireFormat::loose(KEPT_VERSION));
-    match decoder.decode(&mut BytesMut::from(value)) {
+    match kept_command::decode(value) {
         Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
         Ok(_) => Err(unknown("a durable subscription", "it is none")),
         Err(error) => Err(unknown("a durable subscription", error)),
@@ -429,6 +449,6 @@ fn message_of(stored: &Stored) -> Result<Message, KeptError> {
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }
 
-fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
+pub(super) fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
     KeptError::Unknown { what: what.into(), reason: reason.to_string() }
 }

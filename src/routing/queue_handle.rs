@@ -223,16 +223,14 @@ impl QueueHandle {
             records.for_each(|record| store.note(&record));
         }
         let State { queue, effects, inflow, .. } = state;
-        if hold_back {
-            queue.hold_back(place);
-        }
+        hold_back.then(|| queue.hold_back(place));
         if arrival == Arrival::Forwarded {
             queue.enqueue_forwarded(message, now, effects);
             inflow.took(&self.account, now);
         } else {
             queue.enqueue(message, now, effects);
         }
-        Some(place)
+        hold_back.then_some(place)
     }
 
     /// Lets consumers have what was held back.
@@ -268,6 +266,19 @@ impl QueueHandle {
     /// Takes in a message that was kept when the broker ended, in its old place.
     pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
         self.with_queue(now, |queue, effects| queue.enqueue(Arc::new(message), now, effects))
+    }
+
+    /// Takes in what a prepared transaction has acknowledged, when the broker starts.
+    pub(super) fn restore_held(&self, message: Message, by: Tag) {
+        self.state.lock().queue.restore_held(Arc::new(message), by);
+    }
+
+    /// What is kept of the messages that a transaction holds.
+    pub(super) fn held(&self, by: Tag) -> Vec<Origin> {
+        let state = self.state.lock();
+        let Some(store) = &state.store else { return Vec::new() };
+        let places = state.queue.held_places(by);
+        places.into_iter().filter_map(|place| store.origin(place)).collect()
     }
 
     /// What a message that has left the queue is still kept as.
@@ -564,8 +575,8 @@ impl Committing<'_> {
         let mut held_back = Vec::new();
         for (message, arrival) in messages {
             let state = &mut self.state;
-            let place = self.handle.take_in(state, message, arrival, sequence, now, hold_back);
-            held_back.extend(place.filter(|_| hold_back));
+            held_back
+                .extend(self.handle.take_in(state, message, arrival, sequence, now, hold_back));
         }
         if let State { effects, store: Some(store), .. } = &mut *self.state {
             effects.consumed.drain(..).for_each(|place| store.forget(place));

@@ -9,15 +9,15 @@ use ferrymq_store::contract::{Failure, Listener, Ticket};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::broker::Broker;
-use super::queue_handle::{Aftermath, QueueHandle};
+use super::queue_handle::QueueHandle;
 
 /// The commits that the store has not settled, in their order.
-///
-/// Its lock is taken alone.
 #[derive(Default)]
 pub(super) struct SafeCommits {
+    /// Taken under the locks of queues.
     waiting: Mutex<VecDeque<Arc<Commit>>>,
+    /// Held while queues let go, so that commits do so in their order; taken before their locks.
+    turn: Mutex<()>,
     news: Arc<Notify>,
 }
 
@@ -26,12 +26,6 @@ pub(super) struct Commit {
     places: Vec<(Arc<QueueHandle>, Vec<i64>)>,
     safe: AtomicBool,
     news: Arc<Notify>,
-}
-
-impl std::fmt::Debug for Commit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Commit").field("safe", &self.safe).finish_non_exhaustive()
-    }
 }
 
 impl Listener for Commit {
@@ -53,30 +47,23 @@ impl SafeCommits {
         commit
     }
 
+    /// Completes when one has become safe, perhaps before this was called.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Lets `each` have what the safe ones hold back, one commit after the other.
+    pub(super) fn let_go(&self, mut each: impl FnMut(&Arc<QueueHandle>, &[i64])) {
+        let _turn = self.turn.lock();
+        while let Some(commit) = self.next() {
+            commit.places.iter().for_each(|(queue, places)| each(queue, places));
+        }
+    }
+
     /// The next one that is safe.
     fn next(&self) -> Option<Arc<Commit>> {
         let mut waiting = self.waiting.lock();
         let safe = waiting.front().is_some_and(|commit| commit.safe.load(Ordering::Acquire));
         if safe { waiting.pop_front() } else { None }
-    }
-}
-
-impl Broker {
-    /// Completes when a commit has become safe, perhaps before this was called.
-    pub async fn commit_is_safe(&self) {
-        self.safe_commits.news.notified().await;
-    }
-
-    /// Lets consumers have what was committed and is safe. Whoever tells a client that its commit is
-    /// done calls this before: what the client sends next comes behind it.
-    pub fn let_go_of_commits(&self) {
-        let now = self.clock.now_millis();
-        let mut aftermath = Aftermath::default();
-        while let Some(commit) = self.safe_commits.next() {
-            for (queue, places) in &commit.places {
-                aftermath.append(queue.let_go(places, now));
-            }
-        }
-        self.clear_up(aftermath);
     }
 }
