@@ -36,7 +36,10 @@ fn folder(name: &str) -> String {
 
 /// A persistent broker; its configuration begins with the table `[broker]`.
 fn keeping(name: &str, folder: &str) -> support::FerrySetup {
-    Ferry::named(name).configure(&format!("[broker]\ndata_dir = \"{folder}\""))
+    Ferry::named(name).configure(&format!(
+        "[broker]\ndata_dir = \"{folder}\"\n\
+         [[destination_policy]]\nmatch = \"queue://>\"\nin_doubt_hold = \"5s\""
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,9 +12,12 @@ use crate::selector::Selectors;
 
 const HOLD: i64 = 30_000;
 
+fn id(number: i64) -> MessageId {
+    MessageId::new(ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1), number)
+}
+
 fn message(number: i64, persistent: bool) -> Arc<Message> {
-    let producer = ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1);
-    let message_id = Some(MessageId::new(producer, number));
+    let message_id = Some(id(number));
     let fields = MessageFields { message_id, persistent, ..MessageFields::default() };
     let mut message = Message::from_fields(&fields).unwrap();
     message.set_broker_sequence_id(number);
@@ -116,7 +119,11 @@ fn a_consumer_that_has_no_room_when_the_hold_ends_gets_it_when_it_has() {
     assert_eq!(numbers(&mut effects, local), [2]);
     queue.tick(HOLD, &mut effects);
     for (settled, next) in [(2, 1), (1, 3)] {
-        let ack = Acknowledgement::of_count(AckKind::Standard, 1);
+        let last = id(settled);
+        let ack = Acknowledgement {
+            last: Some(&last),
+            ..Acknowledgement::of_count(AckKind::Individual, 1)
+        };
         queue.acknowledge(local, &ack, HOLD + settled, &mut effects).unwrap();
         assert_eq!(numbers(&mut effects, local), [next]);
     }
