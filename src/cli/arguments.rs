@@ -17,6 +17,7 @@ use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
 use super::store::{self, StoreArguments};
 use super::trace::{self, TraceArguments};
+use super::transactions::{self, TransactionsArguments};
 use super::transfer::{self, MoveArguments, PurgeArguments, RetryArguments};
 use super::unsubscribe::{self, UnsubscribeArguments};
 use super::up::{self, UpArguments};
@@ -54,6 +55,8 @@ enum Command {
     Retry(RetryArguments),
     /// Drop messages of a queue.
     Purge(PurgeArguments),
+    /// Show prepared distributed transactions, or end one.
+    Transactions(TransactionsArguments),
     /// Show what a broker does: its connections, destinations and links.
     Status(StatusArguments),
     /// Tell why a message of a queue waits, and what would move it.
@@ -147,6 +150,7 @@ impl Command {
             | Self::Move(_)
             | Self::Retry(_)
             | Self::Purge(_)
+            | Self::Transactions(_)
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Trace(_)
@@ -167,6 +171,7 @@ impl Command {
             Self::Move(arguments) => transfer::run(arguments).await,
             Self::Retry(arguments) => transfer::retry(arguments).await,
             Self::Purge(arguments) => transfer::purge(arguments).await,
+            Self::Transactions(arguments) => transactions::run(&arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Trace(arguments) => trace::run(&arguments).await,

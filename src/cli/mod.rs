@@ -21,6 +21,7 @@ mod shutdown;
 mod status;
 mod store;
 mod trace;
+mod transactions;
 mod transfer;
 mod unsubscribe;
 mod up;
