@@ -23,6 +23,7 @@ mod store;
 mod trace;
 mod transactions;
 mod transfer;
+mod unsubscribe;
 mod up;
 mod world;
 
