@@ -18,9 +18,9 @@ use super::counters::DestinationCounters;
 use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, Audit, AuditRecord, DeadLetter, Delivered, Dispatch, Effects, Gate,
-    Inflow, MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow,
-    SubscriptionKey,
+    AckError, Acknowledgement, Audit, AuditRecord, Course, DeadLetter, Delivered, Dispatch,
+    Effects, Gate, Inflow, MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription,
+    SharedWindow, SubscriptionKey,
 };
 use crate::transaction::Tag;
 
@@ -459,7 +459,7 @@ impl QueueHandle {
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
-        let State { queue, inflow, effects, outlets, batch, store, .. } = state;
+        let State { queue, inflow, audit, effects, outlets, batch, store, .. } = state;
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
             store.submit();
@@ -467,6 +467,13 @@ impl QueueHandle {
         effects.consumed.clear();
         inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
+        for Dispatch { message, course, .. } in &effects.dispatches {
+            match course {
+                Course::Here => {}
+                Course::Onward => audit.gone(message, false),
+                Course::Back => audit.gone(message, true),
+            }
+        }
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {
             self.hand_over(&mut effects.shown, outlets, batch);
