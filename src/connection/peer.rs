@@ -137,6 +137,8 @@ pub(super) enum Flow {
 pub(super) enum Outcome {
     /// Done; answered by a plain `Response` if the peer asked for one.
     Done,
+    /// The same, after what it set going: a message that was handed on and need not be kept.
+    Passed,
     /// The same, but not before what was done is safe.
     Kept,
     /// The same, and its producer's window opens instead of a `Response`.
@@ -361,6 +363,7 @@ impl Peer {
     ) -> Flow {
         match outcome {
             Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(Outcome::Passed) if wanted => self.held_answers.follow(response(id)),
             Ok(Outcome::Opens(ack)) => self.held_answers.hold(Command::ProducerAck(ack)),
             Ok(Outcome::Kept) if wanted => self.held_answers.hold(response(id)),
             Ok(_) => {}
@@ -412,6 +415,7 @@ impl Peer {
             Some(Command::ConnectionId(_)) if !self.parked.is_empty() => {
                 // What it sent before is not lost for want of room; what its consumers hold may be
                 // what takes the room. What it has not committed is.
+                self.forget_commits();
                 self.end_transactions();
                 self.end_consumers(delivered, |_| true);
                 self.closed = true;
@@ -419,7 +423,10 @@ impl Peer {
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
             }
-            Some(Command::ConnectionId(_)) => self.close(delivered),
+            Some(Command::ConnectionId(_)) => {
+                self.forget_commits();
+                self.close(delivered);
+            }
             _ => return Err(Refusal::state("there is nothing to remove")),
         }
         Ok(Outcome::Done)

@@ -34,14 +34,14 @@ use super::window::{Outcome, Window};
 ///
 /// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
 pub struct Queue {
-    account: Arc<MemoryAccount>,
+    pub(super) account: Arc<MemoryAccount>,
     pub(super) pending: Backlog,
     /// Those of `pending` that can expire: when, and which.
     expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
     last_kept: i64,
     /// The highest sequence that ever came.
-    last_come: i64,
+    pub(super) last_come: i64,
     pub(super) slots: Vec<Option<Subscription>>,
     /// Which of `slots` are empty.
     free: BTreeSet<usize>,
@@ -488,7 +488,7 @@ impl Queue {
     }
 }
 
-fn entry(message: Arc<Message>, charge: Held) -> Entry {
+pub(super) fn entry(message: Arc<Message>, charge: Held) -> Entry {
     Entry {
         sequence: message.broker_sequence_id(),
         redeliveries: message.redelivery_counter(),

@@ -4,29 +4,25 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use bytes::BytesMut;
-use ferrymq_openwire::codec::{Decoder, Encoder};
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::error::EncodeError;
-use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store, Stored,
-    Table, Ticket,
+    Batch, Entry, Holders, Listener, MOST_HOLDERS, MOST_KEY, Observer, QueueId, ReadError,
+    ReadLimits, Refusal, Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
+use super::kept_command;
 use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
 /// How much is read at once when a broker starts.
 const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
-/// The version of the wire format that durable subscriptions are kept in.
-const KEPT_VERSION: u8 = 12;
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
@@ -62,8 +58,8 @@ pub(super) struct QueueStore {
 /// found it a new place forgets it there in the same batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    queue: QueueId,
-    sequence: u64,
+    pub(super) queue: QueueId,
+    pub(super) sequence: u64,
 }
 
 /// Why what a store holds cannot be taken up.
@@ -214,10 +210,8 @@ impl Persistence {
     ) -> Result<QueueStore, EncodeError> {
         let id = self.next_queue();
         let mut store = self.store_of(Table::Subscription, Some(id));
-        let mut value = BytesMut::new();
-        let info = Command::ConsumerInfo(Box::new(info.clone()));
-        Encoder::new(WireFormat::loose(KEPT_VERSION)).encode(&info, &mut value)?;
-        store.batch.put(store.table, Table::queue_key(id).to_vec(), value.freeze());
+        let value = kept_command::encode(&Command::ConsumerInfo(Box::new(info.clone())))?;
+        store.batch.put(store.table, Table::queue_key(id).to_vec(), value);
         store.submit();
         Ok(store)
     }
@@ -262,6 +256,24 @@ impl Persistence {
             match entries.last() {
                 Some(last) if entries.len() == ENTRIES => after = Some(last.key.to_vec()),
                 _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Calls `each` with the entries of a table, of which so many are read at once.
+    pub(super) fn each_entry(
+        &self,
+        table: Table,
+        at_once: usize,
+        mut each: impl FnMut(&Entry) -> Result<(), KeptError>,
+    ) -> Result<(), KeptError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let entries = self.store.entries(table, after.as_deref(), at_once)?;
+            entries.iter().try_for_each(&mut each)?;
+            match entries.last() {
+                Some(last) if entries.len() == at_once => after = Some(last.key.to_vec()),
+                _ => return Ok(()),
             }
         }
     }
@@ -340,6 +352,16 @@ impl QueueStore {
         self.batch.append(id, sequence, message.image());
     }
 
+    /// The number that it is kept under, once it has one.
+    pub(super) fn id(&self) -> Option<QueueId> {
+        self.id
+    }
+
+    /// Keeps a message once for this subscription and others.
+    pub(super) fn keep_for_all(&mut self, holders: Vec<QueueId>, message: &Message) {
+        keep_for_all(&holders, message, &mut self.batch);
+    }
+
     /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
     pub(super) fn swap(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.batch, batch);
@@ -393,6 +415,18 @@ impl QueueStore {
     }
 }
 
+/// Keeps a message once for all of `holders`, in its place.
+pub(super) fn keep_for_all(holders: &[QueueId], message: &Message, batch: &mut Batch) {
+    let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
+    if let [one] = holders {
+        return batch.append(*one, sequence, message.image());
+    }
+    // None at all: there is nothing to keep.
+    for some in holders.chunks(MOST_HOLDERS) {
+        batch.append(Holders::Several(some.into()), sequence, message.image());
+    }
+}
+
 fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = Text::from_wire(name).map_err(|error| unknown("the name of a queue", error))?;
@@ -400,8 +434,7 @@ fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
 }
 
 fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
-    let mut decoder = Decoder::new(WireFormat::loose(KEPT_VERSION));
-    match decoder.decode(&mut BytesMut::from(value)) {
+    match kept_command::decode(value) {
         Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
         Ok(_) => Err(unknown("a durable subscription", "it is none")),
         Err(error) => Err(unknown("a durable subscription", error)),
@@ -413,6 +446,6 @@ fn message_of(stored: &Stored) -> Result<Message, KeptError> {
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }
 
-fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
+pub(super) fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
     KeptError::Unknown { what: what.into(), reason: reason.to_string() }
 }

@@ -12,7 +12,9 @@ use super::directory::Living;
 use super::persistence::KeptError;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
+use super::shared_messages::SharedMessages;
 use super::subscribe_error::SubscribeError;
+use super::undecided::Undecided;
 use crate::destination::MemoryAccount;
 
 /// When what a connection confirms is safe.
@@ -57,6 +59,7 @@ impl Broker {
         let now = self.clock.now_millis();
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
+        let mut undecided = Undecided::read(persistence, &self.tags)?;
         let mut queues = HashMap::new();
         let mut aftermath = Aftermath::default();
         for (id, address) in kept {
@@ -66,15 +69,22 @@ impl Broker {
             recovered.queues += 1;
             persistence.messages(id, |message| {
                 recovered.messages += 1;
-                aftermath.append(queue.restore(message, now));
+                match undecided.holder(id, message.broker_sequence_id()) {
+                    Some(tag) => queue.restore_held(message, tag),
+                    None => aftermath.append(queue.restore(message, now)),
+                }
             })?;
+            undecided.join_queue(id, &queue);
         }
+        let mut shared = SharedMessages::among(subscriptions.len());
         for (id, info) in subscriptions {
-            let left = self.recover_durable(persistence, id, info, &mut recovered)?;
-            aftermath.append(left);
+            let back = (&mut undecided, &mut shared, &mut recovered);
+            aftermath.append(self.recover_durable(persistence, id, info, back)?);
         }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
+        recovered.branches = undecided.restore(self);
+        self.recover_outcomes(persistence)?;
         self.clear_up(aftermath);
         Ok(recovered)
     }
@@ -152,4 +162,6 @@ pub struct Recovered {
     pub subscriptions: usize,
     /// Messages in all of them.
     pub messages: usize,
+    /// Prepared branches of distributed transactions that wait for a decision.
+    pub branches: usize,
 }
