@@ -9,6 +9,7 @@ use ferrymq_openwire::message::{Message, Origin};
 use lru::LruCache;
 
 use super::audit_window::{AuditRecord, Seen, SequenceWindow, WORD};
+use super::effects::{Course, Dispatch};
 
 /// What an audit remembers at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,9 +148,20 @@ impl Audit {
         }
     }
 
+    /// These leave the destination, some of them for other brokers.
+    pub fn follow(&mut self, dispatches: &[Dispatch]) {
+        for Dispatch { message, course, .. } in dispatches {
+            match course {
+                Course::Here => {}
+                Course::Onward => self.gone(message, false),
+                Course::Back => self.gone(message, true),
+            }
+        }
+    }
+
     /// A message that came over a bridge goes on over another one. `back`: to the broker that brought
     /// it, which is no FerryMQ and may drop it there for one that it then sends again.
-    pub fn gone(&mut self, message: &Message, back: bool) {
+    pub(super) fn gone(&mut self, message: &Message, back: bool) {
         if !self.settings.enabled || message.broker_path_len() == 0 {
             return;
         }

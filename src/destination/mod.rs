@@ -50,7 +50,7 @@ pub use admission::{Admission, NotAdmitted};
 pub use audit::{Audit, AuditMemory, AuditSettings};
 pub use audit_window::{AuditRecord, Seen};
 pub use delivered::Delivered;
-pub use effects::{Course, DeadLetter, Dispatch, Effects, SubscriptionKey};
+pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge, WaitingCharge};

@@ -18,9 +18,9 @@ use super::counters::DestinationCounters;
 use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
-    AckError, Acknowledgement, Audit, AuditRecord, Course, DeadLetter, Delivered, Dispatch,
-    Effects, Gate, Inflow, MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription,
-    SharedWindow, SubscriptionKey,
+    AckError, Acknowledgement, Audit, AuditRecord, DeadLetter, Delivered, Dispatch, Effects, Gate,
+    Inflow, MemberNumber, MemoryAccount, Outcome, Queue, QueueSubscription, SharedWindow,
+    SubscriptionKey,
 };
 use crate::transaction::Tag;
 
@@ -480,13 +480,7 @@ impl QueueHandle {
         effects.consumed.clear();
         inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
-        for Dispatch { message, course, .. } in &effects.dispatches {
-            match course {
-                Course::Here => {}
-                Course::Onward => audit.gone(message, false),
-                Course::Back => audit.gone(message, true),
-            }
-        }
+        audit.follow(&effects.dispatches);
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {
             self.hand_over(&mut effects.shown, outlets, batch);
