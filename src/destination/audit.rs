@@ -1,14 +1,16 @@
 //! A memory of recent message ids: what a bridge, or a client that failed over, brings a second time
 //! is recognised.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::message::Message;
+use ferrymq_openwire::message::{Message, Origin};
 use lru::LruCache;
+
+use super::audit_window::{AuditRecord, Seen, SequenceWindow, WORD};
+use super::effects::{Course, Dispatch};
 
 /// What an audit remembers at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +42,6 @@ pub enum Bringer {
     Producer,
 }
 
-/// What an audit knows of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It was not here; now it is remembered.
-    Never,
-    /// It was here already: another copy of it.
-    Before,
-    /// Its number is too old to tell, or it has none.
-    Unknown,
-}
-
 /// How many bytes all audits of a broker may take together.
 #[derive(Debug)]
 pub struct AuditMemory {
@@ -68,6 +59,11 @@ impl AuditMemory {
     fn is_used_up(&self) -> bool {
         self.used.load(Ordering::Relaxed) > self.limit
     }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
 }
 
 /// What one destination remembers of the messages that came to it over bridges, and of those whose
@@ -81,6 +77,12 @@ impl AuditMemory {
 /// a copy is recognised, a return never mistaken for one, and nothing ever has to be forgotten on
 /// purpose.
 ///
+/// A copy may only be dropped for another one that lives: one that is here, or was consumed here. One
+/// that has *gone on* may meet a copy where it gets to, and be dropped there for the sake of the very
+/// one that comes here; if both brokers did so, none would be left. So what comes after it by another
+/// way is taken, and dropped where the first one ends. What comes by the same way is not: whoever sends
+/// again from where it stood has nobody else who could have dropped the first.
+///
 /// A client's own producers stand apart, so that those of many short-lived clients do not push out
 /// what bridges brought. But what either brings is looked for among what both brought: a client that
 /// found no answer at one broker sends to the next, and the first one's copy follows by a bridge.
@@ -90,9 +92,9 @@ pub struct Audit {
     /// The broker that it works for.
     own: BrokerId,
     memory: Arc<AuditMemory>,
-    /// Of what bridges brought, by producer and visit; made when the first message comes.
-    bridged: Option<Windows>,
-    /// Of what clients sent here, by producer.
+    /// By producer and visit; made when the first message comes.
+    windows: Option<Windows>,
+    /// The same of what clients sent here.
     produced: Option<Windows>,
     /// Of all windows and keys.
     bytes: usize,
@@ -105,18 +107,6 @@ pub struct Audit {
 
 type Windows = LruCache<Box<[u8]>, SequenceWindow>;
 
-/// In a key in place of the visit: the client sent it here itself.
-const PRODUCED: u64 = u64::MAX;
-
-/// A change of what an audit remembers, for a store: a word of 64 numbers of one producer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// Which word: the producer and visit, and the word's first number, as bytes.
-    pub key: Box<[u8]>,
-    /// A bit for each number that has come; 0: the word is forgotten.
-    pub word: u64,
-}
-
 /// What a producer takes beside its key and its window: the places in the list and in the table.
 const PRODUCER_BYTES: usize = 128;
 
@@ -127,7 +117,7 @@ impl Audit {
             settings,
             own,
             memory,
-            bridged: None,
+            windows: None,
             produced: None,
             bytes: 0,
             forgotten: 0,
@@ -149,8 +139,7 @@ impl Audit {
     /// Remembers again what a record says.
     pub fn restore(&mut self, record: &AuditRecord) {
         let Some((key, first)) = record.key.split_last_chunk() else { return };
-        let produced = key.starts_with(&PRODUCED.to_le_bytes());
-        let windows = if produced { &mut self.produced } else { &mut self.bridged };
+        let windows = self.windows_of(Note::is_produced(key));
         let windows = windows.get_or_insert_with(LruCache::unbounded);
         let fresh = windows.peek(key).map_or(PRODUCER_BYTES + key.len(), |_| 0);
         let before = windows.peek(key).map_or(0, SequenceWindow::bytes);
@@ -166,29 +155,76 @@ impl Audit {
             return None;
         }
         let Some(origin) = message.origin() else { return Some(Seen::Unknown) };
-        let (windows, others, visit, other_visit) = match by {
-            Bringer::Bridge => {
-                let visit = message.broker_path_visits(&self.own) as u64;
-                // What a client sent here was here for the first time.
-                let other = (visit == 0).then_some(PRODUCED);
-                (&mut self.bridged, &self.produced, visit, other)
-            }
-            Bringer::Producer => (&mut self.produced, &self.bridged, PRODUCED, Some(0)),
+        // Where a client sends it again, it has not been here for the second time.
+        let visits = match by {
+            Bringer::Bridge => message.broker_path_visits(&self.own),
+            Bringer::Producer => 0,
         };
-        self.key.clear();
-        self.key.extend(visit.to_le_bytes());
-        self.key.extend(origin.session.to_le_bytes());
-        self.key.extend(origin.producer.to_le_bytes());
-        self.key.extend_from_slice(origin.connection);
+        let (own, other) = match by {
+            Bringer::Bridge => (Note::Came(visits), (visits == 0).then_some(Note::Produced)),
+            Bringer::Producer => (Note::Produced, Some(Note::Came(0))),
+        };
+        let mut seen = self.mark(own, &origin);
+        let again = by == Bringer::Producer && seen == Seen::Before;
+        if seen != Seen::Before && other.is_some_and(|other| self.has(other, &origin)) {
+            seen = Seen::Before;
+        }
+        let gone = Note::Gone(visits);
+        if seen == Seen::Before
+            && !again
+            && self.has(gone, &origin)
+            && !self.has(Note::by_way(message), &origin)
+        {
+            self.clear(gone, &origin);
+            seen = Seen::Unknown;
+        }
+        Some(seen)
+    }
 
+    /// These leave the destination, some of them for other brokers.
+    pub fn follow(&mut self, dispatches: &[Dispatch]) {
+        for Dispatch { message, course, .. } in dispatches {
+            match course {
+                Course::Here => {}
+                Course::Onward => self.gone(message, false),
+                Course::Back => self.gone(message, true),
+            }
+        }
+    }
+
+    /// A message that came over a bridge goes on over another one. `back`: to the broker that brought
+    /// it, which is no FerryMQ and may drop it there for one that it then sends again.
+    pub(super) fn gone(&mut self, message: &Message, back: bool) {
+        let own = message.broker_path_len() == 0;
+        if !self.settings.enabled || own && self.produced.is_none() {
+            return;
+        }
+        let Some(origin) = message.origin() else { return };
+        if own && !self.has(Note::Produced, &origin) {
+            return;
+        }
+        self.mark(Note::Gone(message.broker_path_visits(&self.own)), &origin);
+        if !back && !own {
+            self.mark(Note::by_way(message), &origin);
+        }
+    }
+
+    /// Sets the bit of a message, and says what it was.
+    fn mark(&mut self, note: Note, origin: &Origin<'_>) -> Seen {
+        self.set_key(note, origin);
         let words = self.settings.depth.div_ceil(64).max(1);
+        let windows = match note {
+            Note::Produced => &mut self.produced,
+            _ => &mut self.windows,
+        };
         let windows = windows.get_or_insert_with(LruCache::unbounded);
+        let records = self.records.as_mut().filter(|_| note.is_kept());
         let key = self.key.as_slice();
-        let (mut seen, grown) = match windows.get_mut(key) {
+        let (seen, grown) = match windows.get_mut(key) {
             Some(window) => {
                 let (before, span) = (window.bytes(), window.span());
                 let seen = window.mark(origin.sequence, words);
-                if let Some(records) = &mut self.records {
+                if let Some(records) = records {
                     window.record(key, origin.sequence, span, records);
                 }
                 (seen, window.bytes().wrapping_sub(before))
@@ -196,7 +232,7 @@ impl Audit {
             None => {
                 let mut window = SequenceWindow::default();
                 let seen = window.mark(origin.sequence, words);
-                if let Some(records) = &mut self.records {
+                if let Some(records) = records {
                     window.record(key, origin.sequence, 0..0, records);
                 }
                 let bytes = PRODUCER_BYTES + key.len() + window.bytes();
@@ -204,28 +240,50 @@ impl Audit {
                 (seen, bytes)
             }
         };
-        if seen != Seen::Before
-            && let (Some(others), Some(visit)) = (others, other_visit)
-            && let Some(place) = self.key.first_chunk_mut()
-        {
-            *place = visit.to_le_bytes();
-            let window = others.peek(self.key.as_slice());
-            if window.is_some_and(|window| window.has(origin.sequence)) {
-                seen = Seen::Before;
-            }
-        }
         if grown != 0 {
             self.grow(grown);
         }
-        Some(seen)
+        seen
+    }
+
+    /// Whether the bit of a message is set.
+    fn has(&mut self, note: Note, origin: &Origin<'_>) -> bool {
+        self.set_key(note, origin);
+        let windows = match note {
+            Note::Produced => self.produced.as_ref(),
+            _ => self.windows.as_ref(),
+        };
+        let window = windows.and_then(|windows| windows.peek(self.key.as_slice()));
+        window.is_some_and(|window| window.has(origin.sequence))
+    }
+
+    fn clear(&mut self, note: Note, origin: &Origin<'_>) {
+        self.set_key(note, origin);
+        let windows = self.windows.as_mut();
+        if let Some(window) = windows.and_then(|windows| windows.peek_mut(self.key.as_slice())) {
+            window.clear(origin.sequence);
+        }
+    }
+
+    fn set_key(&mut self, note: Note, origin: &Origin<'_>) {
+        self.key.clear();
+        self.key.extend(note.number().to_le_bytes());
+        self.key.extend(origin.session.to_le_bytes());
+        self.key.extend(origin.producer.to_le_bytes());
+        self.key.extend_from_slice(origin.connection);
+    }
+
+    fn windows_of(&mut self, produced: bool) -> &mut Option<Windows> {
+        if produced { &mut self.produced } else { &mut self.windows }
     }
 
     /// Forgets everything, as its records say.
     pub fn forget_all(&mut self) {
-        let all = [self.bridged.take(), self.produced.take()];
+        let all = [self.windows.take(), self.produced.take()];
         for (key, window) in all.into_iter().flatten().flatten() {
-            if let Some(records) = &mut self.records {
-                records.extend(window.words().map(|start| AuditRecord::of(&key, start, 0)));
+            if let Some(records) = self.records.as_mut().filter(|_| Note::kept(&key)) {
+                let starts = window.span().step_by(WORD as usize);
+                records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
             }
         }
         self.memory.used.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
@@ -241,7 +299,7 @@ impl Audit {
         self.bytes = self.bytes.wrapping_add(grown);
         self.memory.used.fetch_add(grown, Ordering::Relaxed);
         // Who came directly is forgotten first: a client's link is soon there again, or never.
-        for windows in [&mut self.produced, &mut self.bridged] {
+        for windows in [&mut self.produced, &mut self.windows] {
             let Some(windows) = windows else { continue };
             while windows.len() > 1
                 && (windows.len() > self.settings.producers || self.memory.is_used_up())
@@ -251,8 +309,9 @@ impl Audit {
                 self.bytes = self.bytes.wrapping_sub(bytes);
                 self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
                 self.forgotten += 1;
-                if let Some(records) = &mut self.records {
-                    records.extend(window.words().map(|start| AuditRecord::of(&key, start, 0)));
+                if let Some(records) = self.records.as_mut().filter(|_| Note::kept(&key)) {
+                    let starts = window.span().step_by(WORD as usize);
+                    records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
                 }
             }
         }
@@ -265,131 +324,61 @@ impl Drop for Audit {
     }
 }
 
-/// Which numbers of one producer have come: a bit for each, back from the highest.
-#[derive(Debug, Default)]
-struct SequenceWindow {
-    /// The number of the first bit, a multiple of 64.
-    first: i64,
-    bits: VecDeque<u64>,
-    /// Of numbers below, nothing is known.
-    floor: Option<i64>,
+/// What is noted of a producer's messages, each in a window of its own.
+#[derive(Debug, Clone, Copy)]
+enum Note {
+    /// They came at this visit.
+    Came(usize),
+    /// Their client sent them here.
+    Produced,
+    /// Those of this visit have gone on, as far as the broker remembers since its start.
+    Gone(usize),
+    /// They came by the way with this hash, and have gone on.
+    ByWay(u64),
 }
 
-const WORD: i64 = 64;
-/// How far apart the words of one producer may be that a store gives back; it is told of each that
-/// is forgotten, so that they are never further apart than the depth.
-const MOST_RESTORED: usize = 1 << 20;
+impl Note {
+    const PRODUCED: u64 = 1 << 61;
+    const GONE: u64 = 1 << 62;
+    const BY_WAY: u64 = 1 << 63;
 
-impl AuditRecord {
-    fn of(producer: &[u8], first: i64, word: u64) -> Self {
-        Self { key: [producer, &first.to_be_bytes()].concat().into(), word }
-    }
-}
-
-impl SequenceWindow {
-    fn bytes(&self) -> usize {
-        self.bits.capacity() * size_of::<u64>()
+    fn by_way(message: &Message) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(message.way());
+        Self::ByWay(hasher.finish())
     }
 
-    /// The numbers that it has bits for.
-    fn span(&self) -> Range<i64> {
-        self.first..self.first.saturating_add((self.bits.len() as i64).saturating_mul(WORD))
-    }
-
-    /// Where those of its words begin in which a number has come.
-    fn words(&self) -> impl Iterator<Item = i64> + '_ {
-        let words = self.span().step_by(WORD as usize).zip(&self.bits);
-        words.filter(|(_, word)| **word != 0).map(|(start, _)| start)
-    }
-
-    /// Says what marking a number has changed since it had bits for the numbers of `before`.
-    fn record(&self, key: &[u8], number: i64, before: Range<i64>, records: &mut Vec<AuditRecord>) {
-        let gone = before.start..before.end.min(self.first);
-        let gone = gone.step_by(WORD as usize);
-        records.extend(gone.map(|start| AuditRecord::of(key, start, 0)));
-        let start = number.div_euclid(WORD).saturating_mul(WORD);
-        let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
-        if let Some(word) = at.and_then(|at| self.bits.get(at)) {
-            records.push(AuditRecord::of(key, start, *word));
+    /// Begins the key.
+    fn number(self) -> u64 {
+        match self {
+            Self::Came(visit) => visit as u64,
+            Self::Produced => Self::PRODUCED,
+            Self::Gone(visit) => visit as u64 | Self::GONE,
+            Self::ByWay(hash) => hash | Self::BY_WAY,
         }
     }
 
-    /// Sets the bits of a word.
-    fn restore(&mut self, start: i64, word: u64) {
-        let bits = self.reach(start, MOST_RESTORED).and_then(|at| self.bits.get_mut(at));
-        if let Some(bits) = bits {
-            *bits |= word;
-        }
+    /// Whether a store keeps it. Without the rest, what came is taken to be here still.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::Came(_) | Self::Produced)
     }
 
-    /// Whether a number has come, as far as it is known.
-    fn has(&self, number: i64) -> bool {
-        let start = number.div_euclid(WORD).saturating_mul(WORD);
-        let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
-        let word = at.and_then(|at| self.bits.get(at));
-        word.is_some_and(|word| word & (1 << number.rem_euclid(WORD)) != 0)
+    /// Whether a key is that of what a client sent.
+    fn is_produced(key: &[u8]) -> bool {
+        key.starts_with(&Self::PRODUCED.to_le_bytes())
     }
 
-    /// Sets the bit of a number, and says what it was; `most` words are kept.
-    fn mark(&mut self, number: i64, most: usize) -> Seen {
-        let start = number.div_euclid(WORD).saturating_mul(WORD);
-        if self.floor.is_some_and(|floor| number < floor) {
-            return Seen::Unknown;
-        }
-        let Some(at) = self.reach(start, most) else { return Seen::Unknown };
-        let mask = 1_u64 << number.rem_euclid(WORD);
-        let Some(word) = self.bits.get_mut(at) else { return Seen::Unknown };
-        let seen = if *word & mask == 0 { Seen::Never } else { Seen::Before };
-        *word |= mask;
-        seen
-    }
-
-    /// The place of the word that starts at a number, made if it is not there and may be.
-    fn reach(&mut self, start: i64, most: usize) -> Option<usize> {
-        let distance = |from: i64, to: i64| usize::try_from(to.checked_sub(from)? / WORD).ok();
-        if self.bits.is_empty() {
-            self.first = start;
-            self.bits.push_back(0);
-            return Some(0);
-        }
-        if start < self.first {
-            // Nothing below was ever let go, so that it is new as far as there is room.
-            let further = distance(start, self.first)?;
-            if further.checked_add(self.bits.len()).is_none_or(|words| words > most) {
-                return None;
-            }
-            for _ in 0..further {
-                self.bits.push_front(0);
-            }
-            self.first = start;
-            return Some(0);
-        }
-        let at = match distance(self.first, start) {
-            Some(at) if at < most => at,
-            // It slides.
-            Some(at) if at - (most - 1) < self.bits.len() => {
-                let gone = at - (most - 1);
-                self.bits.drain(..gone);
-                self.first = self.first.saturating_add(gone as i64 * WORD);
-                self.floor = Some(self.first);
-                most - 1
-            }
-            // It jumps over all that it was.
-            _ => {
-                self.bits.clear();
-                self.bits.push_back(0);
-                self.first = start;
-                self.floor = Some(start.saturating_sub((most as i64 - 1).saturating_mul(WORD)));
-                return Some(0);
-            }
-        };
-        if at >= self.bits.len() {
-            self.bits.resize(at + 1, 0);
-        }
-        Some(at)
+    /// The same of a key.
+    fn kept(key: &[u8]) -> bool {
+        let number = key.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        number & (Self::GONE | Self::BY_WAY) == 0
     }
 }
 
 #[cfg(test)]
-#[path = "audit_tests.rs"]
-mod tests;
+impl Audit {
+    /// Whether a message was here, without a change.
+    pub(super) fn peek(&mut self, message: &Message) -> bool {
+        self.has(Note::Came(message.broker_path_visits(&self.own)), &message.origin().unwrap())
+    }
+}

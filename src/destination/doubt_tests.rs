@@ -46,6 +46,7 @@ fn consumer(to: Option<&str>, prefetch: usize) -> QueueSubscription {
         browser: false,
         exclusive: false,
         distance: 1,
+        route: Vec::new(),
         settling: 0,
         shared: None,
     }

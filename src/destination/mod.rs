@@ -7,6 +7,7 @@ mod acknowledgement;
 mod admission;
 mod allowance;
 mod audit;
+mod audit_window;
 mod backlog;
 mod browse;
 mod contender;
@@ -31,8 +32,11 @@ mod sharing;
 mod subscription;
 mod topic_subscription;
 mod transacted;
+mod ways;
 mod window;
 
+#[cfg(test)]
+mod audit_tests;
 #[cfg(test)]
 mod doubt_tests;
 #[cfg(test)]
@@ -41,10 +45,13 @@ mod replay_tests;
 mod sharing_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways_tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
-pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Bringer, Seen};
+pub use audit::{Audit, AuditMemory, AuditSettings, Bringer};
+pub use audit_window::{AuditRecord, Seen};
 pub use delivered::Delivered;
 pub use doubts::Doubt;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
@@ -56,4 +63,5 @@ pub use redelivery::RedeliveryPolicy;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use subscription::QueueSubscription;
 pub use topic_subscription::{Pending, TopicSubscription};
+pub use ways::Way;
 pub use window::Outcome;

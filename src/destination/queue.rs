@@ -11,7 +11,6 @@ use super::acknowledgement::{AckError, Acknowledgement};
 use super::backlog::Backlog;
 use super::browse::BrowseCursor;
 use super::delivered::Delivered;
-use super::doubts::Doubts;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
@@ -23,6 +22,7 @@ use super::returns::{Judgement, Judging, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
+use super::ways::Way;
 use super::window::{Outcome, Window};
 
 /// Messages in order, and the subscriptions that share them.
@@ -113,13 +113,6 @@ impl Queue {
         self
     }
 
-    /// The same queue, which holds a message that may be at another broker for so long for that one,
-    /// in milliseconds.
-    pub fn holding_doubts(mut self, hold: i64) -> Self {
-        self.returns.doubts = Doubts::new(hold);
-        self
-    }
-
     /// Messages dispatched and not settled.
     pub fn in_flight(&self) -> usize {
         let windows = self.slots.iter().flatten().map(|subscription| subscription.window.len());
@@ -196,8 +189,10 @@ impl Queue {
             retired: false,
             tested_to: i64::MIN,
             browse,
+            way: Way::default(),
             rate: Rate::default(),
         };
+        let network = subscription.asked.network;
         let slot = match self
             .free
             .pop_first()
@@ -217,6 +212,9 @@ impl Queue {
             }
         };
         self.claim(slot, now, effects);
+        if network {
+            self.rank_ways(now, effects);
+        }
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -241,6 +239,9 @@ impl Queue {
         }
         let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
+        if network {
+            self.rank_ways(now, effects);
+        }
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
             _ if network => 0,
@@ -258,12 +259,8 @@ impl Queue {
             }
         }
         self.transacted.keep_from(key.0, &mut returned);
-        if delivered == Delivered::InDoubt
-            && let Some(broker) = subscription.asked.admission.next_broker()
-        {
-            for entry in returned.iter().filter(|entry| entry.persistent) {
-                self.returns.doubt(entry.sequence, broker, now);
-            }
+        if delivered == Delivered::InDoubt {
+            self.doubt(&returned, subscription.asked.admission.next_broker(), now);
         }
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
 use ferrymq_openwire::ids::ConsumerId;
@@ -173,6 +174,16 @@ impl DurableSubscriber {
         places.into_iter().filter_map(|place| store.origin(place)).collect()
     }
 
+    /// Keeps another description of it.
+    pub(super) fn keep_described(&self, info: &ConsumerInfo, permits: Option<&Permits>) {
+        if let Some(store) = &mut self.state.lock().store
+            && let Err(error) = store.describe(info, permits)
+        {
+            // The one before it could be written.
+            tracing::error!(%error, "a durable subscription is kept as it was");
+        }
+    }
+
     /// Takes up the description of the consumer that it was made for.
     pub(super) fn recall(&self, info: ConsumerInfo) {
         self.state.lock().info = info;
@@ -201,6 +212,7 @@ impl DurableSubscriber {
             browser: false,
             exclusive: false,
             distance: 0,
+            route: Vec::new(),
             settling: 0,
             shared: None,
         };

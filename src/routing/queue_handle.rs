@@ -218,8 +218,7 @@ impl QueueHandle {
                 arrival.origin().into_iter().for_each(|origin| store.forget_at(origin));
             }
             // Of what is not kept, a bridge need not know later that it came.
-            let records = state.audit.take_records();
-            let records = records.filter(|record| persistent || record.word == 0);
+            let records = state.audit.take_records().filter(|one| persistent || one.word == 0);
             records.for_each(|record| store.note(&record));
         }
         let State { queue, effects, inflow, .. } = state;
@@ -470,7 +469,7 @@ impl QueueHandle {
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
-        let State { queue, inflow, effects, outlets, batch, store, .. } = state;
+        let State { queue, inflow, audit, effects, outlets, batch, store, .. } = state;
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
             store.submit();
@@ -478,6 +477,7 @@ impl QueueHandle {
         effects.consumed.clear();
         inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
+        audit.follow(&effects.dispatches);
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {
             self.hand_over(&mut effects.shown, outlets, batch);
