@@ -202,6 +202,31 @@ impl Queue {
     }
 }
 
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// What goes back to brokers that it has visited.
+    pub fn replay(&self) -> &ReplayPolicy {
+        self.returns.policy()
+    }
+
+    /// When a bridge's subscription gets its next message that goes back, if its rate is used up.
+    pub(super) fn next_turn(&self, key: SubscriptionKey, now: i64) -> Option<i64> {
+        let subscription = self.slots.get(key.0).and_then(Option::as_ref)?;
+        self.returns.next_turn(subscription, now)
+    }
+
+    /// The subscriptions and their windows, which are empty where they only look.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
+    }
+}
+
 /// How far a search has come.
 #[derive(Debug, Clone)]
 pub enum Search<T> {

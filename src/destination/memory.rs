@@ -91,6 +91,11 @@ impl MemoryAccount {
         self.parent.as_ref().is_some_and(|parent| parent.is_full_beside(others))
     }
 
+    /// Whether this account or the broker's has reached its limit, for whoever waits for nothing.
+    pub fn is_over(&self) -> bool {
+        self.used() >= self.limit || self.parent.as_ref().is_some_and(|parent| parent.is_over())
+    }
+
     /// Bytes of messages of bridges that wait for room; on the broker's account only.
     pub fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::SeqCst)

@@ -71,10 +71,10 @@ impl Target {
     }
 
     /// Whether the next message that comes so must wait for room.
-    pub fn is_full(&self, arrival: Arrival) -> bool {
+    pub fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
         match &self.0 {
-            Living::Queue(queue) => arrival.finds_full(queue.account()),
-            Living::Topic(topic) => topic.is_full(arrival),
+            Living::Queue(queue) => queue.is_full(arrival, persistent),
+            Living::Topic(topic) => topic.is_full(arrival, persistent),
         }
     }
 

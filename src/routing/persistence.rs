@@ -14,11 +14,12 @@ use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, MOST_KEY, Observer, QueueId, ReadError, ReadLimits, Refusal, Store, Stored,
-    Table, Ticket,
+    Batch, Listener, MOST_KEY, Observer, QueueId, QueueState, ReadError, ReadLimits, Refusal,
+    Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
+use super::pager::Pager;
 use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
@@ -42,6 +43,8 @@ pub(super) struct Persistence {
     put_off: Mutex<VecDeque<Batch>>,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
+    /// The queues that something is to be read for.
+    pager: Arc<Pager>,
 }
 
 /// What is kept for one queue, or one durable subscription; its owner holds the lock of that.
@@ -108,7 +111,21 @@ impl Persistence {
             found: Mutex::default(),
             put_off: Mutex::default(),
             torn: AtomicBool::new(false),
+            pager: Arc::default(),
         })
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn pager(&self) -> &Arc<Pager> {
+        &self.pager
+    }
+
+    /// How a queue stands in the store.
+    pub(super) fn state(&self, queue: QueueId) -> QueueState {
+        self.store.queue(queue)
     }
 
     /// Who hears of room in the store, and of its failure.
@@ -316,6 +333,15 @@ impl Persistence {
 }
 
 impl QueueStore {
+    pub(super) fn persistence(&self) -> &Arc<Persistence> {
+        &self.persistence
+    }
+
+    /// Its number, once it has one.
+    pub(super) fn id(&self) -> Option<QueueId> {
+        self.id
+    }
+
     /// Gives the queue its number and, in the store, its name.
     fn name(&mut self, queue: &Destination) -> QueueId {
         let id = *self.id.get_or_insert_with(|| self.persistence.next_queue());
@@ -408,7 +434,8 @@ fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
     }
 }
 
-fn message_of(stored: &Stored) -> Result<Message, KeptError> {
+/// The message that a store gave.
+pub(super) fn message_of(stored: &Stored) -> Result<Message, KeptError> {
     Message::from_image(&stored.body)
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }

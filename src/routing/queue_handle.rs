@@ -1,7 +1,7 @@
 //! A queue and its consumers' outboxes, behind one lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageDispatch;
@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::paging::look_after;
 use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
@@ -35,6 +36,8 @@ pub(super) struct QueueHandle {
     counters: DestinationCounters,
     /// Whether it takes what bridges bring now.
     gate: Gate,
+    /// Whether somebody was told to wait who need not wait for memory.
+    turned_away: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -98,12 +101,14 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, mut audit, replay, redelivery, store } = terms;
+        let Terms { account, mut audit, replay, redelivery, store, window } = terms;
+        let mut queue = Queue::shared(Arc::clone(&account), replay).redelivering(redelivery);
         if store.is_some() {
             audit.record();
+            queue = queue.paging(window);
         }
         let state = State {
-            queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
+            queue,
             inflow: Inflow::default(),
             armed: None,
             audit,
@@ -118,6 +123,7 @@ impl QueueHandle {
             account,
             counters: DestinationCounters::default(),
             gate: Gate::default(),
+            turned_away: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -240,12 +246,40 @@ impl QueueHandle {
         self.state.lock().audit.restore(record);
     }
 
-    /// Takes in a message that was kept when the broker ended, in its old place.
-    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
+    /// Does something with the queue, and what follows from it.
+    pub(super) fn with_queue(
+        &self,
+        now: i64,
+        act: impl FnOnce(&mut Queue, &mut Effects),
+    ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
-        queue.enqueue(Arc::new(message), now, effects);
+        act(queue, effects);
         self.carry_out(&mut state, now)
+    }
+
+    /// Asks the queue and its store, if it has one.
+    pub(super) fn with_store<T>(
+        &self,
+        ask: impl FnOnce(&mut Queue, &QueueStore) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.state.lock();
+        let State { queue, store, .. } = &mut *state;
+        store.as_ref().and_then(|store| ask(queue, store))
+    }
+
+    /// Whether the next message that comes so must wait for room. What a store keeps goes to disk
+    /// while memory is full, unless consumers hold too much already.
+    pub(super) fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
+        if !arrival.finds_full(&self.account) {
+            return false;
+        }
+        if persistent {
+            // Before the queue is asked: it may change its mind at once.
+            self.turned_away.store(true, Ordering::SeqCst);
+        }
+        let waits = |queue: &mut Queue, _: &QueueStore| Some(queue.would_hold());
+        !persistent || self.with_store(waits).unwrap_or(true)
     }
 
     /// What a message that has left the queue is still kept as.
@@ -257,10 +291,7 @@ impl QueueHandle {
 
     /// A transaction is rolled back: what it holds here is its consumers' again.
     pub(super) fn roll_back(&self, by: Tag, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.roll_back_held(by, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.roll_back_held(by, now, effects))
     }
 
     /// Applies an acknowledgement that is part of a transaction.
@@ -344,10 +375,7 @@ impl QueueHandle {
         prefetch: usize,
         now: i64,
     ) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.set_prefetch(key, prefetch, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.set_prefetch(key, prefetch, now, effects))
     }
 
     /// Settles messages, by their places, of a subscription that shares its window.
@@ -371,10 +399,7 @@ impl QueueHandle {
 
     /// Gives a subscription that shares its window what it may have.
     pub(super) fn refill(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.refill(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.refill(key, now, effects))
     }
 
     /// Lets a subscription have one message; true if there is none for it yet.
@@ -387,41 +412,26 @@ impl QueueHandle {
 
     /// Ends the wait for a message that was pulled, if it has not come.
     pub(super) fn end_pull(&self, key: SubscriptionKey, now: i64) {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.end_pull(key, effects);
-        self.carry_out(&mut state, now);
+        self.with_queue(now, |queue, effects| queue.end_pull(key, effects));
     }
 
     /// Lets a subscription have no more.
     pub(super) fn suspend(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.suspend(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.suspend(key, now, effects))
     }
 
     /// Lets a bridge's subscription have no more, nor keep what came after this message.
     pub(super) fn retire(&self, key: SubscriptionKey, last: &MessageId, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_after(key, last, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_after(key, last, now, effects))
     }
 
     /// The same for one that shares its window, without messages at these places.
     pub(super) fn retire_from(&self, key: SubscriptionKey, places: &[i64], now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_from(key, places, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_from(key, places, now, effects))
     }
 
     pub(super) fn expire(&self, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.expire(now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.expire(now, effects))
     }
 
     /// It is time for what the queue waited for.
@@ -475,6 +485,12 @@ impl QueueHandle {
             if let Some(Some((outlet, _))) = outlets.get(key.index()) {
                 outlet.outbox.push(nothing_more(&outlet.consumer));
             }
+        }
+        if let Some(store) = store {
+            look_after(queue, store, &self.address);
+        }
+        if self.turned_away.swap(false, Ordering::SeqCst) {
+            self.account.space().notify_waiters();
         }
         self.counters.add_expired(effects.expired.len());
         self.counters.add_dead(effects.dead_letters.len());

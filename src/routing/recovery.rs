@@ -54,7 +54,6 @@ impl Broker {
         let (memory, failed) = (Arc::clone(&self.memory), self.store_failure.clone());
         persistence.watch(Arc::new(Watcher { memory, failed }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
-        let now = self.clock.now_millis();
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
         let mut queues = HashMap::new();
@@ -64,10 +63,9 @@ impl Broker {
             let Living::Queue(queue) = self.create_destination(&address)? else { continue };
             queues.insert(id, Arc::clone(&queue));
             recovered.queues += 1;
-            persistence.messages(id, |message| {
-                recovered.messages += 1;
-                aftermath.append(queue.restore(message, now));
-            })?;
+            let state = persistence.state(id);
+            recovered.messages += usize::try_from(state.messages).unwrap_or(usize::MAX);
+            aftermath.append(queue.take_up(&state));
         }
         for (id, info) in subscriptions {
             let left = self.recover_durable(persistence, id, info, &mut recovered)?;

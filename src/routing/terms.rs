@@ -19,4 +19,6 @@ pub(super) struct Terms {
     pub(super) redelivery: RedeliveryPolicy,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
+    /// How many bytes of what is kept and waits stay in memory.
+    pub(super) window: u64,
 }
