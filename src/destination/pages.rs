@@ -77,15 +77,16 @@ impl Queue {
         self.paging.as_ref().map(|paging| paging.window())
     }
 
-    /// Changes that.
-    pub fn set_window(&mut self, window: u64) {
+    /// Keeps less in memory while the broker's is short, and as much as it may when it is not.
+    pub fn heed_pressure(&mut self) {
         if let Some(paging) = &mut self.paging {
-            paging.set_window(window);
+            paging.press(self.account.is_pressed());
         }
     }
 
     /// Lets go out what need not be in memory, now that all batches up to `settled` can be read.
     pub fn page_out(&mut self, settled: u64) {
+        self.heed_pressure();
         if let Some(paging) = &mut self.paging {
             paging.heard(settled);
         }
@@ -226,7 +227,8 @@ impl Queue {
         let consumed = |one: &super::subscription::Subscription| !one.asked.browser && !one.retired;
         let is_consumed = self.slots.iter().flatten().any(consumed);
         let paging = self.paging.as_mut()?;
-        if is_consumed && paging.held() < paging.window() / 2 {
+        let ahead = is_consumed || std::mem::take(&mut paging.look_at_front);
+        if ahead && paging.held() < paging.window() / 2 {
             return Some(first);
         }
         paging.next_to_expire()

@@ -16,6 +16,8 @@ use super::paged_places::PagedPlaces;
 pub(super) struct Paging {
     /// Bytes of persistent messages that may wait in memory.
     window: u64,
+    /// The same while the broker has enough memory.
+    wide: u64,
     /// Bytes that do.
     held: u64,
     places: PagedPlaces,
@@ -44,6 +46,8 @@ pub(super) struct Paging {
     pub(super) sweep: Option<i64>,
     /// Whether to look for such as nobody knows of, once.
     pub(super) look_at_unknown: bool,
+    /// Whether the first page is wanted although nobody asks for it: the broker has just started.
+    pub(super) look_at_front: bool,
     /// Set when the store could not be read, until that is tried again.
     pub(super) unreadable: bool,
 }
@@ -58,11 +62,15 @@ struct Reading {
     begun: bool,
 }
 
+/// Bytes that may wait in memory while that is short.
+const NARROW: u64 = 128 * 1024;
+
 impl Paging {
     /// Keeps up to `window` bytes in memory; the store keeps nothing yet.
     pub(super) fn new(window: u64) -> Self {
         Self {
             window,
+            wide: window,
             held: 0,
             places: PagedPlaces::default(),
             count: 0,
@@ -78,6 +86,7 @@ impl Paging {
             reading: None,
             sweep: None,
             look_at_unknown: false,
+            look_at_front: false,
             unreadable: false,
         }
     }
@@ -85,6 +94,7 @@ impl Paging {
     /// The store has so many messages from `first` to `last`.
     pub(super) fn take_up(&mut self, count: usize, first: i64, last: i64) {
         self.places.add_run(first, last);
+        self.look_at_front = true;
         self.count = count;
         self.deadlines.note_unknown(first, last);
         (self.last_kept, self.readable_to) = (last, last);
@@ -122,8 +132,9 @@ impl Paging {
         self.window
     }
 
-    /// Changes how many bytes may wait in memory.
-    pub(super) fn set_window(&mut self, window: u64) {
+    /// Keeps less in memory while that is wanted for others.
+    pub(super) fn press(&mut self, pressed: bool) {
+        let window = if pressed { self.wide.min(NARROW) } else { self.wide };
         self.loose |= window < self.window;
         self.window = window;
     }

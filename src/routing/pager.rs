@@ -16,12 +16,28 @@ pub(super) struct Pager {
     last: Mutex<Option<Destination>>,
     called: Mutex<BTreeSet<Destination>>,
     calls: Notify,
+    /// Those that call when the store has room again.
+    later: Mutex<BTreeSet<Destination>>,
 }
 
 impl Pager {
     /// Something is to be done for a queue.
     pub(super) fn call(&self, queue: &Destination) {
         if self.called.lock().insert(queue.clone()) {
+            self.calls.notify_one();
+        }
+    }
+
+    /// Something is to be done for a queue when the store has room.
+    pub(super) fn call_later(&self, queue: &Destination) {
+        self.later.lock().insert(queue.clone());
+    }
+
+    /// The store has room.
+    pub(super) fn room(&self) {
+        let later = std::mem::take(&mut *self.later.lock());
+        if !later.is_empty() {
+            self.called.lock().extend(later);
             self.calls.notify_one();
         }
     }

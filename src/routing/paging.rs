@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_store::contract::Refusal;
 
 use super::pager::Recall;
 use super::persistence::QueueStore;
@@ -17,10 +18,14 @@ pub(super) fn look_after(queue: &mut Queue, store: &QueueStore, address: &Destin
     queue.page_out(persistence.store().settled().0);
     if queue.wants_fence() {
         let recall = Recall { pager: Arc::clone(persistence.pager()), queue: address.clone() };
-        // Without room it is asked again with the next input.
-        if let Ok(ticket) = persistence.barrier(Arc::new(recall)) {
-            queue.set_fence(ticket.0);
-            queue.page_out(persistence.store().settled().0);
+        match persistence.barrier(Arc::new(recall)) {
+            Ok(ticket) => {
+                queue.set_fence(ticket.0);
+                queue.page_out(persistence.store().settled().0);
+            }
+            Err(Refusal::Full) => persistence.pager().call_later(address),
+            // The broker ends.
+            Err(_) => {}
         }
     }
     if queue.ask_for_page() {

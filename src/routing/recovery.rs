@@ -1,6 +1,6 @@
 //! A broker that takes up what it kept, and what its connections ask about it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::broker::Broker;
 use super::directory::Living;
+use super::pager::Pager;
 use super::persistence::KeptError;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
@@ -51,12 +52,15 @@ impl Broker {
     pub fn recover(&self) -> Result<Recovered, RecoveryError> {
         let mut recovered = Recovered::default();
         let Some(persistence) = &self.persistence else { return Ok(recovered) };
-        let (memory, failed) = (Arc::clone(&self.memory), self.store_failure.clone());
-        persistence.watch(Arc::new(Watcher { memory, failed }));
+        persistence.watch(Arc::new(Watcher {
+            memory: Arc::clone(&self.memory),
+            pager: Arc::clone(persistence.pager()),
+            failed: self.store_failure.clone(),
+        }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
-        let mut queues = HashMap::new();
+        let mut queues = BTreeMap::new();
         let mut aftermath = Aftermath::default();
         for (id, address) in kept {
             // Whether its name may still be sent to is of no matter: it is there.
@@ -74,6 +78,10 @@ impl Broker {
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
         self.clear_up(aftermath);
+        // The fronts of queues, as long as there is memory: the rest comes when somebody wants it.
+        for queue in queues.values().take_while(|_| !self.memory.is_pressed()) {
+            self.page(queue.address());
+        }
         Ok(recovered)
     }
 
@@ -127,12 +135,14 @@ impl Broker {
 /// Hears of the store what concerns the whole broker.
 struct Watcher {
     memory: Arc<MemoryAccount>,
+    pager: Arc<Pager>,
     failed: watch::Sender<Option<Failure>>,
 }
 
 impl Observer for Watcher {
-    /// Wakes producers.
+    /// Wakes producers, and queues that could not ask what they may let go.
     fn room(&self) {
+        self.pager.room();
         self.memory.space().notify_waiters();
     }
 
