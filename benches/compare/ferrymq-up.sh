@@ -5,7 +5,8 @@
 #   ferrymq-up.sh --name N --port P --data DIR [--connect URI [--nc-ttl N]]
 #
 # --connect bridges to the broker at that URI; --nc-ttl bounds the hops (unlimited without it).
-# The broker's output goes to DIR/broker.log. FERRYMQ names the program; without it, the release
+# The broker keeps persistent messages in DIR/store, as ActiveMQ keeps its own in DIR, each synced
+# before its answer; its output goes to DIR/broker.log. FERRYMQ names the program; without it, the release
 # build of this checkout is used.
 set -euo pipefail
 
@@ -42,7 +43,7 @@ accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 if accepts; then fail "port $port is already in use"; fi
 
 setsid "$program" broker ${arguments[@]+"${arguments[@]}"} --name "$name" \
-  --listen "tcp://127.0.0.1:$port" </dev/null >"$data/broker.log" 2>&1 &
+  --data "$data/store" --listen "tcp://127.0.0.1:$port" </dev/null >"$data/broker.log" 2>&1 &
 pid=$!
 for ((waited = 0; waited < 1000; waited++)); do
   if accepts; then

@@ -8,6 +8,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_store::contract::{Failure, Listener, Ticket};
 use ferrymq_transport::outbox::Outbox;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use crate::routing::{Broker, Safe};
 
@@ -19,10 +20,16 @@ const MOST: usize = 16 * 1024;
 ///
 /// Those to all commands of one reading wait for the same batch. Answers name the commands that they
 /// belong to, so others may overtake them, and the connection is read on.
+///
+/// What need not wait for the store goes out after what its command set going, a dispatch most of
+/// all: that is what somebody waits for, and each of the two wakes a task. The second one that is
+/// woken would push the first one to another thread, which must be woken for it.
 #[derive(Debug, Default)]
 pub(super) struct HeldAnswers {
     /// To the commands that are being handled.
     fresh: Vec<Command>,
+    /// Those of them that wait for nothing but their turn.
+    following: Vec<Command>,
     /// In the order of their tickets.
     waiting: VecDeque<(Ticket, Command)>,
     heard: Arc<Heard>,
@@ -65,6 +72,7 @@ impl HeldAnswers {
     /// Sends all of them, as far as the store settles soon: the connection ends.
     pub(super) async fn finish(&mut self, broker: &Broker, outbox: &Outbox) {
         self.await_safety(broker, outbox);
+        outbox.push_all(&mut self.following);
         while let Some(heard) = self.heard() {
             heard.news().await;
             self.release(outbox);
@@ -76,16 +84,29 @@ impl HeldAnswers {
         self.fresh.push(answer);
     }
 
+    /// Sends an answer to a command that is being handled [after](Self::send_following) what it sets
+    /// going.
+    pub(super) fn follow(&mut self, answer: Command) {
+        self.following.push(answer);
+    }
+
+    /// Lets what the commands of a reading have set going go first, and sends the answers that wait
+    /// for nothing else.
+    pub(super) async fn send_following(&mut self, outbox: &Outbox) {
+        if !self.following.is_empty() {
+            yield_now().await;
+            outbox.push_all(&mut self.following);
+        }
+    }
+
     /// All commands of a reading have been handled: what was held back for them waits for the store,
-    /// or goes out.
+    /// or for its turn.
     pub(super) fn await_safety(&mut self, broker: &Broker, outbox: &Outbox) {
         if self.fresh.is_empty() {
             return;
         }
         match broker.safe(|| Arc::clone(&self.heard) as Arc<dyn Listener>) {
-            Safe::Now => {
-                outbox.push_all(&mut self.fresh);
-            }
+            Safe::Now => self.following.append(&mut self.fresh),
             Safe::After(ticket) => {
                 self.waiting.extend(self.fresh.drain(..).map(|answer| (ticket, answer)));
                 self.release(outbox);

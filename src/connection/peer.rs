@@ -137,6 +137,8 @@ pub(super) enum Flow {
 pub(super) enum Outcome {
     /// Done; answered by a plain `Response` if the peer asked for one.
     Done,
+    /// The same, after what it set going: a message that was handed on and need not be kept.
+    Passed,
     /// The same, but not before what was done is safe.
     Kept,
     /// The same, and its producer's window opens instead of a `Response`.
@@ -361,6 +363,7 @@ impl Peer {
     ) -> Flow {
         match outcome {
             Ok(Outcome::Done) if wanted => self.respond(id),
+            Ok(Outcome::Passed) if wanted => self.held_answers.follow(response(id)),
             Ok(Outcome::Opens(ack)) => self.held_answers.hold(Command::ProducerAck(ack)),
             Ok(Outcome::Kept) if wanted => self.held_answers.hold(response(id)),
             Ok(_) => {}

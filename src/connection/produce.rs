@@ -147,7 +147,7 @@ impl Peer {
             }
             None => {}
         }
-        Ok(if persistent { Outcome::Kept } else { Outcome::Done })
+        Ok(if persistent { Outcome::Kept } else { Outcome::Passed })
     }
 
     /// Whether the store has room for a message that must be kept.

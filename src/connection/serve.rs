@@ -325,6 +325,7 @@ async fn read(
             space.as_mut().enable();
         }
         peer.held_answers.await_safety(&broker, &peer.outbox);
+        peer.held_answers.send_following(&peer.outbox).await;
         let waiting = !peer.parked.is_empty() || peer.held_answers.want_room();
         let unread = peer.parked.is_full(peer.is_network) || peer.held_answers.is_full();
         let heard = peer.held_answers.heard();

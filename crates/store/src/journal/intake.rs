@@ -12,6 +12,9 @@ pub(super) const SPARES: usize = 3;
 /// How many spares batches that keep something leave alone.
 pub(super) const RESERVE: usize = 2;
 
+/// What nobody waits to hear of is written at once when it takes more than this, in bytes.
+const MUCH: u64 = 1024 * 1024;
+
 /// What asks for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -32,6 +35,8 @@ pub(super) struct Pending {
     pub(super) first: u64,
     /// What all of them may take.
     pub(super) cost: u64,
+    /// Whether somebody waits to hear of one of them.
+    awaited: bool,
 }
 
 /// A batch that waits.
@@ -53,6 +58,8 @@ pub(super) struct Intake {
     pub(super) closing: bool,
     /// Whether the interval between two syncs has passed.
     pub(super) sync_due: bool,
+    /// Whether the thread that writes has had nothing to do for a while, and waits to be woken.
+    pub(super) resting: bool,
     pub(super) failed: Option<Failure>,
 }
 
@@ -171,6 +178,7 @@ impl Intake {
             refused: None,
             closing: false,
             sync_due: false,
+            resting: false,
             failed: None,
         }
     }
@@ -190,6 +198,7 @@ impl Intake {
         self.room.promise(cost);
         let operations = batch.operations.len();
         self.pending.operations.append(&mut batch.operations);
+        self.pending.awaited |= listener.is_some();
         self.pending.batches.push(Waiting { operations, cost, listener });
         self.pending.cost += cost;
         batch.restart();
@@ -244,5 +253,53 @@ impl Intake {
         std::mem::swap(&mut self.pending, into);
         self.pending.first = self.next_ticket;
         self.pending.cost = 0;
+        self.pending.awaited = false;
+    }
+
+    /// Whether there is something to do that should not wait for more of its kind.
+    pub(super) fn is_urgent(&self) -> bool {
+        let pending = &self.pending;
+        pending.awaited
+            || pending.cost > MUCH
+            || self.closing
+            || self.sync_due
+            || (self.is_refusing() && !pending.batches.is_empty())
+    }
+
+    /// Whether the thread that writes must be woken for what was just submitted.
+    pub(super) fn wants_writer(&self) -> bool {
+        self.resting || self.is_urgent()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::QueueId;
+
+    struct Nobody;
+
+    impl Listener for Nobody {
+        fn settled(&self, _ticket: Ticket, _outcome: Result<(), &Failure>) {}
+    }
+
+    #[test]
+    fn only_what_somebody_waits_for_wakes_the_writer_and_takes_the_rest_along() {
+        let room = Room { remaining: 1 << 20, usable: 1 << 20, ..Room::new(1 << 20, 0, u64::MAX) };
+        let mut intake = Intake::new(room);
+        let mut batch = Batch::new();
+        batch.acknowledge(QueueId(1), 1);
+        assert!(intake.submit(&mut batch, 100, None).is_ok());
+        assert!(!intake.is_urgent() && !intake.wants_writer());
+        intake.resting = true;
+        assert!(intake.wants_writer(), "nobody else would wake it");
+        intake.resting = false;
+
+        assert!(intake.submit(&mut Batch::new(), 100, Some(Arc::new(Nobody))).is_ok());
+        assert!(intake.is_urgent() && intake.wants_writer());
+        let mut taken = Pending::default();
+        intake.take(&mut taken);
+        assert_eq!(taken.batches.len(), 2);
+        assert!(!intake.is_urgent());
     }
 }

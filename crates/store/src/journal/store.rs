@@ -15,7 +15,7 @@ use super::reading;
 use super::repair::{self, Opened};
 use super::segment::Filling;
 use super::shared::Shared;
-use super::worker::{Round, Worker, make_room, tick};
+use super::worker::{Round, Take, Worker, make_room, tick};
 use crate::contract::{
     Batch, Entry, Failure, Listener, Observer, QueueId, QueueState, ReadError, ReadLimits, Refusal,
     Store, Stored, Table, Ticket,
@@ -75,7 +75,7 @@ impl Journal {
         let mut worker = self.worker.lock();
         let Some(worker) = worker.as_mut() else { return };
         loop {
-            let round = worker.round();
+            let round = worker.round(Take::All);
             let made = self.shared.make_ahead(Filling::None);
             if round == Round::Ended || (round == Round::Idle && !made) {
                 return;
@@ -122,7 +122,7 @@ impl Store for Journal {
         let taken = intake.submit(batch, cost, listener);
         if taken == Err(Refusal::Full) {
             self.shared.making.notify_one();
-        } else {
+        } else if intake.wants_writer() {
             self.shared.work.notify_one();
         }
         taken
@@ -194,7 +194,7 @@ impl Store for Journal {
             let _ = thread.join();
         }
         if let Some(mut worker) = self.worker.lock().take() {
-            while worker.round() != Round::Ended {}
+            while worker.round(Take::All) != Round::Ended {}
         }
         self.shared.intake.lock().failed.clone().map_or(Ok(()), Err)
     }

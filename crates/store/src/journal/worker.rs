@@ -17,6 +17,11 @@ const REST: Duration = Duration::from_secs(1);
 /// How soon the device is asked again for room that somebody waits for.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long batches linger that nobody waits to hear of, acknowledgements most of all: what comes
+/// meanwhile is written, and synced, together with them, so that a message and its acknowledgement
+/// need not cost two syncs. The next batch that somebody waits for takes them along at once.
+const LINGER: Duration = Duration::from_millis(2);
+
 /// Writes what was submitted.
 pub(super) struct Worker {
     engine: Engine,
@@ -24,6 +29,15 @@ pub(super) struct Worker {
     sync: Sync,
     /// Empty between rounds.
     pending: Pending,
+}
+
+/// What a round takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Take {
+    /// All that was submitted.
+    All,
+    /// All, if some of it should not linger.
+    Urgent,
 }
 
 /// How a round ended.
@@ -42,15 +56,17 @@ impl Worker {
         Self { engine, upkeep: Upkeep::default(), sync, pending: Pending::default() }
     }
 
-    /// Writes all that was submitted since the last round.
-    pub(super) fn round(&mut self) -> Round {
+    /// Writes what was submitted since the last round.
+    pub(super) fn round(&mut self, take: Take) -> Round {
         let shared = Arc::clone(&self.engine.shared);
         let (closing, sync_due) = {
             let mut intake = shared.intake.lock();
             if intake.failed.is_some() {
                 return Round::Ended;
             }
-            intake.take(&mut self.pending);
+            if take == Take::All || intake.is_urgent() {
+                intake.take(&mut self.pending);
+            }
             (intake.closing, std::mem::take(&mut intake.sync_due))
         };
         let done = self.work(&shared, closing, sync_due);
@@ -93,27 +109,48 @@ impl Worker {
         Ok(())
     }
 
+    /// Waits for something to do, and says what to take of it.
+    fn wait(&mut self, shared: &Shared) -> Result<Take, Failure> {
+        let mut intake = shared.intake.lock();
+        if intake.is_urgent() {
+            return Ok(Take::Urgent);
+        }
+        // Nobody wakes this thread for what may linger, so that it sleeps once for many of them.
+        let waited = shared.work.wait_for(&mut intake, LINGER);
+        if !waited.timed_out() {
+            return Ok(Take::Urgent);
+        }
+        if !intake.pending.batches.is_empty() {
+            return Ok(Take::All);
+        }
+        intake.resting = true;
+        let waited = if self.engine.marked || self.sync == Sync::Never {
+            shared.work.wait(&mut intake);
+            false
+        } else {
+            shared.work.wait_for(&mut intake, REST).timed_out()
+        };
+        intake.resting = false;
+        drop(intake);
+        if waited {
+            self.engine.mark()?;
+        }
+        Ok(Take::Urgent)
+    }
+
     /// Runs until the journal is closed or has failed.
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.engine.shared);
         let _last_word = LastWord(Arc::clone(&shared));
+        let mut take = Take::All;
         loop {
-            match self.round() {
-                Round::More => continue,
-                Round::Idle => {}
+            match self.round(take) {
+                Round::More => take = Take::Urgent,
+                Round::Idle => match self.wait(&shared) {
+                    Ok(next) => take = next,
+                    Err(failure) => shared.fail(&failure, &mut self.pending),
+                },
                 Round::Ended => break,
-            }
-            let mut intake = shared.intake.lock();
-            if !intake.pending.batches.is_empty() || intake.closing || intake.sync_due {
-                continue;
-            }
-            if self.engine.marked || self.sync == Sync::Never {
-                shared.work.wait(&mut intake);
-            } else if shared.work.wait_for(&mut intake, REST).timed_out() {
-                drop(intake);
-                if let Err(failure) = self.engine.mark() {
-                    shared.fail(&failure, &mut self.pending);
-                }
             }
         }
         // Whoever makes room need not any more.
