@@ -7,12 +7,14 @@ mod wire;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ferrymq::config::Limits;
+use ferrymq::config::{DestinationPolicy, Limits};
 use ferrymq::node::Node;
-use ferrymq::routing::DestinationSnapshot;
+use ferrymq::routing::{DestinationSnapshot, Sought};
+use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageAck, MessageDispatch, MessagePull};
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::{ConnectionId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::MessageFields;
 use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_store::contract::Store;
@@ -264,6 +266,90 @@ async fn what_returns_is_where_it_stood_and_its_deliveries_are_counted() {
         receiver.settle(&dispatch);
     }
     is_empty(&node).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_disk_is_counted_and_found() {
+    let node = small_broker(journal("found", true)).await;
+    fill(&node, "sender", 1..=COUNT).await;
+    goes_to_disk(&node).await;
+    let on_disk = snapshot(&node).on_disk;
+    assert!((COUNT as usize - 32..COUNT as usize).contains(&on_disk), "{on_disk}");
+    let sender = ProducerId::new(&SessionId::new(&ConnectionId::new("sender"), 1), 1);
+    for number in [1, 400, COUNT] {
+        let id = MessageId::new(sender.clone(), number);
+        let insight = node.watch().queue_insight(&orders(), Some(&id)).unwrap();
+        let Some(Sought::Waiting(found)) = insight.sought else { panic!("{:?}", insight.sought) };
+        assert_eq!(found.message.message_id(), Some(id));
+        assert!(!insight.full, "nobody waits");
+    }
+    let nobody = MessageId::new(sender, COUNT + 1);
+    let insight = node.watch().queue_insight(&orders(), Some(&nobody)).unwrap();
+    assert!(matches!(insight.sought, Some(Sought::NotFound { searched_all: true })));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_may_keep_of_one_queue_bounds_that_queue_only() {
+    let pattern = DestinationPattern::parse("queue://orders").unwrap();
+    let policy = DestinationPolicy {
+        memory_limit: Some(LIMIT),
+        store_limit: Some(200 * 1024),
+        ..DestinationPolicy::new(pattern)
+    };
+    let limits = Limits { policies: vec![policy], ..Limits::default() };
+    let node = keeping_broker(limits, journal("bounded", true)).await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    let answers: Vec<i32> =
+        (1..=COUNT).map(|number| sender.submit(&order(&sender, number))).collect();
+    until("producers wait", || {
+        let all = node.watch().destinations();
+        all.iter().any(|one| one.parked > 0).then_some(())
+    })
+    .await;
+    let mut other = Wire::opened(&node, "other").await;
+    let bills = Destination::queue("bills");
+    let bill = MessageFields { persistent: true, ..other.message(&bills, 1, SIZE) };
+    let billed = other.submit(&bill);
+    other.answer(billed).await.unwrap();
+    assert!(snapshot(&node).waiting < COUNT as usize);
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &orders(), 10).await;
+    takes(&mut receiver, 1..=COUNT).await;
+    for answer in answers {
+        sender.answer(answer).await.unwrap();
+    }
+    is_empty(&node).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_queues_give_memory_back_when_others_want_it() {
+    // Ten queues may each hold more than a fifth of this.
+    let limits = Limits { memory: 1024 * 1024, ..Limits::default() };
+    let node = keeping_broker(limits, journal("idle", true)).await;
+    let mut sender = Wire::opened(&node, "sender").await;
+    for queue in 0..10 {
+        let address = Destination::queue(format!("idle.{queue}"));
+        let fields = |number: i64| MessageFields {
+            persistent: true,
+            ..sender.message(&address, queue * 1_000 + number, SIZE)
+        };
+        let messages: Vec<MessageFields> = (0..100).map(fields).collect();
+        let answers: Vec<i32> = messages.iter().map(|fields| sender.submit(fields)).collect();
+        for answer in answers {
+            sender.answer(answer).await.unwrap();
+        }
+    }
+    // What is on no disk finds room, too.
+    let passing = Destination::topic("passing");
+    let mut reader = Wire::opened(&node, "reader").await;
+    reader.consume(1, &passing, 1_000).await;
+    for number in 0..100 {
+        sender.send(&passing, number, SIZE);
+    }
+    assert_eq!(reader.numbers(100).await, (0..100).collect::<Vec<_>>());
     node.stop().await;
 }
 

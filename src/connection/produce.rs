@@ -67,7 +67,13 @@ impl Peer {
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
         if parked || self.must_wait(route, &message) || !self.can_be_kept(&message) {
-            if !parked && route.is_full(self.arrival(), message.persistent()) {
+            let full = route.is_full(self.arrival(), message.persistent());
+            if full || !self.can_be_kept(&message) {
+                // Not that it waits for consumers to get to it.
+                route.note_parked();
+                self.broker.want_memory();
+            }
+            if !parked && full {
                 tracing::debug!(
                     remote = %self.remote,
                     destination = %route.address(),

@@ -25,6 +25,13 @@ pub struct HeldMessage {
     pub redeliveries: i32,
 }
 
+impl HeldMessage {
+    /// Whether it is the message of this identity, or the dead letter of that.
+    pub fn goes_by(&self, id: &MessageId) -> bool {
+        goes_by(&self.message, id, &id.to_string())
+    }
+}
+
 /// A queue's subscription at one moment.
 #[derive(Debug, Clone)]
 pub struct SubscriptionInsight {

@@ -43,17 +43,15 @@ impl Queue {
         }
     }
 
-    /// Lets bridges go again through what waits from a place on: what is on disk only is asked about
-    /// when it has been read.
+    /// Lets all go again through what waits from a place on: what is on disk only is asked about when
+    /// it has been read.
     fn look_again(&mut self, first: i64, now: i64, effects: &mut Effects) {
-        let bridges = (0..self.slots.len()).filter(|slot| {
-            let subscription = self.slots.get(*slot).and_then(Option::as_ref);
-            subscription.is_some_and(|one| one.asked.network && !one.retired)
-        });
-        let bridges: Vec<usize> = bridges.collect();
-        for slot in bridges {
-            self.test_from(slot, first);
-            self.fill(slot, now, effects);
+        for slot in 0..self.slots.len() {
+            let subscription = self.slots.get(slot).and_then(Option::as_ref);
+            if subscription.is_some_and(|one| !one.asked.browser && !one.retired) {
+                self.test_from(slot, first);
+                self.fill(slot, now, effects);
+            }
         }
     }
 

@@ -103,8 +103,13 @@ impl MemoryAccount {
     /// Whether what need not be in memory had better not be: the broker's account comes near its
     /// limit.
     pub fn is_pressed(&self) -> bool {
+        self.is_filled_to(PRESSED)
+    }
+
+    /// Whether so many percent of the broker's limit are used.
+    pub fn is_filled_to(&self, percent: u64) -> bool {
         let root = self.root_account();
-        root.used() >= root.limit() / 100 * PRESSED
+        root.used() >= root.limit() / 100 * percent
     }
 
     /// Bytes of messages of bridges that wait for room; on the broker's account only.

@@ -67,6 +67,11 @@ impl Queue {
         self.paging.as_ref().is_some_and(|paging| paging.contains(place))
     }
 
+    /// Where the next message after a place may be that waits on disk only.
+    pub fn paged_from(&self, place: i64) -> Option<i64> {
+        self.paging.as_ref().and_then(|paging| paging.next_before(place, None))
+    }
+
     /// Whether there may be something to do about messages on disk.
     pub fn is_paging(&self) -> bool {
         self.paging.as_ref().is_some_and(|paging| !paging.is_idle())
@@ -80,7 +85,7 @@ impl Queue {
     /// Keeps less in memory while the broker's is short, and as much as it may when it is not.
     pub fn heed_pressure(&mut self) {
         if let Some(paging) = &mut self.paging {
-            paging.press(self.account.is_pressed());
+            paging.heed(&self.account);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deadlines::Deadlines;
 use super::entry::Entry;
+use super::memory::MemoryAccount;
 use super::paged_places::PagedPlaces;
 
 /// A queue whose messages a store keeps: how many bytes of those that wait stay in memory, and what
@@ -62,6 +63,8 @@ struct Reading {
     begun: bool,
 }
 
+/// From which percentage of the broker's limit on nothing waits in memory that need not.
+const VERY_SHORT: u64 = 85;
 /// Bytes that may wait in memory while that is short.
 const NARROW: u64 = 128 * 1024;
 
@@ -132,9 +135,15 @@ impl Paging {
         self.window
     }
 
-    /// Keeps less in memory while that is wanted for others.
-    pub(super) fn press(&mut self, pressed: bool) {
-        let window = if pressed { self.wide.min(NARROW) } else { self.wide };
+    /// Keeps less in memory while that is short on an account, and nothing when it is very short.
+    pub(super) fn heed(&mut self, account: &MemoryAccount) {
+        let window = if !account.is_pressed() {
+            self.wide
+        } else if account.is_filled_to(VERY_SHORT) {
+            0
+        } else {
+            self.wide.min(NARROW)
+        };
         self.loose |= window < self.window;
         self.window = window;
     }

@@ -31,6 +31,9 @@ use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError, identify}
 /// `expireMessagesPeriod`).
 const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 
+/// How often all queues are asked for memory at most.
+const RELIEF_PERIOD: Duration = Duration::from_secs(1);
+
 /// How many pages of queues are read at once.
 const READERS: usize = 4;
 
@@ -141,6 +144,7 @@ impl Node {
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
         tasks.spawn(page_queues(Arc::clone(&broker), end.clone()));
+        tasks.spawn(relieve_memory(Arc::clone(&broker), end.clone()));
 
         let names: Vec<String> =
             config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
@@ -283,6 +287,23 @@ async fn page_queues(broker: Arc<Broker>, end: CancellationToken) {
         }
     }
     while reading.join_next().await.is_some() {}
+}
+
+/// Takes memory back from queues that can do without, when somebody waits for it.
+async fn relieve_memory(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = broker.memory_wanted() => {}
+        }
+        broker.relieve_memory();
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(RELIEF_PERIOD) => {}
+        }
+    }
 }
 
 /// Wakes queues when they want to be.

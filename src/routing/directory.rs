@@ -48,7 +48,7 @@ impl Living {
         }
     }
 
-    fn counters(&self) -> &DestinationCounters {
+    pub(super) fn counters(&self) -> &DestinationCounters {
         match self {
             Self::Queue(queue) => queue.counters(),
             Self::Topic(topic) => topic.counters(),
@@ -78,6 +78,11 @@ impl Target {
         }
     }
 
+    /// A message has to wait for room.
+    pub fn note_parked(&self) {
+        self.0.counters().add_parked(self.address());
+    }
+
     /// Whether what a bridge brings had better wait.
     pub fn holds_back(&self) -> bool {
         matches!(&self.0, Living::Queue(queue) if queue.holds_back())
@@ -85,17 +90,18 @@ impl Target {
 
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
-        let (waiting, in_flight, consumers) = match &self.0 {
+        let (waiting, on_disk, in_flight, consumers) = match &self.0 {
             Living::Queue(queue) => queue.depth(),
             Living::Topic(topic) => {
                 let (in_flight, consumers) = topic.depth();
-                (0, in_flight, consumers)
+                (0, 0, in_flight, consumers)
             }
         };
         let counters = self.0.counters();
         DestinationSnapshot {
             address: self.address().clone(),
             waiting,
+            on_disk,
             in_flight,
             consumers,
             memory: self.account().used(),
@@ -107,6 +113,7 @@ impl Target {
             duplicates: counters.duplicates(),
             doubtful: counters.doubtful(),
             forgotten: counters.forgotten(),
+            parked: counters.parked(),
         }
     }
 }
@@ -118,6 +125,8 @@ pub struct DestinationSnapshot {
     pub address: Destination,
     /// Messages that wait for a consumer.
     pub waiting: usize,
+    /// How many of those are on disk only.
+    pub on_disk: usize,
     /// Messages dispatched and not settled.
     pub in_flight: usize,
     /// Subscriptions, those of bridges included.
@@ -140,6 +149,8 @@ pub struct DestinationSnapshot {
     pub doubtful: u64,
     /// Producers that the audit has forgotten, because there were too many.
     pub forgotten: u64,
+    /// Messages that had to wait because there was no room.
+    pub parked: u64,
 }
 
 /// The living destinations, and the topic subscriptions by pattern that new topics get.

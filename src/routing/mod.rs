@@ -11,6 +11,7 @@ mod arrival;
 mod broker;
 mod clients;
 mod commit;
+mod committing;
 mod consumer_link;
 mod counters;
 mod dead_letter;

@@ -16,6 +16,8 @@ pub(super) struct Pager {
     last: Mutex<Option<Destination>>,
     called: Mutex<BTreeSet<Destination>>,
     calls: Notify,
+    /// Somebody waits for memory that queues may hold for their backlogs.
+    short: Notify,
     /// Those that call when the store has room again.
     later: Mutex<BTreeSet<Destination>>,
 }
@@ -40,6 +42,16 @@ impl Pager {
             self.called.lock().extend(later);
             self.calls.notify_one();
         }
+    }
+
+    /// Memory is short.
+    pub(super) fn press(&self) {
+        self.short.notify_one();
+    }
+
+    /// Completes when memory is short, perhaps before this was called.
+    pub(super) async fn pressed(&self) {
+        self.short.notified().await;
     }
 
     /// The next queue, in turn.

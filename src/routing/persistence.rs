@@ -59,6 +59,11 @@ pub(super) struct QueueStore {
     named: bool,
     /// What is to be written next.
     batch: Batch,
+    /// Bytes of all messages that it was handed, and of those which are known to be written.
+    handed: u64,
+    seen: u64,
+    /// With which batch more of them are.
+    marked: Option<(Ticket, u64)>,
 }
 
 /// A message that is still kept under a queue's number, though it has left the queue: whoever has
@@ -241,7 +246,8 @@ impl Persistence {
 
     fn store_of(self: &Arc<Self>, table: Table, id: Option<QueueId>) -> QueueStore {
         let (persistence, named) = (Arc::clone(self), id.is_some());
-        QueueStore { persistence, table, id, named, batch: Batch::new() }
+        let (batch, marked) = (Batch::new(), None);
+        QueueStore { persistence, table, id, named, batch, handed: 0, seen: 0, marked }
     }
 
     fn next_queue(&self) -> QueueId {
@@ -337,6 +343,27 @@ impl QueueStore {
         &self.persistence
     }
 
+    /// Bytes that the store keeps of it. What it was handed lately may count twice, until the batch
+    /// of [`mark`](Self::mark) is settled.
+    pub(super) fn bytes(&mut self) -> u64 {
+        let settled = self.persistence.store.settled();
+        if let Some((_, handed)) = self.marked.take_if(|(ticket, _)| *ticket <= settled) {
+            self.seen = handed;
+        }
+        let written = self.id.map_or(0, |id| self.persistence.state(id).bytes);
+        written + (self.handed - self.seen)
+    }
+
+    /// Whether a mark would make that exact.
+    pub(super) fn wants_mark(&self) -> bool {
+        self.marked.is_none() && self.handed > self.seen
+    }
+
+    /// All that it was handed until now counts once when this batch is settled.
+    pub(super) fn mark(&mut self, ticket: Ticket) {
+        self.marked = Some((ticket, self.handed));
+    }
+
     /// Its number, once it has one.
     pub(super) fn id(&self) -> Option<QueueId> {
         self.id
@@ -362,8 +389,9 @@ impl QueueStore {
     /// Keeps a message in its place.
     pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
         let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
-        let id = self.name(queue);
-        self.batch.append(id, sequence, message.image());
+        let (id, image) = (self.name(queue), message.image());
+        self.handed += image.len() as u64;
+        self.batch.append(id, sequence, image);
     }
 
     /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.

@@ -39,6 +39,7 @@ impl Broker {
             redelivery: redelivery(&matching),
             store: self.queue_store(address),
             window: self.window(limit),
+            store_limit: matching.iter().find_map(|policy| policy.store_limit),
         }
     }
 }

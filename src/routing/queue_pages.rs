@@ -1,6 +1,8 @@
 //! Queues whose backlog is longer than memory is for: what waits on disk only is read here, away from
 //! their locks.
 
+use std::sync::Arc;
+
 use ferrymq_openwire::destination::Destination;
 use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
 
@@ -8,7 +10,10 @@ use super::broker::Broker;
 use super::directory::Living;
 use super::persistence::message_of;
 use super::queue_handle::{Aftermath, QueueHandle};
-use crate::destination::{Page, PageSize};
+use crate::destination::{HeldMessage, Page, PageSize};
+
+/// How many bytes are read at once for whoever explains.
+const LOOK: usize = 1024 * 1024;
 
 /// A page that a queue waits for.
 struct Wanted {
@@ -24,6 +29,66 @@ impl Broker {
             Some(persistence) => persistence.pager().calls().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Completes when somebody waits for memory that queues could do without, perhaps before this was
+    /// called.
+    pub async fn memory_wanted(&self) {
+        match &self.persistence {
+            Some(persistence) => persistence.pager().pressed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Somebody has to wait for memory.
+    pub fn want_memory(&self) {
+        if let Some(persistence) = &self.persistence
+            && self.memory.is_pressed()
+        {
+            persistence.pager().press();
+        }
+    }
+
+    /// Lets queues keep less of their backlogs in memory, if that is short.
+    pub fn relieve_memory(&self) {
+        let now = self.clock.now_millis();
+        for living in self.directory.all() {
+            if !self.memory.is_pressed() {
+                return;
+            }
+            if let Living::Queue(queue) = living {
+                self.clear_up(queue.with_queue(now, |queue, _| queue.heed_pressure()));
+            }
+        }
+    }
+
+    /// Up to `most` messages of a queue that wait on disk only, from a place on, as they are now, and
+    /// where to go on after them, if there are more. May wait for a device.
+    pub(super) fn on_disk(
+        &self,
+        queue: &QueueHandle,
+        from: i64,
+        most: usize,
+    ) -> (Vec<HeldMessage>, Option<i64>) {
+        let Some(persistence) = &self.persistence else { return (Vec::new(), None) };
+        let wanted = queue.with_store(|queue, store| {
+            let from = u64::try_from(queue.paged_from(from)?).unwrap_or(0);
+            let limits = ReadLimits { messages: most, bytes: LOOK };
+            Some(Wanted { queue: store.id()?, from, limits })
+        });
+        let Some(wanted) = wanted else { return (Vec::new(), None) };
+        let Page { messages, .. } = read(persistence.store(), &wanted, queue.address());
+        let next = messages.last().map(|(last, _)| last.saturating_add(1));
+        let held = messages.into_iter().filter_map(|(sequence, message)| {
+            let message = Arc::new(message?);
+            let redeliveries = message.redelivery_counter();
+            Some(HeldMessage { message, sequence, redeliveries })
+        });
+        let held: Vec<HeldMessage> = held.collect();
+        let on_disk = queue.look(|queue, _| {
+            held.into_iter().filter(|held| queue.is_paged(held.sequence)).collect()
+        });
+        (on_disk, next)
     }
 
     /// Whether [`page`](Self::page) may wait for a device.

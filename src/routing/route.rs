@@ -66,6 +66,11 @@ impl Route {
         self.targets.iter().any(|target| target.is_full(arrival, persistent))
     }
 
+    /// A message has to wait until all of them have room.
+    pub fn note_parked(&self) {
+        self.targets.iter().for_each(Target::note_parked);
+    }
+
     /// Whether what a bridge brings had better wait: the consumers here have enough for now.
     pub fn holds_back(&self) -> bool {
         self.targets.iter().any(Target::holds_back)
