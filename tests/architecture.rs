@@ -77,7 +77,7 @@ const HOUSES: &[House] = &[
     },
     House {
         folder: "crates/client",
-        stands_on: &["openwire", "transport"],
+        stands_on: &["openwire", "transport", "discovery"],
         floors: &[
             "requester",
             "consumer",
@@ -179,6 +179,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         "config",
         &[
             "ferrymq_discovery::announce",
+            "ferrymq_discovery::own",
             "ferrymq_network::config",
             "ferrymq_network::destination_pattern",
             "ferrymq_network::document",

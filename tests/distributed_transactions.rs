@@ -3,8 +3,6 @@
 
 mod wire;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use ferrymq::config::Limits;
 use ferrymq_openwire::command::Command;
@@ -12,8 +10,7 @@ use ferrymq_openwire::commands::MessageAck;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{TransactionId, XaTransactionId};
 use ferrymq_openwire::throwable::Throwable;
-use ferrymq_store::memory::MemoryStore;
-use wire::{Wire, broker, keeping_broker, until};
+use wire::{Wire, broker, until};
 
 const BEGIN: i8 = 0;
 const PREPARE: i8 = 1;
@@ -24,8 +21,6 @@ const FORGET: i8 = 6;
 const END: i8 = 7;
 
 const STANDARD: i8 = 2;
-/// `XA_RBROLLBACK`.
-const ROLLED_BACK: i32 = 100;
 
 fn xid(number: u8) -> TransactionId {
     TransactionId::Xa(XaTransactionId {
@@ -58,31 +53,6 @@ async fn work(peer: &mut Wire, id: &TransactionId, to: &Destination) {
 async fn prepare(peer: &mut Wire, id: &TransactionId) -> i32 {
     let asked = peer.request(peer.step(Some(id.clone()), PREPARE));
     peer.number_answered(asked).await
-}
-
-/// A prepared branch would not outlive a broker yet that outlives its process.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_keeps_messages_does_not_promise_to_keep_a_branch() {
-    let node = keeping_broker(Limits::default(), Arc::new(MemoryStore::new(1 << 30))).await;
-    let (orders, bills) = (Destination::queue("orders"), Destination::queue("bills"));
-    let mut peer = Wire::opened(&node, "peer").await;
-    for message in 1..=3 {
-        peer.send(&orders, message, 2048);
-    }
-    peer.consume(1, &orders, 10).await;
-    peer.numbers(3).await;
-    let id = xid(1);
-    work(&mut peer, &id, &bills).await;
-    assert_eq!(step(&mut peer, &id, PREPARE).await, Err(ROLLED_BACK));
-    let mut other = Wire::opened(&node, "other").await;
-    other.consume(1, &bills, 10).await;
-    other.nothing_comes().await;
-    // What it acknowledged is its consumer's still.
-    let again = xid(2);
-    work(&mut peer, &again, &bills).await;
-    step(&mut peer, &again, COMMIT_ONE_PHASE).await.unwrap();
-    assert_eq!(other.numbers(1).await, [10]);
-    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

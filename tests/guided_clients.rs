@@ -200,3 +200,23 @@ async fn a_broker_that_stops_hands_its_clients_over_first() {
         (!brokers[0].process.is_running()).then_some(())
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_learn_only_of_brokers_that_pass_the_filter() {
+    let guiding = "update_cluster_clients = true\nupdate_cluster_filter = \"x.*,b\"";
+    let mut brokers: [Ferry; 3] = brokers(&[(0, 1), (0, 2)], guiding);
+    let [a, b, c] = [0, 1, 2].map(|one| brokers[one].url().to_owned());
+    until("a knows both", 20, || cluster(&brokers[0])["brokers"].as_array().unwrap().len() == 2)
+        .await;
+    let log = Log::default();
+    let client = client(&format!("failover:({a})"), &log).await;
+    // Of b it has learnt, and goes there.
+    sleep(Duration::from_millis(300)).await;
+    brokers[0].process.kill();
+    until("the client is at b", 20, || client.address().as_ref() == Some(&b)).await;
+    brokers[1].process.kill();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(client.address(), None, "c is not for clients: {c}");
+    tokio::task::block_in_place(|| brokers[0].restart());
+    until("the client is at a", 20, || client.address().as_ref() == Some(&a)).await;
+}

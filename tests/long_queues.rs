@@ -14,7 +14,9 @@ use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageAck, MessageDispatch, MessagePull};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{ConnectionId, MessageId, ProducerId, SessionId};
+use ferrymq_openwire::ids::{
+    ConnectionId, MessageId, ProducerId, SessionId, TransactionId, XaTransactionId,
+};
 use ferrymq_openwire::message::MessageFields;
 use ferrymq_openwire::properties::{Properties, Value};
 use ferrymq_store::contract::Store;
@@ -28,7 +30,10 @@ const SIZE: usize = 2048;
 const LIMIT: u64 = 64 * 1024;
 const COUNT: i64 = 600;
 const BEGIN: i8 = 0;
+const PREPARE: i8 = 1;
+const COMMIT: i8 = 3;
 const ROLL_BACK: i8 = 4;
+const END: i8 = 7;
 
 fn orders() -> Destination {
     Destination::queue("orders")
@@ -41,7 +46,7 @@ fn journal(name: &str, new: bool) -> Arc<dyn Store> {
         let _ = std::fs::remove_dir_all(&path);
     }
     let directory = Arc::new(Directory::take(&path).expect("a directory of our own"));
-    let options = Options { segment_bytes: 256 * 1024, sync: Sync::Never, ..Options::new(1) };
+    let options = Options { segment_bytes: 4 << 20, sync: Sync::Never, ..Options::new(1) };
     Arc::new(Journal::open(directory, &options).expect("a sound journal").0)
 }
 
@@ -267,6 +272,55 @@ async fn what_returns_is_where_it_stood_and_its_deliveries_are_counted() {
     }
     is_empty(&node).await;
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_prepared_branch_has_acknowledged_goes_to_nobody_else_after_a_restart() {
+    for (name, decision) in [("committed", COMMIT), ("rolled-back", ROLL_BACK)] {
+        let store = journal(name, true);
+        let node = small_broker(Arc::clone(&store)).await;
+        fill(&node, "sender", 1..=COUNT).await;
+        goes_to_disk(&node).await;
+        let mut receiver = Wire::opened(&node, "receiver").await;
+        receiver.ask(choosing(&receiver, 1, "rare = 1").into()).await.unwrap();
+        let branch = TransactionId::Xa(XaTransactionId {
+            format_id: 7,
+            global_transaction_id: Some(vec![1].into()),
+            branch_qualifier: Some(vec![2].into()),
+        });
+        receiver.ask(receiver.step(Some(branch.clone()), BEGIN)).await.unwrap();
+        for expected in [97, 194] {
+            let dispatch = receiver.dispatch().await;
+            assert_eq!(number_of(&dispatch), expected);
+            let ack = standard(&receiver, &dispatch);
+            let ack = MessageAck { transaction_id: Some(branch.clone()), ..ack };
+            receiver.tell(Command::MessageAck(Box::new(ack)));
+        }
+        receiver.ask(receiver.step(Some(branch.clone()), END)).await.unwrap();
+        let prepared = receiver.request(receiver.step(Some(branch.clone()), PREPARE));
+        receiver.number_answered(prepared).await;
+        node.stop().await;
+
+        let node = small_broker(Arc::clone(&store)).await;
+        assert_eq!(snapshot(&node).waiting, COUNT as usize - 2);
+        let mut receiver = Wire::opened(&node, "receiver").await;
+        receiver.consume(1, &orders(), 10).await;
+        let free = |number: &i64| ![97, 194].contains(number);
+        takes(&mut receiver, (1..=400).filter(free)).await;
+        receiver.ask(receiver.step(Some(branch), decision)).await.unwrap();
+        let mut rest = Vec::new();
+        let back = if decision == ROLL_BACK { vec![97, 194] } else { Vec::new() };
+        for _ in 0..COUNT as usize - 400 + back.len() {
+            rest.push(take(&mut receiver).await);
+        }
+        rest.sort_unstable();
+        assert_eq!(rest, back.into_iter().chain(401..=COUNT).collect::<Vec<_>>());
+        receiver.nothing_comes().await;
+        is_empty(&node).await;
+        node.stop().await;
+        store.close().unwrap();
+        assert_eq!(store.queues(), []);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

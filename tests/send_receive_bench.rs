@@ -194,6 +194,16 @@ fn bad_arguments_are_refused_before_anything_is_tried() {
         (&["receive", "q", "--url", "failover:(tcp://a:1)?randomise=false"], "\"randomize\""),
         (&["bench", "--size", "8"], "--size"),
         (&["bench", "--rate", "0"], "--rate"),
+        (&["bench", "--rate", "-5"], "--rate must be above 0"),
+        (&["bench", "--queue", "a,,b"], "an empty name in the list"),
+        (&["send", "a,,b", "x"], "an empty name in the list \"a,,b\""),
+        (&["send", "q", "x", "--count", "-1"], "a whole number from 1 on is needed"),
+        (&["send", "q", "x", "--count", "0"], "a whole number from 1 on is needed"),
+        (&["receive", "q", "--count", "-1"], "a whole number from 1 on is needed"),
+        (&["receive", "q", "--timeout", "-5s"], "--timeout"),
+        (&["bench", "--size", "-1"], "--size"),
+        (&["receive", "topic://t", "--durable", "news"], "--client-id"),
+        (&["unsubscribe", "news"], "--client-id"),
     ] {
         let ended = run(&broker, arguments);
         let complaint = ended.stderr.join("\n");

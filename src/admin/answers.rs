@@ -181,6 +181,42 @@ pub struct SubscriptionAnswer {
     pub acknowledged: u64,
 }
 
+/// `/api/v1/transactions`: branches of distributed transactions that wait for their coordinators, in
+/// the order in which they began. `POST /api/v1/transactions/commit?id=…`, `…/rollback?id=…` and
+/// `…/forget?id=…` end one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionsAnswer {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, up to the limit.
+    pub transactions: Vec<TransactionAnswer>,
+}
+
+/// One branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionAnswer {
+    /// `XID:[FORMAT,globalId=HEX,branchId=HEX]`.
+    pub id: String,
+    /// `prepared`, or, ended by an operator and not forgotten, `heuristically_committed` or
+    /// `heuristically_rolled_back`.
+    pub state: String,
+    /// The connection that began it.
+    pub connection_id: String,
+    /// When it came into this state.
+    pub since_unix_ms: i64,
+    /// How long it has been in this state.
+    pub in_state_ms: u64,
+}
+
+/// What became of a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionAnswer {
+    /// Which.
+    pub id: String,
+    /// `commit`, `rollback` or `forget`.
+    pub decision: String,
+}
+
 /// `/api/v1/links`: in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinksAnswer {

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answers::Refusal;
+use super::decisions::OPERATION;
 use crate::config::{AdminAddress, AdminAddressError};
 
 /// How long an answer may take altogether.
@@ -134,7 +135,20 @@ pub fn query(path: &str, parameters: &[(&str, &str)]) -> String {
 
 /// Asks for `path` and reads the answer.
 pub async fn fetch<T: DeserializeOwned>(url: &AdminUrl, path: &str) -> Result<T, FetchError> {
-    let (status, body) = match timeout(ANSWER_LIMIT, get(url, path)).await {
+    ask(url, Method::GET, path).await
+}
+
+/// Asks for an operation and reads what came of it.
+pub async fn operate<T: DeserializeOwned>(url: &AdminUrl, path: &str) -> Result<T, FetchError> {
+    ask(url, Method::POST, path).await
+}
+
+async fn ask<T: DeserializeOwned>(
+    url: &AdminUrl,
+    method: Method,
+    path: &str,
+) -> Result<T, FetchError> {
+    let (status, body) = match timeout(ANSWER_LIMIT, exchange(url, method, path)).await {
         Ok(answer) => answer?,
         Err(_) => return Err(FetchError::TimedOut { url: url.clone() }),
     };
@@ -156,16 +170,22 @@ pub async fn fetch<T: DeserializeOwned>(url: &AdminUrl, path: &str) -> Result<T,
 }
 
 /// One request over a connection of its own.
-async fn get(url: &AdminUrl, path: &str) -> Result<(StatusCode, Bytes), FetchError> {
+async fn exchange(
+    url: &AdminUrl,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), FetchError> {
     let AdminAddress { host, port } = &url.0;
     let stream = TcpStream::connect((host.as_str(), *port))
         .await
         .map_err(|source| FetchError::Unreachable { url: url.clone(), source })?;
     let broken = |reason: String| FetchError::NotHttp { url: url.clone(), reason };
-    let request = Request::get(path)
-        .header(HOST, url.0.to_string())
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| broken(error.to_string()))?;
+    let request = Request::builder().method(&method).uri(path).header(HOST, url.0.to_string());
+    let request = match method {
+        Method::POST => request.header(OPERATION, "yes"),
+        _ => request,
+    };
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| broken(error.to_string()))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     let exchange = async {

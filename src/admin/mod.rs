@@ -1,5 +1,5 @@
-//! The admin API: what a node is doing, over HTTP. It shows and changes nothing. Where it is
-//! configured to, it keeps a registry of brokers beside that, which has nothing to do with the node.
+//! The admin API: what a node is doing, over HTTP. It shows and changes nothing, but for prepared
+//! transactions, which an operator may end. Where it is configured to, it keeps a registry of brokers beside that, which has nothing to do with the node.
 //!
 //! Everything comes from snapshots that [`NodeWatch`](crate::node::NodeWatch) takes when somebody
 //! asks. Nothing here is on the way of a message, and nothing below knows of this.
@@ -11,15 +11,17 @@
 pub mod answers;
 mod client;
 mod cluster;
+mod decisions;
 pub mod explain;
 mod host;
 mod metrics;
 mod pages;
+mod refused;
 mod registry;
 mod server;
 mod snapshot;
 mod stage;
 pub mod walk;
 
-pub use client::{AdminUrl, AdminUrlError, FetchError, fetch, query};
+pub use client::{AdminUrl, AdminUrlError, FetchError, fetch, operate, query};
 pub use server::{AdminError, AdminServer};

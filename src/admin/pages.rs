@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::rejection::QueryRejection;
@@ -15,11 +14,12 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::answers::Refusal;
 use super::cluster;
+use super::decisions;
 use super::explain::{Wish, explain};
 use super::host::{HostNames, HostRefusal};
 use super::metrics;
+use super::refused::Refused;
 use super::registry::{self, SharedRegistry};
 use super::snapshot;
 use super::stage::{SharedStage, Stage};
@@ -65,13 +65,15 @@ pub(super) fn router(
         .route("/api/v1/connections", get(connections))
         .route("/api/v1/destinations", get(destinations))
         .route("/api/v1/subscriptions", get(subscriptions))
+        .route("/api/v1/transactions", get(transactions))
         .route("/api/v1/links", get(links))
         .route("/api/v1/cluster", get(clustered))
         .route("/api/v1/network", get(network))
         .route("/api/v1/explain", get(explained))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
-        .with_state(source.clone());
+        .with_state(source.clone())
+        .merge(decisions::router(source.stage.clone()));
     let pages = match registry {
         Some(registry) => pages.merge(registry::router(registry)),
         None => pages,
@@ -136,6 +138,11 @@ async fn subscriptions(State(source): State<Source>, wanted: Wanted) -> Result<R
     source.show(move |node, _| snapshot::subscriptions(node, limit)).await
 }
 
+async fn transactions(State(source): State<Source>, wanted: Wanted) -> Result<Response, Refused> {
+    let limit = limit(wanted)?;
+    source.show(move |node, _| snapshot::transactions(node, limit)).await
+}
+
 async fn clustered(State(source): State<Source>) -> Result<Response, Refused> {
     source.show(|node, _| cluster::cluster(node)).await
 }
@@ -174,12 +181,12 @@ async fn unknown() -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         "there is /healthz, /readyz, /metrics, and /api/v1/ with broker, connections, \
-         destinations, subscriptions, links, network, explain",
+         destinations, subscriptions, transactions, links, network, explain",
     )
 }
 
 async fn not_allowed() -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "everything here is read-only: use GET")
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "use GET: only /api/v1/transactions/… takes POST")
 }
 
 impl Source {
@@ -227,28 +234,5 @@ fn limit(wanted: Wanted) -> Result<usize, Refused> {
             let error = format!("{error}; a list takes ?limit=N");
             Err(Refused::new(StatusCode::BAD_REQUEST, error))
         }
-    }
-}
-
-/// A request that is not answered, and why.
-struct Refused {
-    code: StatusCode,
-    error: String,
-}
-
-impl Refused {
-    fn new(code: StatusCode, error: impl Into<String>) -> Self {
-        Self { code, error: error.into() }
-    }
-
-    fn failed(error: &dyn std::error::Error) -> Self {
-        tracing::error!(%error, "a snapshot for the admin API failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot failed; the log says why")
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        (self.code, Json(Refusal { error: self.error })).into_response()
     }
 }

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use super::answers::{
     BridgeTo, BridgedFrom, BrokerAnswer, BrokerName, ConnectionAnswer, ConnectionsAnswer,
     DestinationAnswer, DestinationsAnswer, LinkAnswer, LinksAnswer, MessageCounts, NetworkAnswer,
-    SubscriptionAnswer, SubscriptionsAnswer,
+    SubscriptionAnswer, SubscriptionsAnswer, TransactionAnswer, TransactionsAnswer,
 };
 use crate::connection::{ConnectionSnapshot, FarEnd};
 use crate::node::NodeWatch;
 use crate::routing::{DestinationSnapshot, DurableSnapshot, Totals};
+use crate::transaction::{BranchSnapshot, Phase};
 
 /// The broker as a whole; `state` is the node's.
 pub(super) fn broker(node: &NodeWatch, state: &str) -> BrokerAnswer {
@@ -124,6 +125,31 @@ fn subscription(snapshot: &DurableSnapshot) -> SubscriptionAnswer {
         enqueued: snapshot.enqueued,
         dispatched: snapshot.dispatched,
         acknowledged: snapshot.settled,
+    }
+}
+
+/// The first `limit` branches that wait for their coordinators.
+pub(super) fn transactions(node: &NodeWatch, limit: usize) -> TransactionsAnswer {
+    let (all, now) = (node.prepared_branches(), node.now_millis());
+    TransactionsAnswer {
+        total: all.len() as u64,
+        transactions: all.iter().take(limit).map(|branch| transaction(branch, now)).collect(),
+    }
+}
+
+fn transaction(branch: &BranchSnapshot, now: i64) -> TransactionAnswer {
+    let state = match branch.phase {
+        Phase::Active => "active",
+        Phase::Prepared => "prepared",
+        Phase::HeuristicallyCommitted => "heuristically_committed",
+        Phase::HeuristicallyRolledBack => "heuristically_rolled_back",
+    };
+    TransactionAnswer {
+        id: branch.id.to_string(),
+        state: state.to_owned(),
+        connection_id: branch.connection.to_string(),
+        since_unix_ms: branch.since,
+        in_state_ms: u64::try_from(now.saturating_sub(branch.since)).unwrap_or(0),
     }
 }
 

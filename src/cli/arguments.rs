@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::bench::{self, BenchArguments};
 use super::broker::{self, BrokerArguments};
@@ -17,7 +17,9 @@ use super::send::{self, SendArguments};
 use super::status::{self, StatusArguments};
 use super::store::{self, StoreArguments};
 use super::trace::{self, TraceArguments};
+use super::transactions::{self, TransactionsArguments};
 use super::transfer::{self, MoveArguments, PurgeArguments, RetryArguments};
+use super::unsubscribe::{self, UnsubscribeArguments};
 use super::up::{self, UpArguments};
 use super::world;
 
@@ -45,12 +47,16 @@ enum Command {
     Send(Box<SendArguments>),
     /// Print the messages of a destination as they come.
     Receive(ReceiveArguments),
+    /// End a durable subscription, with all that is kept for it.
+    Unsubscribe(UnsubscribeArguments),
     /// Move messages of a queue to another destination of the broker.
     Move(MoveArguments),
     /// Move dead letters to where they were sent first.
     Retry(RetryArguments),
     /// Drop messages of a queue.
     Purge(PurgeArguments),
+    /// Show prepared distributed transactions, or end one.
+    Transactions(TransactionsArguments),
     /// Show what a broker does: its connections, destinations and links.
     Status(StatusArguments),
     /// Tell why a message of a queue waits, and what would move it.
@@ -59,7 +65,7 @@ enum Command {
     Trace(TraceArguments),
     /// Check, show or pack a data directory while its broker is stopped.
     Store(StoreArguments),
-    /// Measure a broker or a path through several: rate, latency, lost, duplicated, reordered.
+    /// Measure a broker, or a path through several: rate, latency, what is lost or doubled.
     Bench(BenchArguments),
 }
 
@@ -73,7 +79,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 timed out.";
 
 /// Runs the command that `arguments` (with the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match Arguments::read(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and the version go to standard output, what is wrong to standard error.
@@ -103,6 +109,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
+impl Arguments {
+    fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = taking_negative_values(Self::command());
+        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// Lets `--count -1` be a number that is wrong, and no flag that nobody knows.
+fn taking_negative_values(command: clap::Command) -> clap::Command {
+    let names: Vec<String> =
+        command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+    let command = command.mut_args(|argument| {
+        let names = argument.get_value_names().unwrap_or_default();
+        let takes = |name: &str| names.iter().any(|taken| taken == name);
+        if argument.is_positional() || !argument.get_action().takes_values() {
+            argument
+        } else if takes("N") {
+            argument.allow_negative_numbers(true)
+        } else if takes("DURATION") || takes("SIZE") {
+            argument.allow_hyphen_values(true)
+        } else {
+            argument
+        }
+    });
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, taking_negative_values))
+}
+
 impl Command {
     /// What is logged when nobody says: a broker in the foreground has nothing else to show.
     fn default_log(&self) -> &'static str {
@@ -112,9 +146,11 @@ impl Command {
             // What these have to say, they say themselves.
             Self::Send(_)
             | Self::Receive(_)
+            | Self::Unsubscribe(_)
             | Self::Move(_)
             | Self::Retry(_)
             | Self::Purge(_)
+            | Self::Transactions(_)
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Trace(_)
@@ -131,9 +167,11 @@ impl Command {
             Self::Options => options::run(),
             Self::Send(arguments) => send::run(*arguments).await,
             Self::Receive(arguments) => receive::run(arguments).await,
+            Self::Unsubscribe(arguments) => unsubscribe::run(arguments).await,
             Self::Move(arguments) => transfer::run(arguments).await,
             Self::Retry(arguments) => transfer::retry(arguments).await,
             Self::Purge(arguments) => transfer::purge(arguments).await,
+            Self::Transactions(arguments) => transactions::run(&arguments).await,
             Self::Status(arguments) => status::run(&arguments).await,
             Self::Explain(arguments) => explain::run(&arguments).await,
             Self::Trace(arguments) => trace::run(&arguments).await,
@@ -155,7 +193,7 @@ mod tests {
     #[test]
     fn help_fits_a_screen() {
         let help = Arguments::command().render_help().to_string();
-        assert!(help.lines().count() <= 31, "{help}");
+        assert!(help.lines().count() <= 32, "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }

@@ -173,8 +173,11 @@ fn configuration(arguments: BrokerArguments) -> Result<BrokerConfig, Refusal> {
         }
     };
     let flags = Flags { name, listen, network, admin };
-    let mut config = config::load(source.as_ref(), &flags)
+    let (mut config, findings) = config::load_with_findings(source.as_ref(), &flags)
         .map_err(|problems| Refusal::Configuration(problems.to_string()))?;
+    for finding in findings {
+        show_error(finding);
+    }
     if in_memory {
         config.store = None;
     }

@@ -80,7 +80,7 @@ fn is_fine(path: &Path) -> bool {
 type Checked = Result<(String, Vec<Problem>), Problems>;
 
 fn broker(source: &Source) -> Checked {
-    let config = config::load(Some(source), &config::Flags::default())?;
+    let (config, findings) = config::load_with_findings(Some(source), &config::Flags::default())?;
     let mut parts = vec![format!("broker {}", config.name)];
     parts.extend(config.listen.iter().map(|listen| format!("listens on {}", listen.endpoint)));
     parts.extend(
@@ -89,7 +89,7 @@ fn broker(source: &Source) -> Checked {
             .iter()
             .map(|connector| format!("bridges to {}", connector.remotes.shown().join(" and "))),
     );
-    Ok((parts.join(", "), Vec::new()))
+    Ok((parts.join(", "), findings))
 }
 
 fn topology(source: &Source) -> Checked {

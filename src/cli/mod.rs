@@ -21,7 +21,9 @@ mod shutdown;
 mod status;
 mod store;
 mod trace;
+mod transactions;
 mod transfer;
+mod unsubscribe;
 mod up;
 mod world;
 

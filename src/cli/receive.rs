@@ -29,7 +29,7 @@ pub(super) struct ReceiveArguments {
     #[arg(value_name = "DEST", value_parser = destination::parse)]
     destination: Destination,
     /// End after so many messages [default: at Ctrl-C]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole_from::<u64>(1))]
     count: Option<u64>,
     /// End when no message comes for this long; with fewer than --count (or none) the exit code is
     /// 3
@@ -47,8 +47,15 @@ pub(super) struct ReceiveArguments {
     /// When a message counts as received. Never before it is printed
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Settle::Auto)]
     ack: Settle,
+    /// Receive as a durable subscription of this name, which the broker makes if there is none and
+    /// keeps messages for until `unsubscribe`; needs --client-id
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    durable: Option<String>,
+    /// The name under which the broker knows this client [default: another one each time]
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
     /// How many messages the broker may send ahead [default: 1000, or --count if that is less]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole_from::<u32>(1))]
     prefetch: Option<u32>,
     #[command(flatten)]
     connect: ConnectArguments,
@@ -103,7 +110,7 @@ pub(super) async fn run(arguments: ReceiveArguments) -> ExitCode {
     let connection = tokio::select! {
         biased;
         () = shutdown.requested() => return ExitCode::Failed,
-        connection = arguments.connect.connect() => match connection {
+        connection = arguments.connect.connect_as(arguments.client_id.as_deref()) => match connection {
             Ok(connection) => connection,
             Err(code) => return code,
         },
@@ -156,6 +163,7 @@ async fn receive_all(
     });
     let mut options = ConsumerOptions::new(arguments.destination.clone());
     options.selector.clone_from(&arguments.selector);
+    options.durable.clone_from(&arguments.durable);
     // Not more than will be taken: others may wait for the rest.
     let few = arguments.count.and_then(|count| u32::try_from(count).ok());
     options.prefetch = arguments.prefetch.or(few.filter(|count| *count < 1000));

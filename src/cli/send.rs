@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::client::connect::ConnectArguments;
 use super::client::property::{self, PropertyArgument};
+use super::client::waiting::Waiting;
 use super::client::{destination, quantity};
 use super::exit::ExitCode;
 use super::output::{complain, say};
@@ -41,7 +42,7 @@ pub(super) struct SendArguments {
     #[arg(long, conflicts_with = "body")]
     lines: bool,
     /// Send the message so many times
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "lines")]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "lines", value_parser = quantity::whole_from::<u64>(1))]
     count: u64,
     /// Send bytes, even where the body is text
     #[arg(long)]
@@ -63,7 +64,7 @@ pub(super) struct SendArguments {
     #[arg(long, value_name = "ID")]
     group: Option<String>,
     /// 0 (lowest) to 9
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=9))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = quantity::whole::<u8>(0, 9))]
     priority: u8,
     /// Drop the message if it is not received within this time
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
@@ -96,7 +97,12 @@ pub(super) async fn run(arguments: SendArguments) -> ExitCode {
     };
     let started = Instant::now();
     let mut sent = Sent::default();
-    let outcome = send_all(&arguments, &connection, &mut bodies, &mut sent).await;
+    let waiting = Waiting::default();
+    let outcome = tokio::select! {
+        biased;
+        outcome = send_all(&arguments, &connection, &mut bodies, &mut sent, &waiting) => outcome,
+        never = waiting.tell(&connection, &arguments.destination) => match never {},
+    };
     let closed = connection.close().await;
     // Complete now: the broker has handled everything before it confirmed the end.
     let refused = connection.take_errors();
@@ -139,6 +145,7 @@ async fn send_all(
     connection: &Connection,
     bodies: &mut Bodies,
     sent: &mut Sent,
+    waiting: &Waiting,
 ) -> Result<(), Failure> {
     let session = connection.session(AckMode::Auto);
     let options = ProducerOptions::to(arguments.destination.clone());
@@ -148,10 +155,14 @@ async fn send_all(
         let size = body.len() as u64;
         let message = arguments.message(body);
         for _ in 0..arguments.count {
-            unconfirmed.send(arguments, &producer, message.clone(), size, sent).await?;
+            let sending = unconfirmed.send(arguments, &producer, message.clone(), size, sent);
+            waiting.during(sending).await?;
         }
     }
-    unconfirmed.settle_down_to(0, sent).await?;
+    while !unconfirmed.receipts.is_empty() {
+        let fewer = unconfirmed.receipts.len() - 1;
+        waiting.during(unconfirmed.settle_down_to(fewer, sent)).await?;
+    }
     Ok(())
 }
 

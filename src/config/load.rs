@@ -10,7 +10,7 @@ use ferrymq_network::document::addresses::{ListenAddress, PeersAddress};
 use ferrymq_network::document::load::{read, read_flag};
 use ferrymq_network::document::located::Located;
 use ferrymq_network::document::names::Name;
-use ferrymq_network::document::problem::Problems;
+use ferrymq_network::document::problem::{Problem, Problems};
 use ferrymq_network::document::reader::Reader;
 use ferrymq_network::document::source::{Source, Span};
 use ferrymq_openwire::destination::DestinationKind;
@@ -22,6 +22,7 @@ use super::broker::{
     ReplaySettings, TransportConnectorConfig,
 };
 use super::cluster_clients::{ClusterClients, NameFilter};
+use super::findings::to_itself;
 use super::host_name::host_name;
 use super::policy_order::specificity;
 use super::sections::{
@@ -50,8 +51,21 @@ pub struct Flags {
 
 /// The configuration that a file, where there is one, and flags add up to.
 pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Problems> {
+    load_with_findings(file, flags).map(|(config, _)| config)
+}
+
+/// The same, with what can be run, but probably is not meant.
+pub fn load_with_findings(
+    file: Option<&Source>,
+    flags: &Flags,
+) -> Result<(BrokerConfig, Vec<Problem>), Problems> {
+    let mut places = Vec::new();
     let mut config = match file {
-        Some(source) => read(source, |file: BrokerFile, reader| Some(from_file(file, reader)))?,
+        Some(source) => read(source, |file: BrokerFile, reader| {
+            let uris = file.network_connector.iter().map(|section| &section.value.uri.span);
+            places.extend(uris.map(|span| source.place(span)));
+            Some(from_file(file, reader))
+        })?,
         None => BrokerConfig {
             name: String::new(),
             listen: Vec::new(),
@@ -71,7 +85,10 @@ pub fn load(file: Option<&Source>, flags: &Flags) -> Result<BrokerConfig, Proble
         let (name, clients) = ("openwire".to_owned(), ClusterClients::default());
         config.listen.push(TransportConnectorConfig { name, endpoint, announce: None, clients });
     }
-    Ok(config)
+    let flagged = flags.network.iter().map(|value| (Source::flag("--network", value), value.len()));
+    places.extend(flagged.map(|(source, length)| source.place(&(0..length))));
+    let findings = to_itself(&config, &places);
+    Ok((config, findings))
 }
 
 fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {

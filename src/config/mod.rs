@@ -3,6 +3,7 @@
 mod admin;
 mod broker;
 mod cluster_clients;
+mod findings;
 mod host_name;
 mod load;
 mod policy_order;
@@ -24,7 +25,7 @@ pub use ferrymq_network::document::problem::{
     Problem as ConfigError, Problems as ConfigErrors, Severity,
 };
 pub use host_name::host_name;
-pub use load::{Flags, load};
+pub use load::{Flags, load, load_with_findings};
 pub use reference::{ConfigTable, tables};
 pub use sections::BrokerFile;
 pub use store::{StoreConfig, SyncStrategy};

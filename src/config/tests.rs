@@ -10,7 +10,10 @@ use super::sections::{
     AdminSection, BrokerSection, NetworkConnectorSection, StoreSection, SystemUsageSection,
     TransportConnectorSection,
 };
-use super::{AdminListen, BrokerConfig, Flags, Limits, StoreConfig, SyncStrategy, host_name, load};
+use super::{
+    AdminListen, BrokerConfig, Flags, Limits, StoreConfig, SyncStrategy, host_name, load,
+    load_with_findings,
+};
 
 fn file(text: &str) -> Result<BrokerConfig, Problems> {
     load(Some(&Source::file("broker.toml", text)), &Flags::default())
@@ -212,7 +215,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
         (
             "[[network_connector]]\nuri = \"zeroconf:(tcp://a:1)\"",
             &[
-                "2:8: `zeroconf:` is not supported; list the brokers with static:(tcp://host:port,…)",
+                "2:8: `zeroconf:` is not supported: it needs a responder of mDNS; use multicast://default on one network, and dns:(…) beyond it",
             ],
         ),
         (
@@ -374,4 +377,25 @@ fn messages_are_kept_where_there_is_a_folder() {
         ..StoreConfig::at("data/a")
     };
     assert_eq!(config.store, Some(expected));
+}
+
+#[test]
+fn a_connector_to_the_broker_itself_is_a_finding() {
+    let findings = |text: &str| {
+        let source = Source::file("broker.toml", text);
+        let (_, findings) = load_with_findings(Some(&source), &Flags::default()).unwrap();
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let listening = |uri: &str| format!("[[transport_connector]]\nuri = \"{uri}\"\n");
+    let to = |uri: &str| format!("[[network_connector]]\nname = \"n\"\nuri = \"{uri}\"\n");
+    let own = listening("tcp://0.0.0.0:7000");
+    let found = findings(&(own.clone() + &to("static:(tcp://localhost:7000,tcp://b:7000)")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("broker.toml:5:7: warning: `n` leads back to this broker"));
+    // Without a listener of its own it has the default one.
+    assert_eq!(findings(&to("tcp://127.0.0.1:61616")).len(), 1);
+    assert_eq!(findings(&(own + &to("tcp://127.0.0.1:7001"))), Vec::<String>::new());
+    let flags = Flags { network: texts(&["tcp://127.0.0.1:61616"]), ..Flags::default() };
+    let (_, found) = load_with_findings(None, &flags).unwrap();
+    assert!(found[0].to_string().starts_with("--network"), "{found:?}");
 }

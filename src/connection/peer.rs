@@ -415,6 +415,7 @@ impl Peer {
             Some(Command::ConnectionId(_)) if !self.parked.is_empty() => {
                 // What it sent before is not lost for want of room; what its consumers hold may be
                 // what takes the room. What it has not committed is.
+                self.forget_commits();
                 self.end_transactions();
                 self.end_consumers(delivered, |_| true);
                 self.closed = true;
@@ -422,7 +423,10 @@ impl Peer {
                     Some(Leaving { id: info.command_id, wanted: info.response_required });
                 return Ok(Outcome::Unanswered);
             }
-            Some(Command::ConnectionId(_)) => self.close(delivered),
+            Some(Command::ConnectionId(_)) => {
+                self.forget_commits();
+                self.close(delivered);
+            }
             _ => return Err(Refusal::state("there is nothing to remove")),
         }
         Ok(Outcome::Done)

@@ -6,8 +6,10 @@ use std::time::Duration;
 use ferrymq_network::duplex::Wire;
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::ShutdownInfo;
+use ferrymq_openwire::commands::{ConnectionError, ShutdownInfo};
+use ferrymq_openwire::error::DecodeError;
 use ferrymq_openwire::negotiate::{Negotiated, WireFormatOptions};
+use ferrymq_openwire::throwable::Throwable;
 use ferrymq_transport::dial::Stream;
 use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
@@ -213,11 +215,16 @@ async fn leave(wire: Wire, ended: &End) {
     if matches!(ended, End::Asked) {
         outbox.push(Command::ShutdownInfo(ShutdownInfo::default()));
     }
+    if let Some(reason) = ended.frame_too_large() {
+        let reason = format!("{reason} (wireFormat.maxFrameSize)");
+        let exception = Some(Throwable::new(IO_EXCEPTION, reason.as_str()));
+        let error = ConnectionError { exception, ..ConnectionError::default() };
+        outbox.push(Command::ConnectionError(error));
+    }
     outbox.close();
-    if matches!(ended, End::Refused) {
-        // Closing on a peer that still sends would reset the connection, and what it was told
-        // would be lost on the way. It has the time that it takes to read and go.
-        let _ = timeout(FAREWELL, discard(&mut receiver)).await;
+    if matches!(ended, End::Refused) || ended.frame_too_large().is_some() {
+        // It has the time that it takes to read and go.
+        let _ = timeout(FAREWELL, receiver.discard()).await;
     }
     drop(receiver);
     if timeout(FAREWELL, &mut pump).await.is_err() {
@@ -225,6 +232,9 @@ async fn leave(wire: Wire, ended: &End) {
         pump.abort();
     }
 }
+
+/// Java's class for what is wrong with a link, which every JMS client has.
+const IO_EXCEPTION: &str = "java.io.IOException";
 
 /// Why a connection ended.
 enum End {
@@ -246,6 +256,16 @@ impl End {
             Flow::Continue => None,
             Flow::End => Some(Self::Left),
             Flow::Refused => Some(Self::Refused),
+        }
+    }
+
+    /// What is wrong with a frame that is larger than was agreed.
+    fn frame_too_large(&self) -> Option<&DecodeError> {
+        match self {
+            Self::Broken(LinkError::Decode {
+                source: source @ DecodeError::FrameTooLarge { .. },
+            }) => Some(source),
+            _ => None,
         }
     }
 
@@ -386,14 +406,6 @@ async fn news(heard: Option<Arc<Heard>>) {
     match heard {
         Some(heard) => heard.news().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Reads until the peer closes its direction.
-async fn discard(receiver: &mut Receiver) {
-    let mut batch = Vec::new();
-    while receiver.receive(&mut batch).await.is_ok() {
-        batch.clear();
     }
 }
 

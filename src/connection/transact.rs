@@ -112,16 +112,16 @@ impl Peer {
                 "transaction {id} is rolled back: {failure}"
             )));
         }
-        let bytes = usize::try_from(work.bytes()).unwrap_or(usize::MAX);
-        if !self.broker.has_room_to_keep(bytes) {
+        let Some(client) = &self.client else {
             self.broker.roll_back(work);
-            return Err(Refusal::rolled_back(format!(
-                "transaction {id} is rolled back: the store has no room for its {bytes} bytes now"
-            )));
-        }
-        self.broker.commit(work);
-        self.recent_commits().remember(id.value);
-        Ok(())
+            return Err(Refusal::state("the connection is not open"));
+        };
+        let connection = client.connection_id().clone();
+        let broker = Arc::clone(&self.broker);
+        let committed = broker.commit_local(work, &connection, id.value, self.recent_commits());
+        committed.map_err(|reason| {
+            Refusal::rolled_back(format!("transaction {id} is rolled back: {reason}"))
+        })
     }
 
     fn recent_commits(&mut self) -> &mut transaction::RecentCommits {
@@ -148,7 +148,8 @@ impl Peer {
                     Prepare::Nothing => READ_ONLY,
                 };
                 if info.response_required {
-                    self.outbox.push(Command::IntegerResponse(IntegerResponse {
+                    // It is a promise: what is prepared outlives the broker.
+                    self.held_answers.hold(Command::IntegerResponse(IntegerResponse {
                         correlation_id: info.command_id,
                         result,
                         ..IntegerResponse::default()
@@ -361,6 +362,16 @@ impl Peer {
                 }
             }
             TransactionId::Xa(id) => self.broker.fail_branch(id, refusal.message()),
+        }
+    }
+
+    /// The peer closes its connection: it will not ask any more how its transactions ended.
+    pub(super) fn forget_commits(&mut self) {
+        if let Some(client) = &self.client {
+            let connection = client.connection_id();
+            let commits = self.transactions.commits.take();
+            let commits = commits.unwrap_or_else(|| self.broker.recall_commits(connection));
+            self.broker.forget_commits(connection, &commits);
         }
     }
 

@@ -1,9 +1,14 @@
 //! What a queue does for open transactions: it holds what was acknowledged in one until that ends.
 
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
+
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::effects::{Effects, SubscriptionKey};
-use super::entry::Entry;
-use super::queue::{Queue, dispose};
+use super::entry::{Entry, Held};
+use super::memory::SharedCharge;
+use super::queue::{Queue, dispose, entry};
 use super::window::Outcome;
 use crate::transaction::Tag;
 
@@ -44,17 +49,42 @@ impl Queue {
         self.transacted.note(by, key.0, marked);
     }
 
-    /// The places of the messages that a transaction holds: what its commit settles.
+    /// Takes in a message that a transaction has acknowledged, whose consumer is gone.
+    pub fn restore_held(&mut self, message: Arc<Message>, by: Tag) {
+        let charge = Held::Alone(self.account.charge(message.size()));
+        let mut entry = entry(message, charge);
+        if let Some(paging) = &mut self.paging {
+            entry.follows = entry.sequence.saturating_sub(1);
+            paging.take(entry.sequence, entry.follows, entry.redeliveries);
+        }
+        self.leave_behind(entry, by);
+    }
+
+    /// The same for one that others hold, too.
+    pub fn restore_held_shared(&mut self, message: Arc<Message>, charge: SharedCharge, by: Tag) {
+        self.leave_behind(entry(message, Held::Shared(charge)), by);
+    }
+
+    fn leave_behind(&mut self, mut entry: Entry, by: Tag) {
+        self.last_come = self.last_come.max(entry.sequence);
+        entry.held_by = Some(by);
+        // It was delivered, whatever becomes of the transaction.
+        entry.redeliveries = entry.redeliveries.saturating_add(1);
+        self.transacted.left_behind.push(entry);
+    }
+
+    /// The places of the persistent messages that a transaction holds: what its commit settles.
     pub fn held_places(&self, by: Tag) -> Vec<i64> {
+        let kept = |entry: &Entry| entry.persistent && entry.held_by == Some(by);
         let mut places = Vec::new();
         for slot in self.transacted.windows.get(&by).into_iter().flatten().map(|(slot, _)| *slot) {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
                 continue;
             };
-            let held = subscription.window.entries().filter(|entry| entry.held_by == Some(by));
+            let held = subscription.window.entries().filter(|entry| kept(entry));
             places.extend(held.map(|entry| entry.sequence));
         }
-        let left = self.transacted.left_behind.iter().filter(|entry| entry.held_by == Some(by));
+        let left = self.transacted.left_behind.iter().filter(|entry| kept(entry));
         places.extend(left.map(|entry| entry.sequence));
         places
     }

@@ -123,8 +123,14 @@ impl Node {
         let broker = Broker::new(settings, world.clock.clone());
         let recovered = broker.recover()?;
         if recovered != Recovered::default() {
-            let Recovered { queues, subscriptions, messages } = recovered;
-            tracing::info!(queues, subscriptions, messages, "the broker has what it kept");
+            let Recovered { queues, subscriptions, messages, branches } = recovered;
+            tracing::info!(
+                queues,
+                subscriptions,
+                messages,
+                branches,
+                "the broker has what it kept"
+            );
         }
         let connections = Connections::new(Arc::clone(&broker), world.pace);
         let tasks = TaskTracker::new();

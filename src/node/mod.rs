@@ -11,4 +11,4 @@ mod watch;
 pub use build::{Node, StartError, World};
 pub use cluster::{Member, Move, Plan};
 pub use status::{BrokerStatus, NodeStatus};
-pub use watch::NodeWatch;
+pub use watch::{DecisionError, NodeWatch};

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::MessageId;
+use ferrymq_openwire::ids::{MessageId, XaTransactionId};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::cluster::{Member, Plan};
 use super::status::{BrokerStatus, NodeStatus};
 use crate::connection::{ConnectionSnapshot, Connections};
-use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, QueueInsight};
+use crate::routing::{Broker, DestinationSnapshot, DurableSnapshot, NotKept, QueueInsight};
+use crate::transaction::{BranchSnapshot, XaError};
 
 /// Sees what a node does, from any task, also while the node stops.
 #[derive(Clone)]
@@ -32,6 +33,17 @@ struct Seen {
     cluster: OnceLock<Cluster>,
     /// When the node started, by both clocks.
     started: (i64, Instant),
+}
+
+/// Why an operator cannot end a prepared branch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionError {
+    /// It is not there, has been ended already, or cannot be ended now.
+    #[error(transparent)]
+    Xa(#[from] XaError),
+    /// It is ended, but that is not kept.
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
 }
 
 impl NodeWatch {
@@ -110,6 +122,28 @@ impl NodeWatch {
     /// All durable subscriptions, by client and name.
     pub fn durable_subscriptions(&self) -> Vec<DurableSnapshot> {
         self.seen.broker.durable_subscriptions()
+    }
+
+    /// Branches of distributed transactions that wait for their coordinators, those included that an
+    /// operator has ended, in the order in which they began.
+    pub fn prepared_branches(&self) -> Vec<BranchSnapshot> {
+        self.seen.broker.prepared_branches()
+    }
+
+    /// Ends a prepared branch in its coordinator's place; completes when that is kept.
+    pub async fn decide_branch(
+        &self,
+        id: &XaTransactionId,
+        commit: bool,
+    ) -> Result<(), DecisionError> {
+        self.seen.broker.decide_branch(id, commit)?;
+        Ok(self.seen.broker.settled().await?)
+    }
+
+    /// Forgets a branch that an operator has ended; completes when that is kept.
+    pub async fn forget_branch(&self, id: &XaTransactionId) -> Result<(), DecisionError> {
+        self.seen.broker.forget_branch(id)?;
+        Ok(self.seen.broker.settled().await?)
     }
 
     /// All links of network connectors, in the order of the configuration, and then those of

@@ -38,19 +38,43 @@ struct QueueChange {
 }
 
 impl Broker {
-    /// Makes happen what a transaction did.
+    /// Makes happen what a transaction did. `record` adds to the store's batch that it was
+    /// committed, if there is anything of it that a store keeps.
     ///
     /// This is the one place where a transaction becomes real.
-    pub fn commit(&self, work: Work) {
+    pub(super) fn commit(&self, work: Work, record: impl FnOnce(&mut Batch)) {
         let change = self.change_of(work);
-        self.apply(change);
+        self.apply(change, record);
+    }
+
+    /// Why a transaction cannot be committed now, if the store has no room for it. What is committed
+    /// all the same is put off, and all after it waits.
+    pub(super) fn hindrance(&self, work: &Work) -> Option<String> {
+        let copies = |address: &Destination| match self.directory.find(address) {
+            Some(Living::Topic(topic)) => topic.copies().map_or(0, |copies| copies.len()),
+            _ => 0,
+        };
+        let persistent = work.persistent();
+        let bytes = persistent.fold(0_usize, |sum, (address, bytes)| {
+            sum.saturating_add(bytes.saturating_mul(1 + copies(address)))
+        });
+        let fits = bytes == 0 || self.has_room_to_keep(bytes);
+        (!fits).then(|| format!("the store has no room for its {bytes} bytes now"))
     }
 
     /// Undoes what a transaction did. What it sent is forgotten; what it acknowledged is its
     /// consumers' again, which deliver it again by themselves, or returns to its queue if they have
     /// gone.
-    pub fn roll_back(&self, work: Work) {
+    pub fn roll_back(&self, mut work: Work) {
         let (tag, now) = (work.tag.tag(), self.clock.now_millis());
+        if let Some(persistence) = &self.persistence {
+            // Before anybody can have what it gives back.
+            let mut batch = Batch::new();
+            work.conclude(&mut batch);
+            if !batch.is_empty() {
+                persistence.submit(&mut batch);
+            }
+        }
         for group in &work.groups {
             group.queues.roll_back_held(tag);
         }
@@ -105,11 +129,12 @@ impl Broker {
         change.topics.push((topic, messages));
     }
 
-    fn apply(&self, change: Change) {
-        let Change { work, mut queues, topics, now } = change;
+    fn apply(&self, change: Change, record: impl FnOnce(&mut Batch)) {
+        let Change { mut work, mut queues, topics, now } = change;
         let tag = work.tag.tag();
         let mut aftermath = Aftermath::default();
         let mut batch = Batch::new();
+        work.conclude(&mut batch);
         let (mut committing, mut homeless) = (Vec::new(), Vec::new());
         for (address, QueueChange { queue, messages }) in &mut queues {
             let messages = std::mem::take(messages);
@@ -125,6 +150,10 @@ impl Broker {
         if let Some(persistence) = &self.persistence
             && !batch.is_empty()
         {
+            // What only forgets is never to wait for room.
+            if batch.keeps() || persistence.has_room(0) {
+                record(&mut batch);
+            }
             persistence.submit(&mut batch);
         }
         for queue in committing {

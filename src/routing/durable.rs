@@ -28,6 +28,7 @@ use super::subscribe::Subscription;
 use super::subscribe_error::SubscribeError;
 use super::topic_handle::Listener;
 use super::topic_set::TopicSet;
+use super::undecided::Undecided;
 use crate::destination::{Admission, Delivered, SubscriptionKey};
 
 impl Broker {
@@ -117,6 +118,7 @@ impl Broker {
         persistence: &Arc<Persistence>,
         id: QueueId,
         info: ConsumerInfo,
+        undecided: &mut Undecided,
         recovered: &mut Recovered,
     ) -> Result<Aftermath, RecoveryError> {
         let now = self.clock.now_millis();
@@ -143,15 +145,19 @@ impl Broker {
         if let Some(former) = durables.remove(&name) {
             self.end_durable(&former);
         }
-        durables.insert(Arc::clone(&made), topics, bytes);
+        durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
         drop(durables);
         recovered.subscriptions += 1;
         let mut aftermath = Aftermath::default();
         persistence.messages(id, |message| {
             recovered.messages += 1;
             let charge = Arc::new(self.memory.charge(message.size()));
-            aftermath.append(made.restore(message, charge, now));
+            match undecided.holder(id, message.broker_sequence_id()) {
+                Some(tag) => made.restore_held(message, charge, tag),
+                None => aftermath.append(made.restore(message, charge, now)),
+            }
         })?;
+        undecided.join_durable(id, &made, &topics);
         Ok(aftermath)
     }
 

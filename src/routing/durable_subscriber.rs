@@ -11,7 +11,7 @@ use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
-use super::persistence::QueueStore;
+use super::persistence::{Origin, QueueStore};
 use super::queue_handle::{Aftermath, nothing_more};
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Pending, Queue,
@@ -257,6 +257,19 @@ impl DurableSubscriber {
         let mut aftermath = Aftermath::default();
         carry_out(&mut state, &mut aftermath);
         aftermath
+    }
+
+    /// The same for what a prepared transaction has acknowledged.
+    pub(super) fn restore_held(&self, message: Message, charge: SharedCharge, by: Tag) {
+        self.state.lock().queue.restore_held_shared(Arc::new(message), charge, by);
+    }
+
+    /// What is kept of the messages that a transaction holds.
+    pub(super) fn held(&self, by: Tag) -> Vec<Origin> {
+        let state = self.state.lock();
+        let Some(store) = &state.store else { return Vec::new() };
+        let places = state.queue.held_places(by);
+        places.into_iter().filter_map(|place| store.origin(place)).collect()
     }
 
     /// Takes up the description of the consumer that it was made for.

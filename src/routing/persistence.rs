@@ -4,21 +4,19 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use bytes::BytesMut;
-use ferrymq_openwire::codec::{Decoder, Encoder};
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::error::EncodeError;
-use ferrymq_openwire::format::WireFormat;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Listener, MOST_KEY, Observer, QueueId, QueueState, ReadError, ReadLimits, Refusal,
-    Store, Stored, Table, Ticket,
+    Batch, Entry, Listener, MOST_KEY, Observer, QueueId, QueueState, ReadError, ReadLimits,
+    Refusal, Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
+use super::kept_command;
 use super::pager::Pager;
 use crate::destination::AuditRecord;
 
@@ -26,8 +24,6 @@ use crate::destination::AuditRecord;
 const SLACK: usize = 1024 * 1024;
 /// How much is read at once when a broker starts.
 const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
-/// The version of the wire format that durable subscriptions are kept in.
-const KEPT_VERSION: u8 = 12;
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
@@ -70,8 +66,8 @@ pub(super) struct QueueStore {
 /// found it a new place forgets it there in the same batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    queue: QueueId,
-    sequence: u64,
+    pub(super) queue: QueueId,
+    pub(super) sequence: u64,
 }
 
 /// Why what a store holds cannot be taken up.
@@ -236,10 +232,8 @@ impl Persistence {
     ) -> Result<QueueStore, EncodeError> {
         let id = self.next_queue();
         let mut store = self.store_of(Table::Subscription, Some(id));
-        let mut value = BytesMut::new();
-        let info = Command::ConsumerInfo(Box::new(info.clone()));
-        Encoder::new(WireFormat::loose(KEPT_VERSION)).encode(&info, &mut value)?;
-        store.batch.put(store.table, Table::queue_key(id).to_vec(), value.freeze());
+        let value = kept_command::encode(&Command::ConsumerInfo(Box::new(info.clone())))?;
+        store.batch.put(store.table, Table::queue_key(id).to_vec(), value);
         store.submit();
         Ok(store)
     }
@@ -289,6 +283,24 @@ impl Persistence {
         }
     }
 
+    /// Calls `each` with the entries of a table, of which so many are read at once.
+    pub(super) fn each_entry(
+        &self,
+        table: Table,
+        at_once: usize,
+        mut each: impl FnMut(&Entry) -> Result<(), KeptError>,
+    ) -> Result<(), KeptError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let entries = self.store.entries(table, after.as_deref(), at_once)?;
+            entries.iter().try_for_each(&mut each)?;
+            match entries.last() {
+                Some(last) if entries.len() == at_once => after = Some(last.key.to_vec()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
     /// Calls `each` with what the audits of queues remember. What is said of queues that are gone is
     /// forgotten.
     pub(super) fn receipts(
@@ -316,6 +328,15 @@ impl Persistence {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// The message of a queue at a place.
+    pub(super) fn message(&self, queue: QueueId, place: i64) -> Result<Option<Message>, KeptError> {
+        let Ok(sequence) = u64::try_from(place) else { return Ok(None) };
+        let mut read = Vec::new();
+        self.store.read(queue, sequence, ReadLimits { messages: 1, bytes: 0 }, &mut read)?;
+        let found = read.iter().find(|stored| stored.sequence == sequence);
+        found.map(message_of).transpose()
     }
 
     /// Calls `each` with the messages of a queue, in their order.
@@ -454,8 +475,7 @@ fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
 }
 
 fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
-    let mut decoder = Decoder::new(WireFormat::loose(KEPT_VERSION));
-    match decoder.decode(&mut BytesMut::from(value)) {
+    match kept_command::decode(value) {
         Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
         Ok(_) => Err(unknown("a durable subscription", "it is none")),
         Err(error) => Err(unknown("a durable subscription", error)),
@@ -468,6 +488,6 @@ pub(super) fn message_of(stored: &Stored) -> Result<Message, KeptError> {
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }
 
-fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
+pub(super) fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
     KeptError::Unknown { what: what.into(), reason: reason.to_string() }
 }

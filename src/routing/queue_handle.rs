@@ -279,6 +279,19 @@ impl QueueHandle {
         self.with_store(waits).unwrap_or(without_memory)
     }
 
+    /// Takes in what a prepared transaction has acknowledged, when the broker starts.
+    pub(super) fn restore_held(&self, message: Message, by: Tag) {
+        self.state.lock().queue.restore_held(Arc::new(message), by);
+    }
+
+    /// What is kept of the messages that a transaction holds.
+    pub(super) fn held(&self, by: Tag) -> Vec<Origin> {
+        let state = self.state.lock();
+        let Some(store) = &state.store else { return Vec::new() };
+        let places = state.queue.held_places(by);
+        places.into_iter().filter_map(|place| store.origin(place)).collect()
+    }
+
     /// What a message that has left the queue is still kept as.
     pub(super) fn origin(&self, message: &Message) -> Option<Origin> {
         let state = self.state.lock();

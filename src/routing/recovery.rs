@@ -14,6 +14,7 @@ use super::persistence::KeptError;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
 use super::subscribe_error::SubscribeError;
+use super::undecided::Undecided;
 use crate::destination::MemoryAccount;
 
 /// When what a connection confirms is safe.
@@ -60,6 +61,7 @@ impl Broker {
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
+        let mut undecided = Undecided::read(persistence, &self.tags)?;
         let mut queues = BTreeMap::new();
         let mut aftermath = Aftermath::default();
         for (id, address) in kept {
@@ -70,13 +72,22 @@ impl Broker {
             let state = persistence.state(id);
             recovered.messages += usize::try_from(state.messages).unwrap_or(usize::MAX);
             aftermath.append(queue.take_up(&state));
+            for (place, tag) in undecided.held_of(id) {
+                if let Some(message) = persistence.message(id, place)? {
+                    queue.restore_held(message, tag);
+                }
+            }
+            undecided.join_queue(id, &queue);
         }
         for (id, info) in subscriptions {
-            let left = self.recover_durable(persistence, id, info, &mut recovered)?;
+            let left =
+                self.recover_durable(persistence, id, info, &mut undecided, &mut recovered)?;
             aftermath.append(left);
         }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
+        recovered.branches = undecided.restore(self);
+        self.recover_outcomes(persistence)?;
         self.clear_up(aftermath);
         // The fronts of queues, as long as there is memory: the rest comes when somebody wants it.
         for queue in queues.values().take_while(|_| !self.memory.is_pressed()) {
@@ -160,4 +171,6 @@ pub struct Recovered {
     pub subscriptions: usize,
     /// Messages in all of them.
     pub messages: usize,
+    /// Prepared branches of distributed transactions that wait for a decision.
+    pub branches: usize,
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
+use ferrymq_store::contract::Batch;
 
 use super::arrival::Arrival;
 use super::directory::Target;
 use super::durable_subscriber::DurableSubscriber;
+use super::prepared::KeptBranch;
 use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
 use super::topic_handle::TopicSubscriber;
 use super::topic_set::TopicSet;
 use crate::destination::{AckError, UncommittedCharge};
-use crate::transaction::TagLease;
+use crate::transaction::{BranchSnapshot, TagLease};
 
 /// How many messages one transaction may send, and how many acknowledgements of topics' messages it
 /// may hold: what is small in bytes is not free.
@@ -34,12 +36,18 @@ pub struct Work {
     pub(super) groups: Vec<Group>,
     /// Topic subscriptions, which count only, and how many of their messages it acknowledges.
     pub(super) topics: Vec<(Arc<TopicSubscriber>, Arc<TopicSet>, usize)>,
+    /// What the store has of it, once it is prepared.
+    pub(super) kept: Option<KeptBranch>,
+    /// What is kept of it when it ends, if an operator has ended it.
+    pub(super) decided: Option<BranchSnapshot>,
 }
 
 /// Messages for one destination.
 pub(super) struct Sends {
     pub(super) messages: Vec<(Arc<Message>, Arrival)>,
     charge: UncommittedCharge,
+    /// Bytes of those that a store keeps.
+    persistent: usize,
 }
 
 /// A consumer of several queues, and of topics beside them.
@@ -78,6 +86,8 @@ impl Work {
             durables: Vec::new(),
             groups: Vec::new(),
             topics: Vec::new(),
+            kept: None,
+            decided: None,
         }
     }
 
@@ -101,9 +111,36 @@ impl Work {
         let sends = self.sends.entry(target.address().clone()).or_insert_with(|| Sends {
             messages: Vec::new(),
             charge: target.account().charge_uncommitted(),
+            persistent: 0,
         });
+        if message.persistent() {
+            sends.persistent += message.image_len();
+        }
         sends.charge.grow(message.size());
         sends.messages.push((message, arrival));
+    }
+
+    /// Bytes that a store must have room for, by destination.
+    pub(super) fn persistent(&self) -> impl Iterator<Item = (&Destination, usize)> {
+        let sends = self.sends.iter().filter(|(_, sends)| sends.persistent > 0);
+        sends.map(|(address, sends)| (address, sends.persistent))
+    }
+
+    /// The messages that a store keeps.
+    pub(super) fn persistent_messages(&self) -> impl Iterator<Item = &Message> {
+        let messages = self.sends.values().flat_map(|sends| &sends.messages);
+        messages.map(|(message, _)| &**message).filter(|message| message.persistent())
+    }
+
+    /// It ends: what the store has of it is forgotten, or replaced by how an operator ended it.
+    pub(super) fn conclude(&mut self, batch: &mut Batch) {
+        let Some(kept) = self.kept.take() else { return };
+        let Some(branch) = self.decided.take() else { return kept.forget(batch) };
+        if let Err(error) = kept.decide(&branch, batch) {
+            // Its identifiers could be written before.
+            tracing::error!(id = %branch.id, %error, "how a transaction ended is not kept");
+            kept.forget(batch);
+        }
     }
 
     /// Whether it may send another message.

@@ -1,18 +1,22 @@
-//! Branches of distributed transactions, and what is remembered of local ones.
+//! Branches of distributed transactions.
 
 use std::sync::Arc;
 
 use ferrymq_openwire::commands::MessageAck;
-use ferrymq_openwire::ids::{ConnectionId, XaTransactionId};
+use ferrymq_openwire::ids::XaTransactionId;
 use ferrymq_openwire::message::Message;
+use ferrymq_store::contract::Batch;
 
 use super::arrival::Arrival;
 use super::broker::Broker;
+use super::kept_outcomes;
 use super::lease::ClientLease;
+use super::persistence::Origin;
+use super::prepared::KeptBranch;
 use super::route::Route;
 use super::subscribe::Subscription;
 use super::work::{Work, WorkError};
-use crate::transaction::{BranchSnapshot, Ending, Prepare, RecentCommits, XaCode, XaError};
+use crate::transaction::{BranchSnapshot, Ending, Prepare, XaCode, XaError};
 
 /// Why a branch cannot do a thing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,41 +83,62 @@ impl Broker {
         self.branches.lock().end(id)
     }
 
-    /// Prepares a branch.
+    /// Prepares a branch: with a store, it is kept with all that it did, and outlives the broker.
     pub fn prepare_branch(&self, id: &XaTransactionId) -> Result<Prepare, XaError> {
         let now = self.clock.now_millis();
-        let prepared = self.branches.lock().prepare(id, now, Work::is_empty);
-        let prepared = prepared.map_err(|(error, work)| {
+        let keep = |branch: &BranchSnapshot, work: &mut Work| self.keep_branch(branch, work);
+        let prepared = self.branches.lock().prepare(id, now, Work::is_empty, keep);
+        prepared.map_err(|(error, work)| {
             work.into_iter().for_each(|work| self.roll_back(work));
             error
-        })?;
-        if prepared == Prepare::Ready && self.persistence.is_some() {
-            // It would be a promise that the next restart breaks.
-            self.roll_back_branch(id)?;
-            return Err(XaError::new(
-                XaCode::RolledBack,
-                "a broker with a store cannot prepare yet: the branch would not outlive it. \
-                 It is rolled back; commit in one phase, or keep messages in memory.",
-            ));
+        })
+    }
+
+    fn keep_branch(&self, branch: &BranchSnapshot, work: &mut Work) -> Result<(), String> {
+        let Some(persistence) = &self.persistence else { return Ok(()) };
+        let bytes = work.persistent().map(|(_, bytes)| bytes).sum();
+        if !self.has_room_to_keep(bytes) {
+            return Err(format!("the store has no room for its {bytes} bytes now"));
         }
-        Ok(prepared)
+        let tag = work.tag.tag();
+        let mut held: Vec<Origin> = Vec::new();
+        for queue in work.queues.values() {
+            held.extend(queue.held(tag));
+        }
+        for (subscriber, _) in &work.durables {
+            held.extend(subscriber.held(tag));
+        }
+        let mut batch = Batch::new();
+        let kept = KeptBranch::keep(branch, &held, work.persistent_messages(), &mut batch);
+        work.kept = Some(kept.map_err(|error| error.to_string())?);
+        persistence.submit(&mut batch);
+        Ok(())
     }
 
     /// Commits a branch.
     pub fn commit_branch(&self, id: &XaTransactionId, one_phase: bool) -> Result<(), XaError> {
-        let ending = self.branches.lock().commit(id, one_phase)?;
-        self.carry_out_ending(ending)
+        let mut branches = self.branches.lock();
+        let ending = branches.commit(id, one_phase, |work| self.hindrance(work))?;
+        let number = branches.last_commit();
+        drop(branches);
+        self.carry_out_ending(ending, |batch| kept_outcomes::keep_branch(number, id, batch))
     }
 
     /// Rolls a branch back.
     pub fn roll_back_branch(&self, id: &XaTransactionId) -> Result<(), XaError> {
         let ending = self.branches.lock().roll_back(id)?;
-        self.carry_out_ending(ending)
+        self.carry_out_ending(ending, |_| ())
     }
 
     /// Forgets a branch that an operator has ended.
     pub fn forget_branch(&self, id: &XaTransactionId) -> Result<(), XaError> {
-        self.branches.lock().forget(id)
+        let branch = self.branches.lock().forget(id)?;
+        if let Some(persistence) = &self.persistence {
+            let mut batch = Batch::new();
+            KeptBranch::decided(&branch).forget(&mut batch);
+            persistence.submit(&mut batch);
+        }
+        Ok(())
     }
 
     /// What a coordinator that comes back has still to decide on, or to be told of.
@@ -129,9 +154,15 @@ impl Broker {
     /// An operator ends a prepared branch in its coordinator's place. The branch is listed until its
     /// coordinator has been told, and forgets it.
     pub fn decide_branch(&self, id: &XaTransactionId, commit: bool) -> Result<(), XaError> {
-        let ending = self.branches.lock().decide(id, commit, self.clock.now_millis())?;
+        let now = self.clock.now_millis();
+        let mut branches = self.branches.lock();
+        let (mut ending, branch) = branches.decide(id, commit, now, |work| self.hindrance(work))?;
+        drop(branches);
         tracing::warn!(%id, commit, "an operator has ended a prepared transaction");
-        self.carry_out_ending(ending)
+        if let Ending::Commit(work) | Ending::RollBack(work) = &mut ending {
+            work.decided = Some(branch);
+        }
+        self.carry_out_ending(ending, |_| ())
     }
 
     /// A connection has ended: what it began and did not prepare is rolled back.
@@ -142,26 +173,13 @@ impl Broker {
         }
     }
 
-    /// The latest commits of a connection that comes again over another link.
-    ///
-    /// What a connection did at a broker with a store before the broker was started anew is not known:
-    /// its commits are kept, but not that they were.
-    pub fn recall_commits(&self, connection: &ConnectionId) -> RecentCommits {
-        let unknown = || match &self.persistence {
-            Some(_) => RecentCommits::unknown(),
-            None => RecentCommits::default(),
-        };
-        self.outcomes.lock().take(connection).unwrap_or_else(unknown)
-    }
-
-    /// Remembers the latest commits of a connection that has ended.
-    pub fn remember_commits(&self, connection: &ConnectionId, commits: RecentCommits) {
-        self.outcomes.lock().keep(connection, commits);
-    }
-
-    fn carry_out_ending(&self, ending: Ending<Work>) -> Result<(), XaError> {
+    fn carry_out_ending(
+        &self,
+        ending: Ending<Work>,
+        record: impl FnOnce(&mut Batch),
+    ) -> Result<(), XaError> {
         match ending {
-            Ending::Commit(work) => self.commit(work),
+            Ending::Commit(work) => self.commit(work, record),
             Ending::RollBack(work) => self.roll_back(work),
             Ending::Failed(work, error) => {
                 self.roll_back(work);

@@ -13,7 +13,7 @@ const LONGEST_PART: usize = 64;
 /// How much of why a branch failed is kept.
 const LONGEST_FAILURE: usize = 256;
 /// How many commits are remembered, for a coordinator that asks again because it was not answered.
-const MOST_REMEMBERED: usize = 4096;
+pub const MOST_REMEMBERED: u64 = 4096;
 
 /// Where a branch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,13 @@ pub struct Branch<W> {
     work: Option<W>,
 }
 
-/// What a prepared branch looks like to an operator.
+/// A prepared branch without its work, as an operator sees it and a store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchSnapshot {
     /// Which.
     pub id: XaTransactionId,
+    /// In which order branches began; of those that are there, each has its own.
+    pub number: u64,
     /// Where it stands.
     pub phase: Phase,
     /// The connection that began it.
@@ -89,11 +91,13 @@ pub struct Branches<W> {
     next: u64,
     /// The latest commits, earliest first.
     committed: VecDeque<XaTransactionId>,
+    /// How many commits there have been: the number of the last.
+    commits: u64,
 }
 
 impl<W> Default for Branches<W> {
     fn default() -> Self {
-        Self { branches: HashMap::new(), next: 0, committed: VecDeque::new() }
+        Self { branches: HashMap::new(), next: 0, committed: VecDeque::new(), commits: 0 }
     }
 }
 
@@ -167,12 +171,14 @@ impl<W> Branches<W> {
     }
 
     /// Prepares a branch; what fails is given back to be rolled back. `is_empty` says whether there
-    /// is nothing to commit. Asked again, the answer is the same.
+    /// is nothing to commit; `keep` sees to it that the branch outlives the broker, as far as that
+    /// is wanted, or says why it cannot. Asked again, the answer is the same.
     pub fn prepare(
         &mut self,
         id: &XaTransactionId,
         now: i64,
         is_empty: impl FnOnce(&W) -> bool,
+        keep: impl FnOnce(&BranchSnapshot, &mut W) -> Result<(), String>,
     ) -> Result<Prepare, (XaError, Option<W>)> {
         let Some(branch) = self.branches.get_mut(id) else { return Err((unknown(id), None)) };
         match branch.phase {
@@ -190,11 +196,24 @@ impl<W> Branches<W> {
         }
         branch.phase = Phase::Prepared;
         branch.since = now;
+        let snapshot = branch.snapshot(id);
+        let kept = branch.work.as_mut().map(|work| keep(&snapshot, work));
+        if let Some(Err(reason)) = kept {
+            let work = self.branches.remove(id).and_then(|branch| branch.work);
+            return Err((rolled_back(id, &reason), work));
+        }
         Ok(Prepare::Ready)
     }
 
-    /// Commits a branch: its work is the caller's to do.
-    pub fn commit(&mut self, id: &XaTransactionId, one_phase: bool) -> Result<Ending<W>, XaError> {
+    /// Commits a branch: its work is the caller's to do. `hindrance` says why that cannot be done
+    /// now: then a prepared branch stays so and is to be committed later; one in its only phase is
+    /// to be rolled back.
+    pub fn commit(
+        &mut self,
+        id: &XaTransactionId,
+        one_phase: bool,
+        hindrance: impl FnOnce(&W) -> Option<String>,
+    ) -> Result<Ending<W>, XaError> {
         let Some(branch) = self.branches.get_mut(id) else {
             let known = self.committed.contains(id);
             return if known { Ok(Ending::Already) } else { Err(unknown(id)) };
@@ -205,19 +224,60 @@ impl<W> Branches<W> {
             _ => return Err(branch.out_of_phase(id, "commit")),
         }
         let failure = branch.failure.take();
+        let failure = failure.or_else(|| branch.work.as_ref().and_then(hindrance));
+        if let Some(reason) = &failure
+            && branch.phase == Phase::Prepared
+        {
+            let reason = format!("transaction {id} stays prepared, commit it later: {reason}");
+            return Err(XaError::new(XaCode::Retry, reason));
+        }
         let work = branch.work.take();
         self.branches.remove(id);
         let work = work.ok_or_else(|| unknown(id))?;
         Ok(match failure {
             Some(failure) => Ending::Failed(work, rolled_back(id, &failure)),
             None => {
-                if self.committed.len() == MOST_REMEMBERED {
-                    self.committed.pop_front();
-                }
-                self.committed.push_back(id.clone());
+                self.remember(id.clone());
                 Ending::Commit(work)
             }
         })
+    }
+
+    fn remember(&mut self, id: XaTransactionId) {
+        if self.committed.len() as u64 == MOST_REMEMBERED {
+            self.committed.pop_front();
+        }
+        self.committed.push_back(id);
+        self.commits += 1;
+    }
+
+    /// The number of the last commit that a coordinator may ask about again: they count from 1. Of
+    /// those before it [`MOST_REMEMBERED`] less one are remembered, too.
+    pub fn last_commit(&self) -> u64 {
+        self.commits
+    }
+
+    /// Remembers commits of a time before this one, by their numbers.
+    pub fn recall(&mut self, committed: impl IntoIterator<Item = (u64, XaTransactionId)>) {
+        let mut committed: Vec<_> = committed.into_iter().collect();
+        committed.sort_by_key(|(number, _)| *number);
+        let last = committed.last().map_or(0, |(number, _)| *number);
+        let remembered = |number: u64| number + MOST_REMEMBERED > last;
+        committed.retain(|(number, _)| remembered(*number));
+        for (_, id) in committed {
+            self.remember(id);
+        }
+        self.commits = last;
+    }
+
+    /// Brings back a branch that had been prepared, with its work if it is not decided.
+    pub fn restore(&mut self, branch: BranchSnapshot, work: Option<W>) {
+        let BranchSnapshot { id, number, phase, connection, since } = branch;
+        self.next = self.next.max(number);
+        // No connection has this number: none rolls it back when it ends.
+        let owner = 0;
+        let branch = Branch { phase, number, owner, connection, since, failure: None, work };
+        self.branches.insert(id, branch);
     }
 
     /// Rolls a branch back: its work is the caller's to undo.
@@ -231,14 +291,15 @@ impl<W> Branches<W> {
         work.map(Ending::RollBack).ok_or_else(|| unknown(id))
     }
 
-    /// Forgets a branch that an operator has ended.
-    pub fn forget(&mut self, id: &XaTransactionId) -> Result<(), XaError> {
+    /// Forgets a branch that an operator has ended; returns what it was.
+    pub fn forget(&mut self, id: &XaTransactionId) -> Result<BranchSnapshot, XaError> {
         let branch = self.branches.get(id).ok_or_else(|| unknown(id))?;
         if matches!(branch.phase, Phase::Active | Phase::Prepared) {
             return Err(branch.out_of_phase(id, "forget"));
         }
+        let snapshot = branch.snapshot(id);
         self.branches.remove(id);
-        Ok(())
+        Ok(snapshot)
     }
 
     /// What a coordinator that comes back has still to decide on, or to be told of, in the order in
@@ -249,13 +310,7 @@ impl<W> Branches<W> {
 
     /// The same for an operator.
     pub fn snapshots(&self) -> Vec<BranchSnapshot> {
-        let snapshot = |(id, branch): (&XaTransactionId, &Branch<W>)| BranchSnapshot {
-            id: id.clone(),
-            phase: branch.phase,
-            connection: branch.connection.clone(),
-            since: branch.since,
-        };
-        self.undecided().map(snapshot).collect()
+        self.undecided().map(|(id, branch)| branch.snapshot(id)).collect()
     }
 
     fn undecided(&self) -> impl Iterator<Item = (&XaTransactionId, &Branch<W>)> {
@@ -266,15 +321,21 @@ impl<W> Branches<W> {
     }
 
     /// An operator ends a prepared branch in its coordinator's place, which is told when it asks.
+    /// Returns what becomes of the work, and what the branch is now. `hindrance` says why it cannot
+    /// be committed now.
     pub fn decide(
         &mut self,
         id: &XaTransactionId,
         commit: bool,
         now: i64,
-    ) -> Result<Ending<W>, XaError> {
+        hindrance: impl FnOnce(&W) -> Option<String>,
+    ) -> Result<(Ending<W>, BranchSnapshot), XaError> {
         let branch = self.branches.get_mut(id).ok_or_else(|| unknown(id))?;
         if branch.phase != Phase::Prepared {
             return Err(branch.out_of_phase(id, "decide on"));
+        }
+        if let Some(reason) = branch.work.as_ref().filter(|_| commit).and_then(hindrance) {
+            return Err(XaError::new(XaCode::Retry, format!("{id} stays prepared: {reason}")));
         }
         let work = branch.work.take().ok_or_else(|| unknown(id))?;
         branch.since = now;
@@ -283,7 +344,8 @@ impl<W> Branches<W> {
         } else {
             (Phase::HeuristicallyRolledBack, None)
         };
-        Ok(if commit { Ending::Commit(work) } else { Ending::RollBack(work) })
+        let snapshot = branch.snapshot(id);
+        Ok((if commit { Ending::Commit(work) } else { Ending::RollBack(work) }, snapshot))
     }
 
     /// A connection has ended: the work of its branches that are not prepared, to be undone.
@@ -299,6 +361,16 @@ impl<W> Branches<W> {
 }
 
 impl<W> Branch<W> {
+    fn snapshot(&self, id: &XaTransactionId) -> BranchSnapshot {
+        BranchSnapshot {
+            id: id.clone(),
+            number: self.number,
+            phase: self.phase,
+            connection: self.connection.clone(),
+            since: self.since,
+        }
+    }
+
     /// Why a step is not for this phase.
     fn out_of_phase(&self, id: &XaTransactionId, step: &str) -> XaError {
         let (code, is) = match self.phase {

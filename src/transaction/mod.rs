@@ -11,7 +11,7 @@ mod xa_error;
 #[cfg(test)]
 mod tests;
 
-pub use branches::{Branch, BranchSnapshot, Branches, Ending, Phase, Prepare};
-pub use outcomes::{Outcome, Outcomes, RecentCommits};
+pub use branches::{Branch, BranchSnapshot, Branches, Ending, MOST_REMEMBERED, Phase, Prepare};
+pub use outcomes::{CommitPage, Outcome, Outcomes, RecentCommits};
 pub use tag::{Tag, TagLease, Tags};
 pub use xa_error::{XaCode, XaError};

@@ -9,6 +9,8 @@ pub enum XaCode {
     HeuristicallyCommitted = 7,
     /// `XA_HEURRB`: an operator has rolled it back.
     HeuristicallyRolledBack = 6,
+    /// `XA_RETRY`: it stays prepared, and can be committed later.
+    Retry = 4,
     /// `XAER_RMERR`: the resource failed.
     ResourceError = -3,
     /// `XAER_NOTA`: there is no such branch.

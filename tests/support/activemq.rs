@@ -1,4 +1,4 @@
-//! A real ActiveMQ Classic broker, in memory, as a child process.
+//! A real ActiveMQ Classic broker, in memory unless told otherwise, as a child process.
 
 use super::java::java;
 use super::lan::Host;

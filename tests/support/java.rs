@@ -10,6 +10,8 @@ const PACKAGES: &str = "activemq libactivemq-java openjdk-17-jdk-headless";
 const JARS: &[&str] = &[
     "activemq-client",
     "activemq-broker",
+    "activemq-kahadb-store",
+    "activemq-protobuf",
     "activemq-openwire-legacy",
     "hawtbuf",
     "geronimo-jms_1.1_spec",

@@ -34,5 +34,5 @@ pub use network::{CHAIN, Consumed, MESH, Network, RING, Shape, TREE, churn, numb
 pub use process::{Ended, Process};
 pub use proxy::Proxy;
 pub use raw::{BROKER_INFO, RawPeer, WIRE_FORMAT_INFO};
-pub use subject::{Kind, Subject, SubjectSetup, free_port, on_both, subjects};
+pub use subject::{Kind, Subject, SubjectSetup, free_port, on_both, on_both_keeping, subjects};
 pub use wait::{Deadline, PATIENCE, until, until_steady};

@@ -3,6 +3,8 @@
 
 use std::fmt::Debug;
 use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::activemq::{ActiveMq, ActiveMqSetup};
 use super::ferrymq::{Ferry, FerrySetup};
@@ -29,6 +31,8 @@ pub struct SubjectSetup {
     name: String,
     port: u16,
     links: Vec<Link>,
+    /// Where it keeps what must outlive it.
+    data: Option<String>,
 }
 
 /// A network connector that reconnects fast.
@@ -70,14 +74,36 @@ impl SubjectSetup {
         self
     }
 
+    /// Keeps what must outlive it in a fresh folder.
+    pub fn keeping(mut self) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "kept-{}-{:?}-{number}",
+            std::process::id(),
+            self.kind
+        ));
+        let _ = std::fs::remove_dir_all(&folder);
+        self.data = Some(folder.to_str().expect("a path in UTF-8").to_owned());
+        self
+    }
+
     pub fn start(self) -> Subject {
         match self.kind {
             Kind::Ferry => {
                 let setup = Ferry::named(&self.name).port(self.port);
+                let setup = match &self.data {
+                    Some(data) => setup.configure(&format!("[broker]\ndata_dir = \"{data}\"")),
+                    None => setup,
+                };
                 Subject::Ferry(self.links.iter().fold(setup, connected_ferry).start())
             }
             Kind::ActiveMq => {
                 let setup = ActiveMq::named(&self.name).port(self.port);
+                let setup = match &self.data {
+                    Some(data) => setup.flag("--data", data),
+                    None => setup,
+                };
                 Subject::ActiveMq(self.links.iter().fold(setup, connected_activemq).start())
             }
         }
@@ -115,7 +141,7 @@ pub fn free_port() -> u16 {
 
 impl Subject {
     pub fn named(kind: Kind, name: &str) -> SubjectSetup {
-        SubjectSetup { kind, name: name.to_owned(), port: 0, links: Vec::new() }
+        SubjectSetup { kind, name: name.to_owned(), port: 0, links: Vec::new(), data: None }
     }
 
     pub fn url(&self) -> &str {
@@ -154,6 +180,19 @@ impl Subject {
             Self::Ferry(broker) => broker.restart(),
             Self::ActiveMq(broker) => broker.restart(),
         }
+    }
+}
+
+/// The same with brokers that keep what must outlive them, and may be killed.
+pub fn on_both_keeping<T: Debug + PartialEq>(scenario: impl Fn(&mut Jms, &mut Subject) -> T) {
+    let run = |kind| {
+        eprintln!("against {kind:?}");
+        let mut broker = Subject::named(kind, "kept").keeping().start();
+        scenario(&mut Jms::start(), &mut broker)
+    };
+    let outcomes: Vec<T> = subjects().into_iter().map(run).collect();
+    if let [expected, other] = outcomes.as_slice() {
+        assert_eq!(other, expected, "FerryMQ differs from ActiveMQ");
     }
 }
 

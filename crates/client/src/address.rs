@@ -1,5 +1,6 @@
 //! Which broker a URL names, or which ones.
 
+use ferrymq_discovery::agent::FINDING;
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::uri::Uri;
 
@@ -21,16 +22,22 @@ impl Address {
         let uri = url
             .parse::<Uri>()
             .map_err(|source| AddressError::Malformed { url: url.to_owned(), source })?;
+        let url = url.to_owned();
         let composite = match uri {
+            Uri::Endpoint(endpoint) if FINDING.contains(&endpoint.scheme.as_str()) => {
+                return Err(AddressError::Agent { url, scheme: endpoint.scheme });
+            }
             Uri::Endpoint(endpoint) => return Ok(Self::One(endpoint)),
             Uri::Composite(composite) => composite,
         };
-        let url = url.to_owned();
         match composite.scheme.as_str() {
             "failover" | "discovery" => FailoverList::new(&composite)
                 .map(|list| Self::AnyOf(Box::new(list)))
                 .map_err(|source| AddressError::List { url, source }),
             "fanout" => Err(AddressError::Fanout { url }),
+            "dns" | "http" | "static" | "simple" | "masterslave" => {
+                Err(AddressError::Agent { url, scheme: composite.scheme })
+            }
             _ => Err(AddressError::NotAnAddress { url, scheme: composite.scheme }),
         }
     }
@@ -52,7 +59,11 @@ mod tests {
     #[test]
     fn other_lists_are_refused_by_name() {
         for (url, said) in [
-            ("static:(tcp://a:1)", "`static:` is not an address"),
+            ("static:(tcp://a:1)", "write discovery:(static:(tcp://a:1))"),
+            ("dns:(a:1)", "write discovery:(dns:(a:1))"),
+            ("multicast://default", "write discovery:(multicast://default)"),
+            ("file:brokers.txt", "write discovery:(file:brokers.txt)"),
+            ("odd:(tcp://a:1)", "`odd:` is not an address"),
             ("fanout:(static:(tcp://a:1))", "`fanout:` is not supported"),
             ("failover:(tcp://a:1)?randomise=false", "did you mean"),
         ] {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{BrokerInfo, ConnectionInfo, RemoveInfo, ShutdownInfo};
+use ferrymq_openwire::commands::{
+    BrokerInfo, ConnectionInfo, RemoveInfo, RemoveSubscriptionInfo, ShutdownInfo,
+};
 use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_transport::handshake;
 use ferrymq_transport::link::Link;
@@ -13,8 +15,8 @@ use tokio::sync::Notify;
 
 use crate::address::Address;
 use crate::core::ConnectionCore;
-use crate::driver::{Driver, Failover, Introduction, start_single};
-use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost};
+use crate::driver::{Driver, Failover, Finder, Introduction, start_single};
+use crate::error::{BrokerException, CloseError, ConnectError, ConnectionLost, OpenError};
 use crate::failover::{FailoverList, FailoverPolicy, RestoreState};
 use crate::machine::ConnectionMachine;
 use crate::options::ConnectOptions;
@@ -38,7 +40,10 @@ struct Shared {
 impl Connection {
     /// Connects to the broker that a URL names: `tcp://host:port`, with options such as
     /// `?wireFormat.maxInactivityDuration=10000`, or any of a list, `failover:(tcp://a:1,tcp://b:2)`
-    /// with [these options](crate::failover::FAILOVER_OPTIONS).
+    /// with [these options](crate::failover::FAILOVER_OPTIONS), or any that an agent finds:
+    /// `discovery:(multicast://default)`, `discovery:(dns:(_openwire._tcp.example.org))`,
+    /// `discovery:(file:PATH)`, `discovery:(http://HOST:PORT/PATH/GROUP)`. Agents may stand among
+    /// the addresses of `failover:(…)`, too. They ask with sockets of their own, not by the dialer.
     ///
     /// A connection to a list of brokers outlives their links: when one is lost, another one is told
     /// what lives in the connection, and what was not confirmed is sent again. What the lost broker
@@ -66,7 +71,8 @@ impl Connection {
         url: &str,
         options: ConnectOptions,
     ) -> Result<Self, ConnectError> {
-        let core = new_core(&options, Uplink::new(link.outbox), None);
+        let largest = link.largest_frame();
+        let core = new_core(&options, Uplink::new(link.outbox, largest), None);
         let driver = start_single(&core, link.receiver, link.pump);
         let connection = Self::of(core, driver, &options);
         let core = connection.core();
@@ -96,8 +102,10 @@ impl Connection {
             timeout: options.accept_timeout,
         };
         let (dialer, observer) = (Arc::clone(&options.dialer), options.observer.clone());
+        let finder = Finder::start(&list.agents, options.seed);
         let policy = FailoverPolicy::new(list, options.seed);
-        let (driver, first) = Failover::start(&core, policy, dialer, introduction, observer, url);
+        let (driver, first) =
+            Failover::start(&core, policy, finder, dialer, introduction, observer, url);
         // Dropped with this future, it ends the search.
         let connection = Self::of(core, driver, &options);
         match first.await {
@@ -123,6 +131,11 @@ impl Connection {
     /// none.
     pub fn address(&self) -> Option<String> {
         self.core().address.lock().clone()
+    }
+
+    /// Whether there is a broker at its other end now.
+    pub fn is_up(&self) -> bool {
+        self.core().uplink.is_up()
     }
 
     /// The connection's identifier.
@@ -201,6 +214,24 @@ impl Connection {
         driver.reader.abort();
         farewell.map_err(|error| error.closing())?;
         written.map(drop).map_err(|_| CloseError::TimedOut(self.shared.close_timeout))
+    }
+
+    /// Ends the durable subscription of this name that the connection's client id has, with all that
+    /// is kept for it. The broker refuses while a consumer uses it, and when there is none.
+    pub async fn unsubscribe(&self, name: &str) -> Result<(), OpenError> {
+        let core = self.core();
+        let info = RemoveSubscriptionInfo {
+            response_required: true,
+            connection_id: Some(core.id.clone()),
+            subscription_name: Some(name.into()),
+            client_id: Some(core.client_id.as_str().into()),
+            ..RemoveSubscriptionInfo::default()
+        };
+        let ask = |command_id| {
+            Command::RemoveSubscriptionInfo(RemoveSubscriptionInfo { command_id, ..info })
+        };
+        let what = || format!("the end of the durable subscription {name}");
+        core.ask(ask).await.map(drop).map_err(|error| error.opening(what()))
     }
 
     pub(crate) fn core(&self) -> &Arc<ConnectionCore> {

@@ -111,6 +111,11 @@ impl ConnectionCore {
         over.map_or(Ok(()), Err)
     }
 
+    /// Whether it has a client id that somebody gave it.
+    pub(crate) fn is_named(&self) -> bool {
+        self.client_id != self.id.to_string()
+    }
+
     /// The connection has a broker, or none.
     pub(crate) fn connected_to(&self, address: Option<String>) {
         *self.address.lock() = address;

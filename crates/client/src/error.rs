@@ -107,6 +107,10 @@ pub enum ConnectError {
     },
 }
 
+/// Why `fanout:` is refused.
+pub const FANOUT: &str = "a connection has one broker at a time; use failover:(…) or discovery:(…), \
+                          and let the brokers forward";
+
 /// A broker URL that this client cannot use.
 #[derive(Debug, Error)]
 pub enum AddressError {
@@ -134,11 +138,18 @@ pub enum AddressError {
         /// Its scheme.
         scheme: String,
     },
-    /// It would connect to several brokers at once.
+    /// It is an agent that finds brokers, and does not say what to do with them.
     #[error(
-        "{url}: `fanout:` is not supported: a connection has one broker at a time; use \
-         failover:(…), and let the brokers forward"
+        "{url}: `{scheme}:` finds brokers; to be connected to one of them, write discovery:({url})"
     )]
+    Agent {
+        /// As given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// It would connect to several brokers at once.
+    #[error("{url}: `fanout:` is not supported: {FANOUT}")]
     Fanout {
         /// As given.
         url: String,
@@ -216,6 +227,19 @@ pub enum SendError {
         destination: Destination,
         /// How long it waited.
         waited: Duration,
+    },
+    /// The message is larger than the largest frame that the broker takes.
+    #[error(
+        "a message to {destination} takes a frame of {size} bytes; the largest that was agreed on \
+         with the broker is {largest} (wireFormat.maxFrameSize)"
+    )]
+    TooLarge {
+        /// Where it was to go.
+        destination: Destination,
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit of client and broker, whichever is lower.
+        largest: u64,
     },
     /// The producer has no destination of its own and none was given.
     #[error("the producer has no destination; use send_to")]

@@ -41,6 +41,8 @@ pub(crate) struct Uplink {
 struct Way {
     /// That of the link, or of the last one; none before the first.
     outbox: Option<Outbox>,
+    /// The largest frame that the link takes.
+    largest: u64,
     /// What another broker would have to be told; only on a connection that fails over.
     restore: Option<RestoreState>,
     state: State,
@@ -67,6 +69,8 @@ pub(crate) enum Sent {
     NotNow,
     /// It is not: there will be no link.
     Never,
+    /// It is not, and never will be: the link takes no frame larger than this.
+    TooLarge(u64),
 }
 
 /// Why a message cannot be sent.
@@ -79,14 +83,15 @@ pub(crate) enum NoLink {
 }
 
 impl Uplink {
-    /// Sends over this link, and no other.
-    pub(crate) fn new(outbox: Outbox) -> Self {
-        Self::with(Way { outbox: Some(outbox), restore: None, state: State::Up })
+    /// Sends over this link, which takes frames up to this size, and no other.
+    pub(crate) fn new(outbox: Outbox, largest: u64) -> Self {
+        Self::with(Way { outbox: Some(outbox), largest, restore: None, state: State::Up })
     }
 
     /// Sends over whichever link is there; so far there is none.
     pub(crate) fn restoring(restore: RestoreState) -> Self {
-        Self::with(Way { outbox: None, restore: Some(restore), state: State::Down })
+        let restore = Some(restore);
+        Self::with(Way { outbox: None, largest: u64::MAX, restore, state: State::Down })
     }
 
     fn with(way: Way) -> Self {
@@ -119,7 +124,7 @@ impl Uplink {
     /// one as far as that needs it. `false`: nothing can be sent any more.
     pub(crate) fn send(&self, command: Command) -> bool {
         let mut way = self.way.lock();
-        let Way { outbox, restore, state } = &mut *way;
+        let Way { outbox, restore, state, .. } = &mut *way;
         let push = |command| outbox.as_ref().is_some_and(|outbox| outbox.push(command));
         let Some(restore) = restore else { return push(command) };
         let tied = matches!(command, Command::TransactionInfo(_) | Command::MessageAck(_));
@@ -139,7 +144,11 @@ impl Uplink {
     /// Sends a message that has its number already.
     pub(crate) fn send_message(&self, message: Arc<Message>) -> Sent {
         let mut way = self.way.lock();
-        let Way { outbox, restore, state } = &mut *way;
+        let Way { outbox, largest, restore, state } = &mut *way;
+        // Its broker would end the connection, and so would every other one that is tried.
+        if message.frame_len() as u64 > *largest {
+            return Sent::TooLarge(*largest);
+        }
         let push =
             |message| outbox.as_ref().is_some_and(|outbox| outbox.push(Command::Message(message)));
         let Some(restore) = restore else {
@@ -326,7 +335,7 @@ impl Uplink {
 
     /// There is a link: its broker is told what lives in the connection, and everything goes there
     /// from now on. `false`: the connection is over.
-    pub(crate) fn attach(&self, outbox: Outbox) -> bool {
+    pub(crate) fn attach(&self, outbox: Outbox, largest: u64) -> bool {
         let mut way = self.way.lock();
         if way.state == State::Over {
             outbox.abort();
@@ -336,6 +345,7 @@ impl Uplink {
             outbox.push_all(&mut restore.replay(self.next_command.load(Ordering::Relaxed)));
         }
         way.outbox = Some(outbox);
+        way.largest = largest;
         way.state = State::Up;
         drop(way);
         self.moved.notify_waiters();

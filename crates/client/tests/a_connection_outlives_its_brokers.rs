@@ -25,11 +25,13 @@ use fake_broker::{FakeBroker, Harbour, brief};
 
 const AB: &str = "failover:(tcp://a:1,tcp://b:1)?randomize=false";
 
-/// Two brokers and a client that may reach both.
+/// Three brokers and a client that may reach them.
 struct World {
     network: SimulatedNetwork,
     a: Harbour,
     b: Harbour,
+    /// Of which nobody is told, unless a test does.
+    c: Harbour,
     events: mpsc::Receiver<ConnectionEvent>,
     options: ConnectOptions,
 }
@@ -38,12 +40,13 @@ impl World {
     async fn new() -> Self {
         let network = SimulatedNetwork::new(1);
         let (a, b) = (Harbour::open(&network, "a").await, Harbour::open(&network, "b").await);
+        let c = Harbour::open(&network, "c").await;
         let (tell, events) = mpsc::channel(1000);
         let clock = Clock::starting_at(1_700_000_000_000);
         let dialer = Arc::new(network.host("client"));
         let options = ConnectOptions::new(dialer, clock, IdSource::new("test", 1, 1))
             .observer(Observer::new(move |event| drop(tell.try_send(event.clone()))));
-        Self { network, a, b, events, options }
+        Self { network, a, b, c, events, options }
     }
 
     fn connecting(&self, url: &str) -> tokio::task::JoinHandle<Result<Connection, ConnectError>> {
@@ -424,4 +427,65 @@ async fn messages_that_nobody_confirms_are_sent_again_where_that_is_wanted() {
     let (mut b, _) = world.b.accept().await;
     let Command::Message(again) = b.serve_until("Message").await else { panic!() };
     assert_eq!(again.message_id().unwrap().producer_sequence_id, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn spare_links_are_kept_to_as_many_brokers_as_are_asked_for() {
+    let mut world = World::new().await;
+    let url =
+        "failover:(tcp://a:1,tcp://b:1,tcp://c:1)?randomize=false&backup=true&backupPoolSize=2";
+    let (connection, a) = world.connected(url).await;
+    let (mut b, mut c) = (world.b.link().await, world.c.link().await);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for host in ["a", "b", "c"] {
+        world.network.refuse("client", host);
+    }
+    a.cut();
+    // Both are there; which is taken first does not matter.
+    let (first, mut second) = tokio::select! {
+        _ = b.let_in() => (b, c),
+        _ = c.let_in() => (c, b),
+    };
+    let since = Instant::now();
+    first.cut();
+    assert!(second.let_in().await.failover_reconnect);
+    assert!(since.elapsed() < Duration::from_millis(5), "{:?}", since.elapsed());
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert!(connection.address().is_some());
+}
+
+/// A file of addresses, and the options that name it.
+fn file(name: &str, text: &str) -> (std::path::PathBuf, String) {
+    let path = std::env::temp_dir().join(format!("ferrymq-{name}-{}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    let options = format!("updateURIsURL=file:{}", path.display());
+    (path, options)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_addresses_is_followed_while_connected() {
+    let mut world = World::new().await;
+    let (path, options) = file("moves", "tcp://a:1");
+    let (_connection, mut a) = world.connected(&format!("{AB}&{options}")).await;
+    std::fs::write(&path, "tcp://c:1,\ntcp://b:1\n").unwrap();
+    let (mut c, _) = timeout(Duration::from_secs(5), world.c.accept()).await.unwrap();
+    assert!(brief(&a.next().await).contains("RemoveInfo"), "it left in order");
+    // What makes no sense changes nothing.
+    std::fs::write(&path, "tcp//b").unwrap();
+    assert!(timeout(Duration::from_secs(5), c.next()).await.is_err());
+    std::fs::remove_file(&path).unwrap();
+    assert!(timeout(Duration::from_secs(5), c.next()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_addresses_need_not_move_a_connection() {
+    let mut world = World::new().await;
+    let (path, options) = file("stays", "tcp://a:1");
+    let url = format!("{AB}&{options}&rebalanceUpdateURIs=false");
+    let (_connection, mut a) = world.connected(&url).await;
+    std::fs::write(&path, "tcp://c:1").unwrap();
+    assert!(timeout(Duration::from_secs(5), a.next()).await.is_err(), "it stays");
+    a.cut();
+    world.c.accept().await;
+    std::fs::remove_file(&path).unwrap();
 }

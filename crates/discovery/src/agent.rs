@@ -14,8 +14,11 @@ use crate::own::Own;
 
 pub use crate::running::Discovery;
 
+/// Schemes of the agents that find brokers as these come and go, beside those of fixed lists.
+pub const FINDING: [&str; 4] = ["multicast", "dns", "file", "http"];
+
 /// A checked address of a discovery agent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Agent {
     /// A fixed list of brokers.
     List(Vec<Remote>),
@@ -75,6 +78,23 @@ impl Agent {
         match self {
             Self::List(remotes) => remotes,
             Self::Multicast(_) | Self::Dns(_) | Self::File(_) | Self::Http(_) => &[],
+        }
+    }
+
+    /// Whether those who are there stand in an order of preference, which is not to be shuffled.
+    pub fn is_ranked(&self) -> bool {
+        // By the priorities of SRV records, and by lot among equals.
+        matches!(self, Self::Dns(_))
+    }
+
+    /// The options of each address that it finds; of a fixed list each address has its own.
+    pub fn discovered(&self) -> Option<&Options> {
+        match self {
+            Self::List(_) => None,
+            Self::Multicast(config) => Some(&config.discovered),
+            Self::Dns(config) => Some(&config.discovered),
+            Self::File(config) => Some(&config.discovered),
+            Self::Http(config) => Some(&config.discovered),
         }
     }
 

@@ -7,10 +7,12 @@ use ferrymq_transport::options::OptionError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
     /// A scheme of another discovery agent.
-    #[error("`{scheme}:` is not supported; list the brokers with static:(tcp://host:port,…)")]
+    #[error("`{scheme}:` is not supported: {why}")]
     NotSupported {
         /// The scheme.
         scheme: String,
+        /// Why, and what to use in its place.
+        why: &'static str,
     },
     /// A scheme of clients, which redials under the bridge.
     #[error(
@@ -77,8 +79,15 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
     nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// ActiveMQ's agents that are not to be had here.
-const NOT_SUPPORTED: [&str; 3] = ["zeroconf", "ldap", "rendezvous"];
+/// ActiveMQ's agents that are not to be had here, each with the reason.
+pub const NOT_SUPPORTED: [(&str, &str); 3] = [
+    (
+        "zeroconf",
+        "it needs a responder of mDNS; use multicast://default on one network, and dns:(…) beyond it",
+    ),
+    ("rendezvous", "it is the former name of `zeroconf:`; use multicast://default or dns:(…)"),
+    ("ldap", "nothing here asks directories; use dns:(…), or have the list written to file:PATH"),
+];
 const FOR_CLIENTS: [&str; 3] = ["failover", "fanout", "discovery"];
 const SCHEMES: [&str; 8] =
     ["static", "simple", "masterslave", "tcp", "multicast", "dns", "file", "http"];
@@ -87,8 +96,8 @@ impl AgentError {
     /// Why no agent goes by this scheme.
     pub(crate) fn no_agent(scheme: &str) -> Self {
         let scheme = scheme.to_owned();
-        if NOT_SUPPORTED.contains(&scheme.as_str()) {
-            Self::NotSupported { scheme }
+        if let Some((_, why)) = NOT_SUPPORTED.iter().find(|(known, _)| *known == scheme) {
+            Self::NotSupported { scheme, why }
         } else if FOR_CLIENTS.contains(&scheme.as_str()) {
             Self::ForClients { scheme }
         } else {

@@ -73,6 +73,7 @@ impl<'s> Reader<'s> {
         }
         let mut problems = std::mem::take(&mut self.problems);
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        problems.dedup();
         Err(Problems(problems))
     }
 }

@@ -15,22 +15,23 @@ pub(in crate::cli) struct BenchArguments {
     #[arg(value_name = "DEST", value_parser = destination::parse)]
     pub(super) destination: Option<Destination>,
     /// A queue to use
-    #[arg(long, value_name = "NAME", conflicts_with = "destination")]
+    #[arg(long, value_name = "NAME", value_parser = destination::name, conflicts_with = "destination")]
     pub(super) queue: Option<String>,
     /// A topic to use; every consumer receives every message
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["destination", "queue"])]
+    #[arg(long, value_name = "NAME", value_parser = destination::name)]
+    #[arg(conflicts_with_all = ["destination", "queue"])]
     pub(super) topic: Option<String>,
     /// Spread producers and consumers over so many destinations: NAME.0, NAME.1, …
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(1, 100_000))]
     pub(super) dests: u32,
     /// Producers, each over a connection of its own
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(1, 10_000))]
     pub(super) producers: u32,
     /// Consumers, each over a connection of its own; 0 to fill a queue
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(0, 10_000))]
     pub(super) consumers: u32,
     /// Send so many messages in all, after the warm-up
-    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = quantity::whole_from::<u64>(1))]
     pub(super) messages: Option<u64>,
     /// Send for this long, after the warm-up [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
@@ -45,7 +46,7 @@ pub(in crate::cli) struct BenchArguments {
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<f64>,
     /// Pause while more messages than this are sent and not received
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = quantity::whole_from::<u64>(1))]
     pub(super) outstanding: u64,
     /// Wait for the broker's confirmation of each message before the next
     #[arg(long)]
@@ -54,7 +55,7 @@ pub(in crate::cli) struct BenchArguments {
     #[arg(long)]
     pub(super) persistent: bool,
     /// How many messages the broker may send a consumer ahead
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole_from::<u32>(1))]
     pub(super) prefetch: Option<u32>,
     /// Give messages up as lost when none comes for this long after the last was sent
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = quantity::duration)]

@@ -7,6 +7,7 @@ use ferrymq_client::{
     AckMode, Connection, Consumer, ConsumerOptions, IdSource, Producer, ProducerOptions,
 };
 use ferrymq_transport::clock::Clock;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,7 +16,7 @@ use super::arguments::BenchArguments;
 use super::gate::Gate;
 use super::plan::Plan;
 use super::report::Report;
-use super::work::{self, Run, Seen, Sent};
+use super::work::{self, Progress, Run, Seen, Sent};
 use crate::cli::exit::ExitCode;
 use crate::cli::output::{complain, say};
 use crate::cli::shutdown::Shutdown;
@@ -49,10 +50,12 @@ pub(in crate::cli) async fn run(arguments: BenchArguments) -> ExitCode {
         Err(code) => return code,
     };
     let connections = parties.connections.clone();
-    let outcome = parties.work(&plan, &mut shutdown).await;
+    let (report, early) = parties.work(&plan, &mut shutdown).await;
     let mut refused = 0_usize;
     for connection in connections {
-        let _ = connection.close().await;
+        if early.is_none() {
+            let _ = connection.close().await;
+        }
         for error in connection.take_errors() {
             if refused < 10 {
                 complain(format_args!("the broker refused: {error}"));
@@ -60,19 +63,17 @@ pub(in crate::cli) async fn run(arguments: BenchArguments) -> ExitCode {
             refused += 1;
         }
     }
-    let report = match outcome {
-        Ok(report) => report,
-        Err(error) => {
-            complain(error);
-            return ExitCode::Failed;
-        }
-    };
-    if arguments.json {
-        say(report.json(&plan));
-    } else {
-        say(report.text(&plan));
+    if let Some(early) = &early {
+        complain(early);
     }
-    if report.is_clean() && refused == 0 { ExitCode::Done } else { ExitCode::Failed }
+    let early = early.as_deref();
+    if arguments.json {
+        say(report.json(&plan, early));
+    } else {
+        say(report.text(&plan, early));
+    }
+    let done = report.is_clean() && refused == 0 && early.is_none();
+    if done { ExitCode::Done } else { ExitCode::Failed }
 }
 
 /// A number that no other run has.
@@ -122,51 +123,78 @@ impl Parties {
         Ok(parties)
     }
 
-    /// Sends and receives until enough is sent and all of it came, or no more comes.
-    async fn work(self, plan: &Arc<Plan>, shutdown: &mut Shutdown) -> Result<Report, String> {
+    /// Sends and receives until enough is sent and all of it came, or no more comes. What came of
+    /// it, and why it ended before that, if it did.
+    async fn work(self, plan: &Arc<Plan>, shutdown: &mut Shutdown) -> (Report, Option<String>) {
         let limit = if plan.consumers == 0 { u64::MAX } else { plan.outstanding };
         let gate = Arc::new(Gate::new(limit));
         let run = Run { plan: Arc::clone(plan), gate: Arc::clone(&gate), began: Instant::now() };
         let (stop, stopped) = watch::channel(false);
         let mut consuming = JoinSet::new();
-        for (number, consumer) in (0_usize..).zip(self.consumers) {
-            let work = work::consume(run.clone(), consumer, stopped.clone());
-            consuming
-                .spawn(async move { work.await.map(|(consumer, seen)| (number, consumer, seen)) });
+        let mut seen = Vec::new();
+        for consumer in self.consumers {
+            let each = Arc::new(Mutex::new(Seen::nothing()));
+            seen.push(Arc::clone(&each));
+            consuming.spawn(work::consume(run.clone(), consumer, each, stopped.clone()));
         }
         let mut producing = JoinSet::new();
+        let mut progress = Vec::new();
         for (number, producer) in (0_u32..).zip(self.producers) {
-            let work = work::produce(run.clone(), number, producer);
-            producing.spawn(async move { work.await.map(|sent| (number, sent)) });
+            let each = Arc::new(Progress::default());
+            progress.push(Arc::clone(&each));
+            producing.spawn(work::produce(run.clone(), number, producer, each));
         }
-        let mut sent: Vec<Sent> = vec![Sent::default(); plan.producers as usize];
-        let told = tokio::select! {
+        let mut early = tokio::select! {
             biased;
-            () = shutdown.requested() => true,
-            failed = first_failure(&mut consuming) => return Err(failed),
-            finished = collect_sent(&mut producing, &mut sent) => {
-                finished?;
-                false
-            }
+            () = shutdown.requested() => Some(End::Told),
+            failed = first_failure(&mut consuming) => Some(End::Failed(failed)),
+            finished = all_ended(&mut producing) => finished.err().map(End::Failed),
         };
-        if told {
+        if matches!(early, Some(End::Told)) {
             gate.stop();
             // Whoever waits for a confirmation that never comes must not hold up the end.
-            match timeout(plan.drain, collect_sent(&mut producing, &mut sent)).await {
-                Ok(finished) => finished?,
-                Err(_) => return Err("stopped while the broker confirmed nothing".to_owned()),
+            let ending = timeout(plan.drain, all_ended(&mut producing));
+            match unless_told(shutdown, ending).await {
+                Some(Ok(Err(failed))) => early = Some(End::Failed(failed)),
+                Some(Ok(Ok(()))) => {}
+                Some(Err(_)) | None => {
+                    let silent = "stopped while the broker confirmed nothing".to_owned();
+                    early = Some(End::Failed(silent));
+                }
             }
         }
-        drained(&gate, plan.drain).await;
-        let _ = stop.send(true);
-        let mut seen: Vec<(usize, Seen)> = Vec::new();
-        while let Some(finished) = consuming.join_next().await {
-            let (number, _consumer, each) = ended(finished)?;
-            seen.push((number, each));
+        if !matches!(early, Some(End::Failed(_))) {
+            let _ = unless_told(shutdown, drained(&gate, plan.drain)).await;
+            let _ = stop.send(true);
+            if let Err(failed) = all_ended(&mut consuming).await {
+                early = Some(End::Failed(failed));
+            }
         }
-        seen.sort_by_key(|(number, _)| *number);
-        let seen: Vec<Seen> = seen.into_iter().map(|(_, seen)| seen).collect();
-        Ok(Report::new(plan, &sent, &seen))
+        producing.abort_all();
+        let sent: Vec<Sent> = progress.iter().map(|each| each.sent()).collect();
+        let seen: Vec<Seen> =
+            seen.iter().map(|each| std::mem::replace(&mut *each.lock(), Seen::nothing())).collect();
+        (Report::new(plan, &sent, &seen), early.map(|end| end.to_string()))
+    }
+}
+
+/// Why a run ended before it was done.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    /// Somebody asked to stop.
+    #[error("stopped before the end")]
+    Told,
+    /// It could not go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What comes of it, unless somebody asks to stop before.
+async fn unless_told<T>(shutdown: &mut Shutdown, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => None,
+        done = work => Some(done),
     }
 }
 
@@ -208,15 +236,12 @@ async fn first_failure<T: 'static, E: std::fmt::Display + 'static>(
     }
 }
 
-async fn collect_sent<E: std::fmt::Display + 'static>(
-    producing: &mut JoinSet<Result<(u32, Sent), E>>,
-    sent: &mut [Sent],
+/// Waits until all have ended, or one has failed.
+async fn all_ended<T: 'static, E: std::fmt::Display + 'static>(
+    working: &mut JoinSet<Result<T, E>>,
 ) -> Result<(), String> {
-    while let Some(finished) = producing.join_next().await {
-        let (number, each) = ended(finished)?;
-        if let Some(place) = sent.get_mut(number as usize) {
-            *place = each;
-        }
+    while let Some(finished) = working.join_next().await {
+        ended(finished)?;
     }
     Ok(())
 }

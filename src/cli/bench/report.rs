@@ -69,8 +69,8 @@ impl Report {
         self.lost == 0 && self.duplicated == 0 && self.reordered == 0
     }
 
-    /// For programs.
-    pub(super) fn json(&self, plan: &Plan) -> Json {
+    /// For programs; `early`: why the run ended before it was done.
+    pub(super) fn json(&self, plan: &Plan, early: Option<&str>) -> Json {
         let micros = |nanos: u64| nanos as f64 / 1000.0;
         let quantile = |q: f64| micros(self.latency.value_at_quantile(q));
         json!({
@@ -90,6 +90,7 @@ impl Report {
             "duplicated": self.duplicated,
             "out_of_order": self.reordered,
             "foreign": self.foreign,
+            "ended_early": early,
             "latency_us": (!self.latency.is_empty()).then(|| json!({
                 "min": micros(self.latency.min()),
                 "mean": self.latency.mean() / 1000.0,
@@ -102,9 +103,13 @@ impl Report {
         })
     }
 
-    /// For people.
-    pub(super) fn text(&self, plan: &Plan) -> String {
-        let mut lines = vec![line("sent", self.sent, self.send_time, plan.size)];
+    /// For people; `early`: why the run ended before it was done.
+    pub(super) fn text(&self, plan: &Plan, early: Option<&str>) -> String {
+        let mut lines = Vec::new();
+        if let Some(early) = early {
+            lines.push(format!("a part of what was asked for: {early}"));
+        }
+        lines.push(line("sent", self.sent, self.send_time, plan.size));
         if plan.consumers > 0 {
             lines.push(line("received", self.received, self.receive_time, plan.size));
             let shown = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];

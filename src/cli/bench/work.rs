@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ferrymq_client::error::{ReceiveError, SendError};
 use ferrymq_client::{Consumer, Delivery, OutgoingMessage, Producer, Receipt};
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -39,6 +41,32 @@ pub(super) struct Run {
 impl Run {
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+}
+
+/// What a producer has done so far, for who looks on.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    messages: AtomicU64,
+    measured: AtomicU64,
+    /// Nanoseconds.
+    until: AtomicU64,
+}
+
+impl Progress {
+    fn note(&self, sent: &Sent) {
+        self.messages.store(sent.messages, Ordering::Relaxed);
+        self.measured.store(sent.measured, Ordering::Relaxed);
+        self.until.store(nanos(sent.until), Ordering::Relaxed);
+    }
+
+    /// What it is by now.
+    pub(super) fn sent(&self) -> Sent {
+        Sent {
+            messages: self.messages.load(Ordering::Relaxed),
+            measured: self.measured.load(Ordering::Relaxed),
+            until: Duration::from_nanos(self.until.load(Ordering::Relaxed)),
+        }
     }
 }
 
@@ -87,7 +115,12 @@ fn latencies() -> Histogram<u64> {
 }
 
 /// Sends what is this producer's part.
-pub(super) async fn produce(run: Run, number: u32, producer: Producer) -> Result<Sent, SendError> {
+pub(super) async fn produce(
+    run: Run,
+    number: u32,
+    producer: Producer,
+    progress: Arc<Progress>,
+) -> Result<(), SendError> {
     let plan = Arc::clone(&run.plan);
     let fan_out = plan.fan_out(number);
     let chunk = match plan.rate {
@@ -140,13 +173,16 @@ pub(super) async fn produce(run: Run, number: u32, producer: Producer) -> Result
         promised -= 1;
         sent.messages += 1;
         sent.measured += u64::from(measured);
+        sent.until = at;
+        progress.note(&sent);
     }
     run.gate.give_back(promised * fan_out);
     for receipt in unconfirmed {
         receipt.confirmed().await?;
     }
     sent.until = run.elapsed();
-    Ok(sent)
+    progress.note(&sent);
+    Ok(())
 }
 
 /// Waits until the message of this number is due, and says from when its time runs.
@@ -165,9 +201,9 @@ async fn due(run: &Run, number: u64) -> Duration {
 pub(super) async fn consume(
     run: Run,
     consumer: Consumer,
+    seen: Arc<Mutex<Seen>>,
     mut stop: watch::Receiver<bool>,
-) -> Result<(Consumer, Seen), ReceiveError> {
-    let mut seen = Seen::nothing();
+) -> Result<Consumer, ReceiveError> {
     let mut batch: Vec<Delivery> = Vec::with_capacity(TAKEN);
     loop {
         tokio::select! {
@@ -175,10 +211,11 @@ pub(super) async fn consume(
             came = consumer.receive_many(TAKEN, &mut batch) => {
                 came?;
             }
-            _ = stop.wait_for(|stop| *stop) => return Ok((consumer, seen)),
+            _ = stop.wait_for(|stop| *stop) => return Ok(consumer),
         }
         let now = run.elapsed();
         let mut own = 0;
+        let mut seen = seen.lock();
         for delivery in batch.drain(..) {
             let stamp = delivery.message().content().and_then(Stamp::read);
             let Some(stamp) = stamp.filter(|stamp| stamp.run == run.plan.run) else {
@@ -195,6 +232,7 @@ pub(super) async fn consume(
                 seen.latency.saturating_record(nanos(now).saturating_sub(stamp.sent).max(1));
             }
         }
+        drop(seen);
         run.gate.arrived(own);
     }
 }

@@ -40,9 +40,22 @@ impl ConnectArguments {
         self.connect_to(&self.url()).await
     }
 
+    /// Connects as the client of this id, or of one of its own.
+    pub(in crate::cli) async fn connect_as(
+        &self,
+        client_id: Option<&str>,
+    ) -> Result<Connection, ExitCode> {
+        self.open(&self.url(), client_id).await
+    }
+
     /// Connects to another broker as the same user.
     pub(in crate::cli) async fn connect_to(&self, url: &str) -> Result<Connection, ExitCode> {
+        self.open(url, None).await
+    }
+
+    async fn open(&self, url: &str, client_id: Option<&str>) -> Result<Connection, ExitCode> {
         let mut options = ConnectOptions::system().observer(Observer::new(tell));
+        options.client_id = client_id.map(str::to_owned);
         options.user = self.user.clone().or_else(|| variable("FERRYMQ_USER"));
         options.password = self.password.clone().or_else(|| variable("FERRYMQ_PASSWORD"));
         Connection::connect(url, options).await.map_err(|error| {

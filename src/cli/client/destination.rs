@@ -12,7 +12,9 @@ const KINDS: [DestinationKind; 4] = [
 
 /// Reads a destination; the error is for the user.
 pub(in crate::cli) fn parse(text: &str) -> Result<Destination, String> {
-    let (kind, name) = match text.split_once("://") {
+    // Further members of a list may have kinds of their own.
+    let first = text.split(',').next().unwrap_or_default();
+    let (kind, name) = match first.contains("://").then(|| text.split_once("://")).flatten() {
         None => (DestinationKind::Queue, text),
         Some((scheme, name)) => {
             let prefix = format!("{scheme}://");
@@ -20,11 +22,28 @@ pub(in crate::cli) fn parse(text: &str) -> Result<Destination, String> {
             (kind.ok_or_else(|| unknown(scheme))?, name)
         }
     };
-    let name = name.trim();
+    Ok(Destination::new(kind, name_of(name)?))
+}
+
+/// Reads the name of a destination whose kind is known; the error is for the user.
+pub(in crate::cli) fn name(text: &str) -> Result<String, String> {
+    name_of(text).map(str::to_owned)
+}
+
+fn name_of(text: &str) -> Result<&str, String> {
+    let name = text.trim();
     if name.is_empty() {
         return Err("a destination needs a name".to_owned());
     }
-    Ok(Destination::new(kind, name))
+    if name.split(',').any(|member| member_name(member).is_empty()) {
+        return Err(format!("an empty name in the list \"{name}\""));
+    }
+    Ok(name)
+}
+
+/// A name of a list, without the kind that it may begin with.
+fn member_name(member: &str) -> &str {
+    member.split_once("://").map_or(member, |(_, name)| name).trim()
 }
 
 fn unknown(scheme: &str) -> String {
@@ -58,5 +77,9 @@ mod tests {
         assert!(parse("http://x").unwrap_err().contains("queue://NAME"));
         assert!(parse("queue://").unwrap_err().contains("needs a name"));
         assert!(parse("").unwrap_err().contains("needs a name"));
+        for list in ["a,,b", ",a", "a,", "queue://a, ,b", "a,topic://"] {
+            assert!(parse(list).unwrap_err().contains("an empty name"), "{list}");
+        }
+        assert_eq!(parse("a,topic://b").unwrap(), Destination::queue("a,topic://b"));
     }
 }

@@ -7,3 +7,4 @@ pub(super) mod destination;
 pub(super) mod json;
 pub(super) mod property;
 pub(super) mod quantity;
+pub(super) mod waiting;

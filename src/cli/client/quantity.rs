@@ -1,5 +1,7 @@
-//! Durations and sizes as people write them, in flags.
+//! Durations, sizes and numbers as people write them, in flags.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ferrymq_network::document::text::{Text, TextError};
@@ -18,6 +20,37 @@ pub(in crate::cli) fn size(text: &str) -> Result<usize, String> {
     };
     usize::try_from(bytes).map_err(|_| "the size is too large".to_owned())
 }
+
+/// Reads whole numbers from `least` to `most`; the error is for the user.
+pub(in crate::cli) fn whole<T: Whole>(
+    least: T,
+    most: T,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| match text.parse::<T>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a whole number from {least} to {most} is needed")),
+    }
+}
+
+/// Reads whole numbers from `least` on; the error is for the user.
+pub(in crate::cli) fn whole_from<T: Whole>(
+    least: T,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| match text.parse::<T>() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(format!("a whole number from {least} on is needed")),
+    }
+}
+
+/// What numbers in flags are.
+pub(in crate::cli) trait Whole:
+    FromStr + Display + PartialOrd + Copy + Send + Sync + 'static
+{
+}
+
+impl Whole for u8 {}
+impl Whole for u32 {}
+impl Whole for u64 {}
 
 fn told(error: TextError) -> String {
     match error.hint {
@@ -38,5 +71,10 @@ mod tests {
         assert_eq!(size("1KiB"), Ok(1024));
         assert_eq!(size("1000"), Ok(1000));
         assert!(size("many").is_err());
+        let whole = whole::<u32>(1, 16);
+        assert_eq!(whole("16"), Ok(16));
+        for wrong in ["0", "-1", "17", "1.5", "", "many"] {
+            assert_eq!(whole(wrong).unwrap_err(), "a whole number from 1 to 16 is needed");
+        }
     }
 }

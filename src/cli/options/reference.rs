@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
+use ferrymq_client::error::FANOUT;
 use ferrymq_client::failover::FAILOVER_OPTIONS;
+use ferrymq_discovery::error::NOT_SUPPORTED;
 use ferrymq_discovery::multicast::{ANNOUNCE_OPTIONS, LISTEN_OPTIONS};
 use ferrymq_discovery::{dns, file, http};
 use ferrymq_network::config::unsupported_options;
@@ -36,6 +38,20 @@ They stand behind the `?` of an address and keep ActiveMQ's spelling and units: 
 milliseconds, sizes in bytes.
 ";
 
+const AGENTS: &str = "
+### Of what finds brokers
+
+`multicast:`, `dns:`, `file:` and `http:` find brokers that come and go. A network connector bridges to
+all of them; a client is connected to one, with `discovery:(multicast://default)`, or with
+`failover:(tcp://HOST:PORT,dns:(NAME))` where it has an address to begin with. A client whose broker is
+removed by DNS, a file or its own farewell goes to another one in good order, within two seconds; what
+is added draws no client away. [examples/client-urls.txt](../examples/client-urls.txt) has an address of
+each kind.
+
+| refused | why |
+|---|---|
+";
+
 const HEADER: &str = "\
 | option | value | default | in ActiveMQ | what it does |
 |---|---|---|---|---|
@@ -64,7 +80,11 @@ fn write_all(text: &mut String) -> fmt::Result {
         ("Of every TCP address, to dial or to listen on", "uri", CONNECTION_OPTIONS),
         ("Of addresses to listen on, beside those", "uri", LISTENER_OPTIONS),
         ("Of each address of a network connector, about dialling again", "list", REDIAL_OPTIONS),
-        ("Of a client's list of brokers, `failover:(…)?…`", "failover", FAILOVER_OPTIONS),
+        (
+            "Of a client's list of brokers, `failover:(…)?…` or `discovery:(…)?…`",
+            "failover",
+            FAILOVER_OPTIONS,
+        ),
         ("Of a multicast group, `multicast://default?…`", "multicast", ANNOUNCE_OPTIONS),
         (
             "Of a multicast group that brokers are looked for in, beside those",
@@ -86,11 +106,21 @@ fn write_all(text: &mut String) -> fmt::Result {
             write_option(table, option, text)?;
         }
     }
+    write_agents(text)?;
     text.write_str(
         "\nA listener takes the options of its connections with ActiveMQ's prefix `transport.`, too; \
          a list hands those with the prefix `nested.` down to each member, and what finds brokers gives \
          those with the prefix `discovered.` to each address that it finds.\n",
     )
+}
+
+/// What `discovery:(…)` of clients and network connectors take, and what they refuse.
+fn write_agents(text: &mut String) -> fmt::Result {
+    text.write_str(AGENTS)?;
+    for (scheme, why) in NOT_SUPPORTED {
+        writeln!(text, "| `{scheme}:` | {} |", cell(why))?;
+    }
+    writeln!(text, "| `fanout:` | {} |", cell(FANOUT))
 }
 
 fn write_table(table: &ConfigTable, text: &mut String) -> fmt::Result {

@@ -52,14 +52,14 @@ pub(super) struct Selection {
     #[arg(long = "where", value_name = "SQL")]
     pub(super) condition: Option<String>,
     /// No more than so many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole_from::<u64>(1))]
     pub(super) limit: Option<u64>,
     /// Change nothing; count what would be changed
     #[arg(long)]
     pub(super) dry_run: bool,
     /// How many messages to take in one transaction
     #[arg(long, value_name = "N", default_value_t = 100)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(value_parser = quantity::whole::<u32>(1, 10_000))]
     pub(super) batch: u32,
     /// The queue is empty when nothing comes for this long
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration, default_value = "1s")]

@@ -1,4 +1,4 @@
-// A real ActiveMQ Classic broker in one process, in memory, configured by flags:
+// A real ActiveMQ Classic broker in one process, in memory unless told otherwise, configured by flags:
 //
 //   --name NAME             the broker's name
 //   --port PORT             0 takes a free one
@@ -15,6 +15,7 @@
 //   --replay true           replayWhenNoConsumers for all queues (of the broker)
 //   --audit false           enableAudit for all queues (of the broker)
 //   --host ADDRESS          where it listens, in place of 127.0.0.1
+//   --data DIR              keeps what must outlive it there (KahaDB)
 //   --announce URI          the discovery URI of its transport connector
 //   --discover URI          a network connector with this URI of a discovery agent
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
@@ -71,6 +72,7 @@ public final class ActiveMqBroker {
                 case "--name": broker.setBrokerName(value); break;
                 case "--port": port = Integer.parseInt(value); break;
                 case "--host": host = value; break;
+                case "--data": broker.setDataDirectory(value); broker.setPersistent(true); break;
                 case "--announce": announce = value; break;
                 case "--discover": broker.addNetworkConnector(value).setName("found"); break;
                 case "--connect": bridges.add(new Bridge(value, bridges.size())); break;

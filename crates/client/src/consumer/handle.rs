@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConsumerInfo;
-use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::ids::ConsumerId;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::session::Session;
 
 const QUEUE_PREFETCH: u32 = 1000;
 const TOPIC_PREFETCH: u32 = 32767;
+const DURABLE_PREFETCH: u32 = 100;
 
 /// How many addresses a pattern or a list may stand for before its consumer must suspect the broker.
 const MOST_ADDRESSES: usize = 1024;
@@ -64,12 +65,29 @@ impl Consumer {
     ) -> Result<Self, OpenError> {
         let connection = session.connection().core();
         let destination = options.destination;
-        let what = format!("a consumer of {destination}");
-        let prefetch = options.prefetch.unwrap_or(if destination.kind().is_queue() {
-            QUEUE_PREFETCH
-        } else {
-            TOPIC_PREFETCH
-        });
+        let what = match &options.durable {
+            Some(name) => format!("the durable subscription {name} to {destination}"),
+            None => format!("a consumer of {destination}"),
+        };
+        if let Some(name) = &options.durable {
+            let reason = match (destination.kind(), name.as_str()) {
+                (DestinationKind::Topic, "") => Some("it needs a name"),
+                (DestinationKind::Topic, _) if !connection.is_named() => {
+                    Some("it belongs to a client id, and the connection has none of its own")
+                }
+                (DestinationKind::Topic, _) => None,
+                _ => Some("only topics have durable subscriptions"),
+            };
+            if let Some(reason) = reason {
+                return Err(OpenError::Invalid { what, reason });
+            }
+        }
+        let prefetch =
+            options.prefetch.unwrap_or(match (&options.durable, destination.kind().is_queue()) {
+                (Some(_), _) => DURABLE_PREFETCH,
+                (None, true) => QUEUE_PREFETCH,
+                (None, false) => TOPIC_PREFETCH,
+            });
         let Some(prefetch_size) = i32::try_from(prefetch).ok().filter(|size| *size > 0) else {
             return Err(OpenError::Invalid {
                 what,
@@ -85,6 +103,7 @@ impl Consumer {
             dispatch_async: true,
             selector: options.selector.as_deref().map(Into::into),
             client_id: Some(connection.client_id.as_str().into()),
+            subscription_name: options.durable.as_deref().map(Into::into),
             no_local: options.no_local,
             exclusive: options.exclusive,
             browser: options.browser,
@@ -92,14 +111,19 @@ impl Consumer {
             priority: options.priority,
             ..ConsumerInfo::default()
         };
+        // Nobody keeps what a topic's consumer has not acknowledged, unless it is a durable one. Of
+        // several topics, copies of one message are no duplicates.
+        let kept = destination.kind().is_queue()
+            || (options.durable.is_some() && windows(&destination) == 1);
         let terms = Terms {
             id: id.clone(),
             settling: session.core().mode.settling(&destination),
             redelivery: options.redelivery,
             drop_expired: options.drop_expired,
             windows: windows(&destination),
-            // Nobody keeps what a topic's consumer has not acknowledged.
-            audit: connection.audit.clone().filter(|_| destination.kind().is_queue()),
+            // No name of a destination starts like that.
+            audited_as: options.durable.map(|name| Destination::topic(format!("\0{name}"))),
+            audit: connection.audit.clone().filter(|_| kept),
         };
         let state = ConsumerState::new(terms, prefetch as usize);
         let core = ConsumerCore::new(

@@ -9,8 +9,12 @@ use crate::receiving::redelivery::RedeliveryPolicy;
 pub struct ConsumerOptions {
     /// What to consume from: an address, or a pattern of addresses.
     pub destination: Destination,
-    /// How many messages the broker may have out at most. 1,000 on queues and 32,767 on topics if
-    /// absent.
+    /// The name of a durable subscription to a topic: the broker keeps what the consumer misses,
+    /// until [`unsubscribe`](crate::connection::Connection::unsubscribe). It belongs to the client
+    /// id, which the connection's options must give. One consumer at a time may use it.
+    pub durable: Option<String>,
+    /// How many messages the broker may have out at most. 1,000 on queues, 32,767 on topics and
+    /// 100 of a durable subscription if absent.
     pub prefetch: Option<u32>,
     /// Which messages to receive: an SQL-92 condition on headers and properties.
     pub selector: Option<String>,
@@ -35,6 +39,7 @@ impl ConsumerOptions {
     pub fn new(destination: Destination) -> Self {
         Self {
             destination,
+            durable: None,
             prefetch: None,
             selector: None,
             no_local: false,
@@ -45,6 +50,13 @@ impl ConsumerOptions {
             redelivery: RedeliveryPolicy::default(),
             drop_expired: true,
         }
+    }
+
+    /// The same as the durable subscription of this name.
+    #[must_use]
+    pub fn durable(mut self, name: impl Into<String>) -> Self {
+        self.durable = Some(name.into());
+        self
     }
 
     /// The same with this prefetch.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::finder::{Finder, News};
 use super::line::{Line, Useless};
 use super::spares::Spares;
 use super::tasks::{Driver, Writer};
@@ -25,6 +26,11 @@ use crate::failover::{
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How long a broker that is left on purpose has to answer what it was asked.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How long agents that have shown nothing yet are waited for before a pass without any address
+/// counts as one that failed.
+const FIRST_NEWS: Duration = Duration::from_secs(5);
+/// How often the file of addresses (`updateURIsURL`) is read.
+const FILE_PERIOD: Duration = Duration::from_secs(1);
 /// What brokers say when it is of no use to try elsewhere.
 const FINAL: [&str; 3] = ["InvalidClientIDException", "JMSSecurityException", "SecurityException"];
 
@@ -49,6 +55,9 @@ pub(crate) struct Failover {
     observer: Observer,
     writer: Writer,
     spares: Spares,
+    finder: Finder,
+    /// Until then agents may take their time to show anything.
+    searching_until: Instant,
     /// The list, as it was written.
     url: String,
     /// Gone once it was told.
@@ -69,11 +78,20 @@ enum End {
     Over,
 }
 
+/// What news of agents come to.
+struct Taken {
+    /// There is an address that was not there before.
+    anybody_new: bool,
+    /// The broker is to be left after this.
+    leave_after: Option<Duration>,
+}
+
 impl Failover {
     /// Starts the task.
     pub(crate) fn start(
         core: &Arc<ConnectionCore>,
         policy: FailoverPolicy,
+        finder: Finder,
         dialer: Arc<dyn Dialer>,
         introduction: Introduction,
         observer: Observer,
@@ -85,6 +103,8 @@ impl Failover {
             core: Arc::clone(core),
             spares: Spares::new(Arc::clone(&dialer), policy.options().backups),
             policy,
+            finder,
+            searching_until: Instant::now() + FIRST_NEWS,
             dialer,
             introduction,
             observer,
@@ -164,7 +184,8 @@ impl Failover {
         loop {
             if dialling.is_empty() || (self.policy.has_more() && Instant::now() >= patience) {
                 if dialling.is_empty() && !self.policy.has_more() {
-                    self.read_file();
+                    self.read_file().await;
+                    self.await_first_news().await;
                 }
                 match self.policy.next() {
                     Next::Dial(endpoint) => {
@@ -179,7 +200,7 @@ impl Failover {
                     }
                     Next::Wait(wait, passes) => {
                         self.tell_of_wait(wait, passes);
-                        tokio::time::sleep(wait).await;
+                        self.rest(wait).await;
                     }
                     Next::GiveUp(passes) => {
                         self.give_up(passes);
@@ -197,8 +218,47 @@ impl Failover {
                     Err(_) => {}
                 },
                 () = sleep_until(patience), if self.policy.has_more() => {}
+                news = self.finder.changed() => drop(self.take_in(news)),
             }
         }
+    }
+
+    /// While nobody is known, waits until agents have shown something, for a while.
+    async fn await_first_news(&mut self) {
+        while self.policy.knows_nobody() && !self.finder.all_have_shown() {
+            tokio::select! {
+                biased;
+                news = self.finder.changed() => drop(self.take_in(news)),
+                () = sleep_until(self.searching_until) => break,
+            }
+        }
+        if self.policy.knows_nobody() && self.finder.is_any() {
+            self.last = Arc::from("no broker is found");
+        }
+    }
+
+    /// Waits, or until there is somebody new.
+    async fn rest(&mut self, wait: Duration) {
+        let over = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(over) => return,
+                news = self.finder.changed() => {
+                    if self.take_in(news).anybody_new {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows what agents show.
+    fn take_in(&mut self, news: News) -> Taken {
+        let brokers: usize = news.found.iter().map(|list| list.endpoints.len()).sum();
+        tracing::debug!(url = self.url, brokers, gone = news.gone.len(), "brokers found");
+        let anybody_new = self.policy.found(news.found);
+        Taken { anybody_new, leave_after: self.policy.let_go(&news.gone) }
     }
 
     fn no_use(&mut self, endpoint: &Endpoint, useless: &Useless) {
@@ -245,7 +305,7 @@ impl Failover {
         if let Some(writer) = line.take_writer() {
             self.writer.set(writer);
         }
-        if !self.core.uplink.attach(line.outbox.clone()) {
+        if !self.core.uplink.attach(line.outbox.clone(), line.largest_frame) {
             return End::Over;
         }
         let address = line.endpoint.bare().to_string();
@@ -265,6 +325,10 @@ impl Failover {
         let mut preferred = JoinSet::new();
         let mut look = self.policy.next_priority();
         let mut look_at = look.as_ref().map(|(wait, _)| Instant::now() + *wait);
+        let mut leave_at = None;
+        let mut reading = JoinSet::new();
+        let file = self.policy.options().update_uris_file.is_some();
+        let mut file_at = file.then(|| Instant::now() + FILE_PERIOD);
         loop {
             let reaction = self.news(&batch);
             if let Err(lost) = self.core.handle(&mut batch, &mut run) {
@@ -280,6 +344,29 @@ impl Failover {
                         // What came before the end still counts.
                         let _ = self.core.handle(&mut batch, &mut run);
                         return End::Lost(because);
+                    }
+                }
+                news = self.finder.changed() => {
+                    // Who learns of it again does not put it off.
+                    let leave = self.take_in(news).leave_after;
+                    leave_at = leave_at.or_else(|| leave.map(|wait| Instant::now() + wait));
+                }
+                () = at(leave_at) => {
+                    leave_at = None;
+                    if self.policy.is_unlisted() {
+                        return self.leave(line, "it is listed no more", None).await;
+                    }
+                }
+                () = at(file_at), if reading.is_empty() => {
+                    if let Some(path) = self.policy.options().update_uris_file.clone() {
+                        reading.spawn_blocking(move || read_list(&path));
+                    }
+                }
+                Some(text) = reading.join_next() => {
+                    file_at = Some(Instant::now() + FILE_PERIOD);
+                    if self.take_list(text.ok().flatten()) == Reaction::Move {
+                        let because = "the file of addresses has changed";
+                        return self.leave(line, because, None).await;
                     }
                 }
                 () = at(self.spares.look_at()) => {
@@ -387,23 +474,30 @@ impl Failover {
         End::Left(Arc::from(because), better)
     }
 
-    /// Reads the file of addresses, if there is one and it has changed.
-    fn read_file(&mut self) {
+    /// Reads the file of addresses, if there is one.
+    async fn read_file(&mut self) {
         let Some(path) = self.policy.options().update_uris_file.clone() else { return };
-        let Some(text) = read_list(&path) else { return };
-        if self.listed.as_ref() == Some(&text) {
-            return;
-        }
-        match addresses(&text.replace(['\n', '\r'], ",")) {
+        let text = tokio::task::spawn_blocking(move || read_list(&path)).await;
+        self.take_list(text.ok().flatten());
+    }
+
+    /// Follows what the file of addresses holds, if that has changed.
+    fn take_list(&mut self, text: Option<String>) -> Reaction {
+        let Some(text) = text.filter(|text| self.listed.as_ref() != Some(text)) else {
+            return Reaction::Stay;
+        };
+        let listed = addresses(&text.replace(['\n', '\r'], ","));
+        self.listed = Some(text);
+        match listed {
             Some(listed) => {
                 let rebalance = self.policy.options().rebalance_update_uris;
-                self.policy.update(listed, rebalance);
+                self.policy.update(listed, rebalance)
             }
             None => {
-                tracing::warn!(path = %path.display(), "updateURIsURL: not a list of addresses");
+                tracing::warn!(url = self.url, "updateURIsURL: not a list of addresses");
+                Reaction::Stay
             }
         }
-        self.listed = Some(text);
     }
 }
 

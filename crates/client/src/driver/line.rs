@@ -23,6 +23,8 @@ const MOST_EARLY: usize = 64;
 pub(super) struct Line {
     pub(super) endpoint: Endpoint,
     pub(super) outbox: Outbox,
+    /// The largest frame that its broker takes.
+    pub(super) largest_frame: u64,
     /// What its broker said before the link was of use; not all of it, if that was much.
     pub(super) early: Vec<Command>,
     receiver: Receiver,
@@ -72,6 +74,7 @@ impl Line {
     }
 
     fn over(link: Link, endpoint: Endpoint) -> Self {
+        let largest_frame = link.largest_frame();
         let Link { receiver, outbox, pump, .. } = link;
         let broken = Arc::new(Mutex::new(None));
         let writer = tokio::spawn({
@@ -83,7 +86,15 @@ impl Line {
                 }
             }
         });
-        Self { endpoint, outbox, early: Vec::new(), receiver, writer: Some(writer), broken }
+        Self {
+            endpoint,
+            outbox,
+            largest_frame,
+            early: Vec::new(),
+            receiver,
+            writer: Some(writer),
+            broken,
+        }
     }
 
     /// Waits for commands of the broker. Cancel-safe.

@@ -162,13 +162,14 @@ pub const FAILOVER_OPTIONS: &[OptionSpec] = &[
         "updateURIsURL",
         "a path, or file:PATH",
         None,
-        "A file with addresses, with commas, read before each pass.",
+        "A file with addresses, with commas or on lines, read every second and before each pass. They \
+         come before those of the list.",
     ),
     spec(
         "rebalanceUpdateURIs",
         BOOL,
         Some("true"),
-        "Whether a change of that file makes the connection choose a broker anew.",
+        "Whether a change of that file makes the connection choose a broker anew, in good order.",
     ),
     spec(
         "reconnectSupported",

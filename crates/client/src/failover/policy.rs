@@ -9,11 +9,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use ferrymq_transport::endpoint::Endpoint;
 
-use super::list::{FailoverList, same};
+use super::brokers::{Brokers, Found};
+use super::list::FailoverList;
 use super::options::FailoverOptions;
+use super::same::same;
 
-/// What a policy remembers of lists that peers send, at most.
-const MOST_UPDATED: usize = 1024;
+/// A broker that discovery removes is left within this time: its clients learn of that together,
+/// and are not to arrive elsewhere together.
+const LEAVING_SPREAD: Duration = Duration::from_secs(2);
 /// The random part of each wait. It only shortens, so that the longest wait holds.
 const JITTER: f64 = 0.5;
 /// The longest pause between two looks for a preferred broker.
@@ -44,12 +47,10 @@ pub enum Reaction {
 pub struct FailoverPolicy {
     options: FailoverOptions,
     random: Rng,
-    /// As the user listed them.
-    configured: Vec<Endpoint>,
-    /// As the broker listed them last; they come before the configured ones.
-    updated: Vec<Endpoint>,
-    /// What is of no use, however often it is tried.
-    unusable: Vec<Endpoint>,
+    /// Which brokers there are, as far as anybody says.
+    brokers: Brokers,
+    /// Whether agents look for brokers, so that an address may turn up at any time.
+    searching: bool,
     /// Where the connection was last; it is tried last.
     left: Option<Endpoint>,
     /// Where the broker sent the connection; it is tried first, once.
@@ -82,15 +83,14 @@ enum Phase {
 impl FailoverPolicy {
     /// A policy for this list; everything random follows from the seed.
     pub fn new(list: FailoverList, seed: u64) -> Self {
-        let FailoverList { endpoints, options } = list;
+        let FailoverList { endpoints, agents, options } = list;
         Self {
             random: Rng::with_seed(seed),
             delay: options.reconnect_delay,
             priority_delay: options.initial_reconnect_delay,
             options,
-            configured: endpoints,
-            updated: Vec::new(),
-            unusable: Vec::new(),
+            brokers: Brokers::configured(endpoints),
+            searching: !agents.is_empty(),
             left: None,
             directed: None,
             current: None,
@@ -141,7 +141,7 @@ impl FailoverPolicy {
     /// This address will never be of use: its scheme or its options are not known.
     pub fn exclude(&mut self, endpoint: &Endpoint) {
         self.pass.retain(|other| !same(other, endpoint));
-        self.unusable.push(endpoint.clone());
+        self.brokers.exclude(endpoint.clone());
     }
 
     /// The broker there has accepted the client.
@@ -170,16 +170,7 @@ impl FailoverPolicy {
     /// The broker, or a file, lists these. The list takes the place of the last one; it must not
     /// be followed at all where the option says so.
     pub fn update(&mut self, listed: Vec<Endpoint>, rebalance: bool) -> Reaction {
-        let mut fresh: Vec<Endpoint> = Vec::new();
-        for endpoint in listed.into_iter().take(MOST_UPDATED) {
-            if !fresh.iter().any(|known| same(known, &endpoint)) {
-                fresh.push(self.options.complete(endpoint));
-            }
-        }
-        let known = |list: &[Endpoint], endpoint: &Endpoint| list.iter().any(|e| same(e, endpoint));
-        let changed = fresh.len() != self.updated.len()
-            || fresh.iter().any(|endpoint| !known(&self.updated, endpoint));
-        self.updated = fresh;
+        let changed = self.brokers.update(listed, |endpoint| self.options.complete(endpoint));
         if !changed || !rebalance || self.is_on_priority() {
             return Reaction::Stay;
         }
@@ -191,6 +182,42 @@ impl FailoverPolicy {
             }
             _ => Reaction::Stay,
         }
+    }
+
+    /// Agents show these brokers now. Whether there is an address that was not there before,
+    /// which also joins the pass that goes on.
+    ///
+    /// What is added moves no connection: spreading clients is for brokers to do.
+    pub fn found(&mut self, lists: Vec<Found>) -> bool {
+        let fresh = self.brokers.find(lists, |endpoint| self.options.complete(endpoint));
+        let any = !fresh.is_empty();
+        if self.phase == Phase::Trying {
+            self.pass.extend(fresh);
+        }
+        any
+    }
+
+    /// Agents say that these are there no more, as opposed to not heard of. When to leave the
+    /// connection's broker if it is one of them, is in no list any more, and another one is known;
+    /// whether that still holds then is to be asked again, by [`is_unlisted`](Self::is_unlisted).
+    pub fn let_go(&mut self, gone: &[Endpoint]) -> Option<Duration> {
+        self.brokers.let_go(gone);
+        let at = self.current.as_ref()?;
+        let let_go = gone.iter().any(|endpoint| same(endpoint, at));
+        // Who may not reconnect would be without any broker.
+        let leaves = let_go && self.is_unlisted() && self.limit() != Some(0);
+        leaves.then(|| LEAVING_SPREAD.mul_f64(self.random.f64()))
+    }
+
+    /// Whether the connection is at a broker that no list holds, while there are others.
+    pub fn is_unlisted(&self) -> bool {
+        let at_other = |at: &Endpoint| !self.brokers.list(at);
+        !self.brokers.are_none() && self.current.as_ref().is_some_and(at_other)
+    }
+
+    /// Whether there is nobody to try.
+    pub fn knows_nobody(&self) -> bool {
+        self.directed.is_none() && self.brokers.are_none()
     }
 
     /// The broker sends the connection there.
@@ -243,15 +270,10 @@ impl FailoverPolicy {
 
     /// All addresses, in the order of the next pass.
     fn order(&mut self) -> Vec<Endpoint> {
-        let mut order: Vec<Endpoint> = Vec::new();
-        for endpoint in self.updated.iter().chain(&self.configured) {
-            let skip = |list: &[Endpoint]| list.iter().any(|other| same(other, endpoint));
-            if !skip(&order) && !skip(&self.unusable) {
-                order.push(endpoint.clone());
-            }
-        }
+        let mut order = self.brokers.all();
         if self.options.randomize {
             self.random.shuffle(&mut order);
+            self.brokers.restore_ranks(&mut order);
         }
         // Sorting is stable: within each kind the order stays.
         if self.options.priority_backup {
@@ -268,7 +290,7 @@ impl FailoverPolicy {
     }
 
     fn is_priority(&self, endpoint: &Endpoint) -> bool {
-        let first = self.configured.first();
+        let first = self.brokers.first();
         if self.options.priority_uris.is_empty() {
             return first.is_some_and(|first| same(first, endpoint));
         }
@@ -289,7 +311,8 @@ impl FailoverPolicy {
         self.left = None;
         // One pass is always made: 0 and 1 are the same before the first connection.
         let out_of_attempts = self.limit().is_some_and(|most| self.failed_passes >= most);
-        if out_of_attempts || self.order().is_empty() {
+        let nobody = !self.searching && self.brokers.are_none();
+        if out_of_attempts || nobody {
             self.phase = Phase::Over;
             return Next::GiveUp(self.failed_passes);
         }

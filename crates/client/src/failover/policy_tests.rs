@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use ferrymq_transport::uri::Uri;
 
 use super::*;
+use crate::failover::brokers::MOST_UPDATED;
 
 fn policy(text: &str, seed: u64) -> FailoverPolicy {
     let Uri::Composite(composite) = text.parse().unwrap() else { panic!("{text}") };
@@ -208,4 +209,81 @@ fn learnt_addresses_get_the_options_that_all_have() {
     policy.lost();
     let Next::Dial(to) = policy.next() else { panic!() };
     assert_eq!(to.options.get("keepAlive"), Some("false"));
+}
+
+fn found(hosts: &[&str], ranked: bool) -> Found {
+    Found { endpoints: hosts.iter().map(|host| endpoint(host)).collect(), ranked }
+}
+
+const SEARCHING: &str = "discovery:(dns:(x:1))?initialReconnectDelay=100";
+
+#[test]
+fn who_is_found_is_tried_and_nobody_is_no_reason_to_give_up() {
+    let mut policy = policy(SEARCHING, 1);
+    assert!(policy.knows_nobody());
+    let (hosts, next) = failing_pass(&mut policy);
+    assert!(hosts.is_empty() && matches!(next, Next::Wait(_, 1)), "{next:?}");
+    assert!(policy.found(vec![found(&["a", "b"], true)]));
+    assert!(!policy.found(vec![found(&["b", "a"], true)]), "they are known already");
+    let (hosts, _) = failing_pass(&mut policy);
+    assert_eq!(hosts, ["b", "a"]);
+    assert!(!policy.found(vec![found(&[], true)]));
+    assert!(policy.knows_nobody());
+    let attempts = "discovery:(dns:(x:1))?maxReconnectAttempts=1";
+    let (_, next) = failing_pass(&mut self::policy(attempts, 1));
+    assert_eq!(next, Next::GiveUp(1));
+}
+
+#[test]
+fn who_is_found_within_a_pass_is_tried_in_it() {
+    let mut policy = policy("failover:(tcp://a:1,dns:(x:1))", 1);
+    assert_eq!(first(&mut policy), "a");
+    policy.found(vec![found(&["b"], false)]);
+    assert_eq!(first(&mut policy), "b");
+}
+
+#[test]
+fn ranks_outlive_shuffling() {
+    let url = "failover:(tcp://a:1,tcp://b:1,dns:(x:1))";
+    let mut orders = BTreeSet::new();
+    for seed in 0..50 {
+        let mut policy = policy(url, seed);
+        policy.found(vec![found(&["z", "y", "b", "x"], true)]);
+        let (hosts, _) = failing_pass(&mut policy);
+        let ranked: Vec<&str> =
+            hosts.iter().map(String::as_str).filter(|host| *host != "a").collect();
+        assert_eq!(ranked, ["z", "y", "b", "x"]);
+        orders.insert(hosts);
+    }
+    assert_eq!(orders.len(), 5, "a is anywhere among them: {orders:?}");
+    let mut policy = policy("discovery:(file:x)", 1);
+    policy.found(vec![found(&["a", "b", "c"], false)]);
+    let orders: BTreeSet<_> = (0..50).map(|_| failing_pass(&mut policy).0).collect();
+    assert_eq!(orders.len(), 6, "without ranks every order comes up");
+}
+
+#[test]
+fn a_broker_is_left_when_it_is_gone_and_another_one_is_listed() {
+    let mut policy = policy(SEARCHING, 1);
+    policy.found(vec![found(&["a"], true)]);
+    policy.connected(&endpoint("a"));
+    // Its broker lists itself, which proves nothing.
+    policy.update(vec![endpoint("a")], false);
+    assert!(!policy.is_unlisted());
+    policy.found(vec![found(&[], true)]);
+    assert_eq!(policy.let_go(&[endpoint("a")]), None, "there is nobody else");
+    assert!(policy.found(vec![found(&["b"], true)]), "what is added moves nobody by itself");
+    assert_eq!(policy.let_go(&[]), None, "not heard of is not gone");
+    let spread: BTreeSet<Duration> =
+        (0..20).map(|_| policy.let_go(&[endpoint("a")]).unwrap()).collect();
+    assert!(spread.len() == 20 && spread.iter().all(|wait| *wait < LEAVING_SPREAD));
+    assert!(policy.is_unlisted());
+    policy.found(vec![found(&["b", "a"], true)]);
+    assert!(!policy.is_unlisted(), "it is back in time");
+
+    let mut policy = self::policy("discovery:(dns:(x:1))?maxReconnectAttempts=0", 1);
+    policy.found(vec![found(&["a"], true)]);
+    policy.connected(&endpoint("a"));
+    policy.found(vec![found(&["b"], true)]);
+    assert_eq!(policy.let_go(&[endpoint("a")]), None, "it may not reconnect");
 }

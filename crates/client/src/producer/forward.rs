@@ -46,9 +46,20 @@ impl Producer {
         let mut encoded =
             Message::from_fields(&fields).map_err(|error| unencodable(error.to_string()))?;
         encoded.command_id = connection.uplink.number();
-        *sequence += 1;
-        if connection.uplink.send_message(Arc::new(encoded)) == Sent::Yes {
-            return Ok(());
+        let size = encoded.frame_len() as u64;
+        match connection.uplink.send_message(Arc::new(encoded)) {
+            Sent::TooLarge(largest) => {
+                return Err(SendError::TooLarge {
+                    destination: destination.clone(),
+                    size,
+                    largest,
+                });
+            }
+            Sent::Yes => {
+                *sequence += 1;
+                return Ok(());
+            }
+            Sent::NotNow | Sent::Never => *sequence += 1,
         }
         drop(sequence);
         // Over another link it would be no part of the transaction any more.

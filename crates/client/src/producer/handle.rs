@@ -172,7 +172,7 @@ impl Producer {
                         timeout: connection.request_timeout,
                     });
                 }
-                Sent::Never => return Err(lost(connection.uplink.lost())),
+                Sent::Never | Sent::TooLarge(_) => return Err(lost(connection.uplink.lost())),
                 Sent::NotNow => drop(pending),
             }
             self.wait_for_broker(destination).await?;
@@ -192,7 +192,11 @@ impl Producer {
         let mut encoded = self.encode(destination, message, *sequence + 1)?;
         encoded.command_id = confirm_as.unwrap_or_else(|| uplink.number());
         encoded.response_required = confirm_as.is_some();
+        let size = encoded.frame_len() as u64;
         let sent = uplink.send_message(Arc::new(encoded));
+        if let Sent::TooLarge(largest) = sent {
+            return Err(SendError::TooLarge { destination: destination.clone(), size, largest });
+        }
         if sent == Sent::Yes {
             *sequence += 1;
         }
@@ -227,7 +231,7 @@ impl Producer {
             match self.send_encoded(destination, message, None)? {
                 Sent::Yes => return Ok(()),
                 Sent::NotNow => self.wait_for_broker(destination).await?,
-                Sent::Never => {
+                Sent::Never | Sent::TooLarge(_) => {
                     let lost = self.session.connection().core().uplink.lost();
                     return Err(SendError::Lost { destination: destination.clone(), lost });
                 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
+use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConsumerId, TransactionId};
 use ferrymq_openwire::message::Message;
 use tokio::time::Instant;
@@ -49,8 +50,18 @@ pub(crate) struct Terms {
     /// How many windows the broker may keep for it: one, or, for a pattern or a list of addresses,
     /// one at each.
     pub(crate) windows: usize,
+    /// Under which name the audit knows what comes, where that is not the destination: two durable
+    /// subscriptions to one topic each get their copy.
+    pub(crate) audited_as: Option<Destination>,
     /// Recognises what comes once more after a link was lost; only where that may happen.
     pub(crate) audit: Option<Arc<Audit>>,
+}
+
+impl Terms {
+    /// Where a message counts as settled, for the audit.
+    fn place<'a>(&'a self, held: &'a Held) -> &'a Destination {
+        self.audited_as.as_ref().unwrap_or(&held.destination)
+    }
 }
 
 /// Why a consumer hands out nothing any more.
@@ -181,7 +192,7 @@ impl ConsumerState {
         };
         let settled = audit.lock();
         dispatches.retain(|held| {
-            let known = settled.knows(&held.message, &held.destination);
+            let known = settled.knows(&held.message, self.terms.place(held));
             if known {
                 acks.push(held::individual(&self.terms.id, held));
             }
@@ -281,7 +292,7 @@ impl ConsumerState {
         if let Some(settled) = settled
             && matches!(self.terms.settling, Settling::Each | Settling::Ranges)
         {
-            settled.note(&held.message, &held.destination);
+            settled.note(&held.message, self.terms.place(&held));
         }
         match self.terms.settling {
             Settling::Each => Run::extend(each, &held, AckKind::Standard, id, acks),
@@ -330,7 +341,7 @@ impl ConsumerState {
         if let Some(audit) = &self.terms.audit {
             let mut settled = audit.lock();
             for held in &self.delivered {
-                settled.note(&held.message, &held.destination);
+                settled.note(&held.message, self.terms.place(held));
             }
         }
         held::ranges(AckKind::Standard, &self.terms.id, &self.delivered, acks);
@@ -345,7 +356,7 @@ impl ConsumerState {
     /// delivered again, here, it is settled; it may be here already.
     fn settle_late(&mut self, late: &Held, acks: &mut Vec<Command>) {
         let Some(audit) = &self.terms.audit else { return };
-        audit.lock().note(&late.message, &late.destination);
+        audit.lock().note(&late.message, self.terms.place(late));
         if let Some(place) = self.inbox.iter().position(|held| is_same(held, late))
             && let Some(held) = self.inbox.remove(place)
         {
@@ -387,7 +398,7 @@ impl ConsumerState {
         };
         if let Some(held) = self.delivered.remove(place) {
             if let Some(audit) = &self.terms.audit {
-                audit.lock().note(&held.message, &held.destination);
+                audit.lock().note(&held.message, self.terms.place(&held));
             }
             self.unreported -= usize::from(!held.reported).min(self.unreported);
             acks.push(held::individual(&self.terms.id, &held));

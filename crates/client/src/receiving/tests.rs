@@ -31,7 +31,15 @@ impl Bench {
     fn with_redelivery(settling: Settling, prefetch: usize, redelivery: RedeliveryPolicy) -> Self {
         let session = SessionId::new(&ConnectionId::new("ID:test:1"), 1);
         let id = ConsumerId::new(&session, 1);
-        let terms = Terms { id, settling, redelivery, drop_expired: true, windows: 1, audit: None };
+        let terms = Terms {
+            id,
+            settling,
+            redelivery,
+            drop_expired: true,
+            windows: 1,
+            audited_as: None,
+            audit: None,
+        };
         Self {
             state: ConsumerState::new(terms, prefetch),
             started: Instant::now(),

@@ -17,7 +17,8 @@ pub(super) struct Record {
 /// Puts records in the order of their priorities and, among those of one priority, by lot: each in
 /// proportion to its weight, and those of weight 0 with hardly a chance but the last places.
 pub(super) fn arrange(mut records: Vec<Record>, random: &mut Rng) -> Vec<Record> {
-    // Weight 0 first, as the RFC has it; the rest so that chance alone decides.
+    // Weight 0 first, as the RFC has it; among equals chance decides, as for the addresses of a host.
+    random.shuffle(&mut records);
     records.sort_by_key(|record| (record.priority, record.weight));
     let mut arranged = Vec::with_capacity(records.len());
     while let Some(first) = records.first() {
@@ -69,6 +70,19 @@ mod tests {
         assert!((7_100..7_550).contains(&heavy), "{heavy}");
         assert!((2_250..2_650).contains(&light), "{light}");
         assert!((150..350).contains(&zero), "{zero}");
+    }
+
+    #[test]
+    fn each_of_equals_comes_first_as_often_as_any_other() {
+        let records: Vec<Record> =
+            ["a", "b", "c"].into_iter().map(|host| record(host, 0, 0)).collect();
+        let mut random = Rng::with_seed(3);
+        let mut first = std::collections::BTreeMap::new();
+        for _ in 0..3_000 {
+            let host = arrange(records.clone(), &mut random).swap_remove(0).host;
+            *first.entry(host).or_insert(0) += 1;
+        }
+        assert!(first.values().all(|count| (900..1_100).contains(count)), "{first:?}");
     }
 
     #[test]

@@ -120,6 +120,13 @@ impl Message {
         self.body.len()
     }
 
+    /// Bytes of its frame in the loose encoding, which is what a peer's largest frame is about; the
+    /// other encodings are no longer.
+    pub fn frame_len(&self) -> usize {
+        // Type, number, and whether it is to be confirmed.
+        1 + 4 + 1 + self.body.len()
+    }
+
     /// Whether the bytes are right for a peer of this form as they stand.
     ///
     /// Versions 3 to 9 have the same message, and 10 to 12, unless it carries a command.

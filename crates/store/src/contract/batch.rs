@@ -168,6 +168,11 @@ impl Batch {
         self.operations.is_empty()
     }
 
+    /// Whether it keeps something, and so needs room, or only forgets.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// How many changes are in it.
     pub fn len(&self) -> usize {
         self.operations.len()

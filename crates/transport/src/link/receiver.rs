@@ -35,6 +35,20 @@ impl Receiver {
         }
     }
 
+    /// Reads until the peer closes its direction, and makes nothing of it. Closing on a peer that
+    /// still sends would reset the link, and what it was told last would be lost on the way.
+    pub async fn discard(&mut self) {
+        match &mut self.source {
+            Source::Stream(stream) => stream.discard().await,
+            Source::Pipe(inbox) => {
+                let mut batch = Vec::new();
+                while inbox.receive(&mut batch).await.is_ok() {
+                    batch.clear();
+                }
+            }
+        }
+    }
+
     /// From now on larger frames are refused. A pipe has no frames.
     pub fn set_max_frame_size(&mut self, bytes: u64) {
         if let Source::Stream(stream) = &mut self.source {

@@ -11,6 +11,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use ferrymq_openwire::codec::decoder::Decoder;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::KeepAliveInfo;
+use ferrymq_openwire::error::DecodeError;
 use ferrymq_openwire::negotiate::Negotiated;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -120,10 +121,30 @@ impl StreamReceiver {
         }
     }
 
+    /// Reads until the peer closes its direction, and makes nothing of it.
+    pub(crate) async fn discard(&mut self) {
+        loop {
+            self.buffer.clear();
+            let read = tokio::select! {
+                biased;
+                read = read(&mut self.reader, &mut self.buffer, BUSY) => read,
+                () = self.outbox.aborted() => return,
+            };
+            if !matches!(read, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
     fn fail(&mut self, error: LinkError) -> LinkError {
         self.state = State::Ended;
-        // A peer that only closed its direction may still be waiting for what is queued.
-        if !matches!(error, LinkError::Closed) {
+        // A peer that only closed its direction may still be waiting for what is queued, and one that
+        // sends too large a frame can be told so.
+        let listens = matches!(
+            error,
+            LinkError::Closed | LinkError::Decode { source: DecodeError::FrameTooLarge { .. } }
+        );
+        if !listens {
             self.outbox.abort();
         }
         error

@@ -26,3 +26,10 @@ pub struct Link {
     /// What both ends agreed on; a pipe needs no agreement.
     pub negotiated: Option<Negotiated>,
 }
+
+impl Link {
+    /// The largest frame that both ends agreed on, in bytes; a pipe takes any.
+    pub fn largest_frame(&self) -> u64 {
+        self.negotiated.as_ref().map_or(u64::MAX, |agreed| agreed.format.max_frame_size)
+    }
+}

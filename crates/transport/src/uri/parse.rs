@@ -16,6 +16,10 @@ const LIST_SCHEMES: [&str; 6] =
 /// The scheme whose members are names that a name server knows.
 const NAMES: &str = "dns";
 
+/// ActiveMQ's schemes that are followed by a group's name, `zeroconf:_activemq.broker.`, which has no
+/// port. They are known so that they can be refused by name.
+const GROUPS: [&str; 2] = ["zeroconf", "rendezvous"];
+
 /// Addresses also arrive from peers, so both are bounded.
 const LONGEST: usize = 64 * 1024;
 const DEEPEST: usize = 16;
@@ -145,6 +149,7 @@ fn uri(part: Part<'_>, depth: usize) -> Result<Uri, Located> {
     }
     match slashed {
         Some(rest) => endpoint(scheme, rest).map(Uri::Endpoint),
+        None if GROUPS.contains(&scheme.as_str()) => endpoint(scheme, rest).map(Uri::Endpoint),
         None if scheme.contains('.') || rest.text.parse::<u16>().is_ok() => part.fail(no_scheme()),
         None => {
             let nearest = nearest(&scheme, &LIST_SCHEMES).map(str::to_owned);
@@ -323,6 +328,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         // Without a port, a name server is asked for the port as well.
         NAMES => Some(0),
+        _ if GROUPS.contains(&scheme) => Some(0),
         // network of ActiveMQ's discovery packets
         "multicast" => Some(6155),
         "http" => Some(80),

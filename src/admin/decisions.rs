@@ -1,0 +1,84 @@
+//! What an operator may do about prepared branches of distributed transactions: the only requests
+//! that change what a broker does.
+//!
+//! A web page can make a browser send a `POST` to an address of this machine. It cannot add a header
+//! of its own to it without asking first, which nobody answers here. So such a header is wanted.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde::Deserialize;
+
+use super::answers::DecisionAnswer;
+use super::refused::Refused;
+use super::stage::{SharedStage, Stage};
+use crate::node::{DecisionError, NodeWatch};
+use crate::transaction::XaCode;
+
+/// The header that an operation needs.
+pub(super) const OPERATION: &str = "x-ferrymq-operation";
+
+/// Which branch.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    id: String,
+}
+
+/// The pages that take decisions.
+pub(super) fn router(stage: SharedStage) -> Router {
+    Router::new().route("/api/v1/transactions/{decision}", post(decide)).with_state(stage)
+}
+
+async fn decide(
+    State(stage): State<SharedStage>,
+    Path(decision): Path<String>,
+    headers: HeaderMap,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Result<Json<DecisionAnswer>, Refused> {
+    if !headers.contains_key(OPERATION) {
+        let what = format!(
+            "this changes what the broker does: add the header `{OPERATION}: yes`, which keeps web \
+             pages from asking for it by way of a browser"
+        );
+        return Err(Refused::new(StatusCode::FORBIDDEN, what));
+    }
+    let Query(Question { id }) = question.map_err(|error| {
+        Refused::new(StatusCode::BAD_REQUEST, format!("{error}; it takes ?id=XID:[…]"))
+    })?;
+    let Stage::Ready(node) = stage.now() else {
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the broker is not ready"));
+    };
+    take(&node, &decision, &id).await?;
+    Ok(Json(DecisionAnswer { id, decision }))
+}
+
+async fn take(node: &NodeWatch, decision: &str, id: &str) -> Result<(), Refused> {
+    let branch = node.prepared_branches().into_iter().find(|branch| branch.id.to_string() == id);
+    let Some(branch) = branch else {
+        return Err(Refused::new(
+            StatusCode::NOT_FOUND,
+            format!("no transaction {id} is prepared"),
+        ));
+    };
+    let taken = match decision {
+        "commit" => node.decide_branch(&branch.id, true).await,
+        "rollback" => node.decide_branch(&branch.id, false).await,
+        "forget" => node.forget_branch(&branch.id).await,
+        _ => {
+            let what = "a transaction takes one of: commit, rollback, forget";
+            return Err(Refused::new(StatusCode::NOT_FOUND, what));
+        }
+    };
+    taken.map_err(|error| {
+        let code = match &error {
+            DecisionError::Xa(error) if error.code == XaCode::Unknown => StatusCode::NOT_FOUND,
+            DecisionError::Xa(_) => StatusCode::CONFLICT,
+            DecisionError::NotKept(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Refused::new(code, error.to_string())
+    })
+}
