@@ -15,7 +15,7 @@ use super::directory::Living;
 use super::publish_error::PublishError;
 use super::queue_handle::Removed;
 use super::registry::{Registration, Registry, Temporary};
-use super::topic_handle::TopicSubscriber;
+use super::topic_subscriber::TopicSubscriber;
 use crate::destination::Pending;
 
 impl Broker {

@@ -1,8 +1,8 @@
 //! The end of a transaction.
 //!
-//! What a commit means to consumers: all its queues change while nobody else sees them, and the store
-//! gets all of it as one batch. Topics and subscriptions follow one after the other, without a pause
-//! and before the commit is answered. Nothing can fail in between.
+//! What a commit means to consumers: all its queues and durable subscriptions change while nobody else
+//! sees them, and the store gets all of it as one batch. Who is there for the time being follows,
+//! without a pause and before the commit is answered. Nothing can fail in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,15 @@ use ferrymq_store::contract::Batch;
 use super::arrival::Arrival;
 use super::broker::Broker;
 use super::directory::Living;
+use super::durable_name::DurableName;
+use super::durable_subscriber::{DurableSubscriber, Locked};
+use super::persistence::keep_for_all;
 use super::queue_handle::{Aftermath, QueueHandle};
 use super::topic_handle::TopicHandle;
+use super::topic_publishing::Publishing;
+use super::topic_set::TopicSet;
 use super::work::{Sends, Work};
-use crate::destination::{AckKind, Acknowledgement};
+use crate::destination::{AckKind, Acknowledgement, SharedCharge};
 
 /// Messages and how each came.
 type Messages = Vec<(Arc<Message>, Arrival)>;
@@ -131,6 +136,7 @@ impl Broker {
 
     fn apply(&self, change: Change, record: impl FnOnce(&mut Batch)) {
         let Change { mut work, mut queues, topics, now } = change;
+        let topics = &topics;
         let tag = work.tag.tag();
         let mut aftermath = Aftermath::default();
         let mut batch = Batch::new();
@@ -147,6 +153,39 @@ impl Broker {
                 None => homeless.push((address, messages)),
             }
         }
+        let mut published: Vec<Published<'_>> = Vec::new();
+        for (topic, messages) in topics {
+            // An audit's lock comes before that of who subscribes.
+            let new =
+                messages.iter().filter(|(message, arrival)| topic.takes_once(message, *arrival));
+            let new: Vec<&(Arc<Message>, Arrival)> = new.collect();
+            match topic.committing() {
+                Some(publishing) => published.push((topic, publishing, new)),
+                None => homeless.push((topic.address(), new.into_iter().cloned().collect())),
+            }
+        }
+        let subscribers = subscribers_of(&published, &work.durables);
+        let mut locked: Vec<Locked<'_>> = subscribers.iter().map(|one| one.lock()).collect();
+        for (subscriber, topics) in &work.durables {
+            if let Some(at) = place_of(&subscribers, subscriber)
+                && let Some(locked) = locked.get_mut(at)
+            {
+                topics.count_settled(locked.settle(tag, now, &mut batch));
+            }
+        }
+        let mut given = Vec::new();
+        for (topic, publishing, messages) in &published {
+            let places = publishing.durable().iter();
+            let places: Vec<usize> =
+                places.filter_map(|subscriber| place_of(&subscribers, subscriber)).collect();
+            for (message, _) in messages.iter().filter(|_| publishing.is_heard()) {
+                let charge = publishing.charge(message);
+                let count =
+                    give_to_durable(&mut locked, &places, message, &charge, now, &mut batch);
+                topic.counters().add_dispatched(count);
+                given.push((topic, publishing, message, charge));
+            }
+        }
         if let Some(persistence) = &self.persistence
             && !batch.is_empty()
         {
@@ -159,21 +198,16 @@ impl Broker {
         for queue in committing {
             aftermath.append(queue.finish(now));
         }
+        for subscriber in locked {
+            subscriber.finish(&mut aftermath);
+        }
+        for (topic, publishing, message, charge) in given {
+            topic.counters().add_dispatched(publishing.give_to_plain(message, &charge, now));
+        }
+        drop(published);
+        // Nobody is kept away any more.
         for (address, messages) in homeless {
             self.send_anew(address, messages);
-        }
-        for (topic, messages) in topics {
-            for (message, arrival) in messages {
-                match topic.publish(&message, arrival, now) {
-                    Ok(left) => aftermath.append(left),
-                    Err(_) => self.send_anew(topic.address(), vec![(message, arrival)]),
-                }
-            }
-        }
-        for (subscriber, topics) in &work.durables {
-            let (settled, left) = subscriber.commit_held(tag, now);
-            topics.count_settled(settled);
-            aftermath.append(left);
         }
         let count = |count| Acknowledgement::of_count(AckKind::Standard, count);
         for (subscriber, topics, settled) in &work.topics {
@@ -201,6 +235,57 @@ impl Broker {
             }
         }
     }
+}
+
+/// A topic while what a transaction sent there is given out.
+type Published<'a> = (&'a Arc<TopicHandle>, Publishing<'a>, Vec<&'a (Arc<Message>, Arrival)>);
+
+/// The durable subscriptions that a commit changes, by name and each once.
+fn subscribers_of(
+    published: &[Published<'_>],
+    settling: &[(Arc<DurableSubscriber>, Arc<TopicSet>)],
+) -> Vec<Arc<DurableSubscriber>> {
+    let given = published.iter().flat_map(|(_, publishing, _)| publishing.durable());
+    let settled = settling.iter().map(|(subscriber, _)| subscriber);
+    let mut all: Vec<Arc<DurableSubscriber>> = given.chain(settled).cloned().collect();
+    all.sort_by(|one, other| order(one).cmp(&order(other)));
+    all.dedup_by(|one, other| Arc::ptr_eq(one, other));
+    all
+}
+
+/// By name; of one that has been ended and its successor, in any order that lasts.
+fn order(subscriber: &Arc<DurableSubscriber>) -> (&DurableName, usize) {
+    (subscriber.name(), Arc::as_ptr(subscriber).addr())
+}
+
+fn place_of(
+    subscribers: &[Arc<DurableSubscriber>],
+    subscriber: &Arc<DurableSubscriber>,
+) -> Option<usize> {
+    subscribers.binary_search_by(|one| order(one).cmp(&order(subscriber))).ok()
+}
+
+/// Gives a message to those of the subscriptions at `places` that want it, for which it is kept once.
+/// Returns how many of them will hand it to a consumer.
+fn give_to_durable(
+    locked: &mut [Locked<'_>],
+    places: &[usize],
+    message: &Arc<Message>,
+    charge: &SharedCharge,
+    now: i64,
+    batch: &mut Batch,
+) -> usize {
+    let (mut holders, mut dispatched) = (Vec::new(), 0);
+    for at in places {
+        if let Some(taker) = locked.get_mut(*at).filter(|one| one.admits(message, now)) {
+            holders.extend(taker.number());
+            dispatched += usize::from(taker.give(Arc::clone(message), Arc::clone(charge), now));
+        }
+    }
+    if message.persistent() {
+        keep_for_all(&holders, message, batch);
+    }
+    dispatched
 }
 
 impl Change {

@@ -13,9 +13,8 @@ use ferrymq_store::contract::QueueId;
 use super::advisory::is_advisory;
 use super::broker::Broker;
 use super::consumer_link::ConsumerLink;
-use super::durable_subscriber::{
-    Arrival, DurableError, DurableName, DurableSnapshot, DurableSubscriber, Wanted,
-};
+use super::durable_name::{DurableError, DurableName, DurableSnapshot, Wanted};
+use super::durable_subscriber::{Arrival, DurableSubscriber};
 use super::durables::Kept;
 use super::lease::ClientLease;
 use super::persistence::Persistence;
@@ -24,6 +23,7 @@ use super::recovery::{Recovered, RecoveryError};
 use super::registry::Registration;
 use super::retained::bytes_kept;
 use super::several::members;
+use super::shared_messages::SharedMessages;
 use super::subscribe::Subscription;
 use super::subscribe_error::SubscribeError;
 use super::topic_handle::Listener;
@@ -118,8 +118,7 @@ impl Broker {
         persistence: &Arc<Persistence>,
         id: QueueId,
         info: ConsumerInfo,
-        undecided: &mut Undecided,
-        recovered: &mut Recovered,
+        (undecided, shared, recovered): (&mut Undecided, &mut SharedMessages, &mut Recovered),
     ) -> Result<Aftermath, RecoveryError> {
         let now = self.clock.now_millis();
         let address = info.destination.clone().ok_or(SubscribeError::NoDestination)?;
@@ -151,7 +150,7 @@ impl Broker {
         let mut aftermath = Aftermath::default();
         persistence.messages(id, |message| {
             recovered.messages += 1;
-            let charge = Arc::new(self.memory.charge(message.size()));
+            let (message, charge) = shared.share(message, &self.memory);
             match undecided.holder(id, message.broker_sequence_id()) {
                 Some(tag) => made.restore_held(message, charge, tag),
                 None => aftermath.append(made.restore(message, charge, now)),

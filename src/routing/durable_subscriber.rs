@@ -4,85 +4,23 @@ use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
-use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
-use ferrymq_openwire::text::Text;
+use ferrymq_store::contract::{Batch, QueueId};
 use ferrymq_transport::outbox::Outbox;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::durable_name::{DurableName, DurableSnapshot, Wanted};
 use super::persistence::{Origin, QueueStore};
 use super::queue_handle::{Aftermath, nothing_more};
 use crate::destination::{
-    AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Pending, Queue,
+    AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Queue,
     QueueSubscription, SharedCharge, SubscriptionKey,
 };
 use crate::transaction::Tag;
 
 /// How many dispatches a subscription keeps room for between inputs.
 const KEPT: usize = 64;
-
-/// What a durable subscription is called: the client's identifier and the name that it chose.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DurableName {
-    /// The client's identifier.
-    pub client: Text,
-    /// The subscription's name, unique for the client.
-    pub name: Text,
-}
-
-/// What a subscription was made with. Whoever comes with another wish replaces it (JMS 2.0, 8.3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) address: Destination,
-    pub(super) selector: Option<Text>,
-    pub(super) no_local: bool,
-}
-
-impl Wanted {
-    pub(super) fn of(info: &ConsumerInfo, address: &Destination) -> Self {
-        Self {
-            address: address.clone(),
-            selector: info.selector.clone().filter(|text| !text.as_bytes().is_empty()),
-            no_local: info.no_local,
-        }
-    }
-}
-
-/// Why a durable subscription is not made, taken up or removed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DurableError {
-    /// It has a consumer, and may have only one.
-    #[error("durable consumer is in use for client: {} and subscriptionName: {}", .0.client, .0.name)]
-    InUse(DurableName),
-    /// There is no such subscription.
-    #[error(
-        "no durable subscription exists for clientID: {} and subscriptionName: {}",
-        .0.client, .0.name
-    )]
-    Unknown(DurableName),
-    /// Its name says nothing.
-    #[error("the name of the durable subscription is empty")]
-    Unnamed,
-    /// Nothing that lives on can be kept of this destination.
-    #[error("a durable subscription cannot be to {address}: {reason}")]
-    NotKept {
-        /// The address.
-        address: Destination,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// The broker keeps no more.
-    #[error(
-        "no room for another durable subscription: the broker keeps {most}, and {bytes} bytes of their descriptions"
-    )]
-    TooMany {
-        /// How many it keeps.
-        most: usize,
-        /// How long their descriptions may be together.
-        bytes: usize,
-    },
-}
 
 /// A durable subscription, behind one lock: a queue with at most one consumer. It stands in its
 /// topics whether somebody is there or not.
@@ -127,31 +65,6 @@ pub(super) struct Arrival<'a> {
     pub(super) outbox: &'a Outbox,
 }
 
-/// A durable subscription at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DurableSnapshot {
-    /// What it is called.
-    pub name: DurableName,
-    /// Its topic, pattern or composite name.
-    pub address: Destination,
-    /// Which messages it wants; none: all.
-    pub selector: Option<Text>,
-    /// The consumer that is there; none while it is offline.
-    pub consumer: Option<ConsumerId>,
-    /// Whether it is a bridge's.
-    pub network: bool,
-    /// Messages that wait for the consumer.
-    pub waiting: usize,
-    /// Messages dispatched and not settled.
-    pub in_flight: usize,
-    /// Messages kept since it was made.
-    pub enqueued: u64,
-    /// Messages handed to consumers, each time that one was.
-    pub dispatched: u64,
-    /// Messages acknowledged.
-    pub settled: u64,
-}
-
 impl DurableSubscriber {
     /// A subscription without a consumer. `account` is never charged: its messages come with a
     /// charge that all who hold them share.
@@ -184,6 +97,14 @@ impl DurableSubscriber {
 
     pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted
+    }
+
+    /// Keeps everybody else away while messages are given to several, or a transaction is committed.
+    ///
+    /// Whoever keeps them away from several subscriptions takes these in the order of their names,
+    /// and no queue after them.
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked { state: self.state.lock() }
     }
 
     /// The last consumer, as others are told of it.
@@ -224,44 +145,24 @@ impl DurableSubscriber {
         }
     }
 
-    /// Gives it a message that was published; returns whether one was dispatched.
-    ///
-    /// What counts on no account is not kept: nothing would bound it (advisories).
-    pub(super) fn offer(&self, pending: Pending, now: i64, aftermath: &mut Aftermath) -> bool {
-        let Some(charge) = pending.charge else { return false };
-        let message = pending.message;
-        let expiration = message.expiration();
-        if expiration > 0 && expiration < now {
-            return false;
-        }
-        let mut state = self.state.lock();
-        if state.ended || !state.admission.admits(&message, message.redelivery_counter()) {
-            return false;
-        }
-        state.enqueued += 1;
-        let State { queue, effects, store, .. } = &mut *state;
-        if let Some(store) = store
-            && message.persistent()
-        {
-            store.keep(&self.wanted.address, &message);
-        }
-        queue.enqueue_shared(message, charge, now, effects);
-        carry_out(&mut state, aftermath) > 0
-    }
-
     /// Takes in what was kept when the broker ended, in its old place.
-    pub(super) fn restore(&self, message: Message, charge: SharedCharge, now: i64) -> Aftermath {
+    pub(super) fn restore(
+        &self,
+        message: Arc<Message>,
+        charge: SharedCharge,
+        now: i64,
+    ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
-        queue.enqueue_shared(Arc::new(message), charge, now, effects);
+        queue.enqueue_shared(message, charge, now, effects);
         let mut aftermath = Aftermath::default();
         carry_out(&mut state, &mut aftermath);
         aftermath
     }
 
     /// The same for what a prepared transaction has acknowledged.
-    pub(super) fn restore_held(&self, message: Message, charge: SharedCharge, by: Tag) {
-        self.state.lock().queue.restore_held_shared(Arc::new(message), charge, by);
+    pub(super) fn restore_held(&self, message: Arc<Message>, charge: SharedCharge, by: Tag) {
+        self.state.lock().queue.restore_held_shared(message, charge, by);
     }
 
     /// What is kept of the messages that a transaction holds.
@@ -360,17 +261,6 @@ impl DurableSubscriber {
         Ok(aftermath)
     }
 
-    /// A transaction is committed: what it holds here is consumed. Returns how many that were.
-    pub(super) fn commit_held(&self, by: Tag, now: i64) -> (usize, Aftermath) {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        let settled = queue.commit_held(by, now, effects);
-        state.settled += settled as u64;
-        let mut aftermath = Aftermath::default();
-        carry_out(&mut state, &mut aftermath);
-        (settled, aftermath)
-    }
-
     /// A transaction is rolled back: what it holds here is its consumer's again, or waits.
     pub(super) fn roll_back_held(&self, by: Tag, now: i64) -> Aftermath {
         let mut state = self.state.lock();
@@ -435,9 +325,66 @@ impl DurableSubscriber {
     }
 }
 
+/// A durable subscription that nobody else sees.
+pub(super) struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+}
+
+impl Locked<'_> {
+    /// Whether it wants a message that is published.
+    pub(super) fn admits(&self, message: &Message, now: i64) -> bool {
+        let expiration = message.expiration();
+        let expired = expiration > 0 && expiration < now;
+        let State { ended, admission, .. } = &*self.state;
+        !expired && !ended && admission.admits(message, message.redelivery_counter())
+    }
+
+    /// Where its persistent messages are kept.
+    pub(super) fn number(&self) -> Option<QueueId> {
+        self.state.store.as_ref().and_then(QueueStore::id)
+    }
+
+    /// Keeps a message for it and others, which it hands over to the store.
+    pub(super) fn keep_for_all(&mut self, holders: Vec<QueueId>, message: &Message) {
+        if let Some(store) = &mut self.state.store {
+            store.keep_for_all(holders, message);
+            store.submit();
+        }
+    }
+
+    /// Gives it a message, which counts once for all that have it and is kept already if it has to
+    /// be. Nobody gets it before [`finish`](Self::finish). Returns whether somebody will then.
+    pub(super) fn give(&mut self, message: Arc<Message>, charge: SharedCharge, now: i64) -> bool {
+        let State { queue, effects, enqueued, .. } = &mut *self.state;
+        *enqueued += 1;
+        let before = effects.dispatches.len();
+        queue.enqueue_shared(message, charge, now, effects);
+        effects.dispatches.len() > before
+    }
+
+    /// A transaction is committed: what it holds here is consumed, and what a store must know of it
+    /// is added to `batch`. Returns how many messages that were.
+    pub(super) fn settle(&mut self, by: Tag, now: i64, batch: &mut Batch) -> usize {
+        let State { queue, effects, store, settled, .. } = &mut *self.state;
+        let count = queue.commit_held(by, now, effects);
+        *settled += count as u64;
+        if let Some(store) = store {
+            store.swap(batch);
+            effects.consumed.drain(..).for_each(|place| store.forget(place));
+            store.swap(batch);
+        }
+        count
+    }
+
+    /// What was given and settled is in the store: now the consumer may have it.
+    pub(super) fn finish(mut self, aftermath: &mut Aftermath) {
+        carry_out(&mut self.state, aftermath);
+    }
+}
+
 /// Hands dispatches to the consumer's outbox, and adds to `aftermath` what is left to do without
-/// the lock; returns how many were dispatched.
-fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
+/// the lock.
+fn carry_out(state: &mut State, aftermath: &mut Aftermath) {
     let State { effects, active, batch, dispatched, store, .. } = state;
     if let Some(store) = store {
         effects.consumed.iter().for_each(|place| store.forget(*place));
@@ -448,8 +395,7 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
         aftermath.gone.extend(origins);
         store.submit();
     }
-    let count = effects.dispatches.len();
-    *dispatched += count as u64;
+    *dispatched += effects.dispatches.len() as u64;
     if let Some(active) = active {
         for dispatch in effects.dispatches.drain(..) {
             batch.push(Command::MessageDispatch(MessageDispatch {
@@ -474,5 +420,4 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) -> usize {
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);
     aftermath.dead_letters.append(&mut effects.dead_letters);
-    count
 }

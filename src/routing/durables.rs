@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::durable_subscriber::{DurableError, DurableName, DurableSubscriber};
+use super::durable_name::{DurableError, DurableName};
+use super::durable_subscriber::DurableSubscriber;
 use super::topic_set::TopicSet;
 
 /// How many durable subscriptions a broker keeps: clients make them by naming them.

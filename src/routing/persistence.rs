@@ -11,8 +11,8 @@ use ferrymq_openwire::error::EncodeError;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Entry, Listener, MOST_KEY, Observer, QueueId, QueueState, ReadError, ReadLimits,
-    Refusal, Store, Stored, Table, Ticket,
+    Batch, Entry, Holders, Listener, MOST_HOLDERS, MOST_KEY, Observer, QueueId, QueueState,
+    ReadError, ReadLimits, Refusal, Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
@@ -415,6 +415,11 @@ impl QueueStore {
         self.batch.append(id, sequence, image);
     }
 
+    /// Keeps a message once for this subscription and others.
+    pub(super) fn keep_for_all(&mut self, holders: Vec<QueueId>, message: &Message) {
+        keep_for_all(&holders, message, &mut self.batch);
+    }
+
     /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
     pub(super) fn swap(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.batch, batch);
@@ -465,6 +470,18 @@ impl QueueStore {
         if !self.batch.is_empty() {
             self.persistence.submit(&mut self.batch);
         }
+    }
+}
+
+/// Keeps a message once for all of `holders`, in its place.
+pub(super) fn keep_for_all(holders: &[QueueId], message: &Message, batch: &mut Batch) {
+    let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
+    if let [one] = holders {
+        return batch.append(*one, sequence, message.image());
+    }
+    // None at all: there is nothing to keep.
+    for some in holders.chunks(MOST_HOLDERS) {
+        batch.append(Holders::Several(some.into()), sequence, message.image());
     }
 }
 

@@ -13,7 +13,7 @@ use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
 use super::queue_handle::{Aftermath, Outlet, QueueHandle, nothing_more};
-use super::topic_handle::OF_TOPICS;
+use super::topic_subscriber::OF_TOPICS;
 use crate::destination::{
     AckError, Acknowledgement, Delivered, MemberNumber, QueueSubscription, SharedWindow,
     SubscriptionKey,

@@ -13,6 +13,7 @@ use super::pager::Pager;
 use super::persistence::KeptError;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
+use super::shared_messages::SharedMessages;
 use super::subscribe_error::SubscribeError;
 use super::undecided::Undecided;
 use crate::destination::MemoryAccount;
@@ -79,10 +80,10 @@ impl Broker {
             }
             undecided.join_queue(id, &queue);
         }
+        let mut shared = SharedMessages::among(subscriptions.len());
         for (id, info) in subscriptions {
-            let left =
-                self.recover_durable(persistence, id, info, &mut undecided, &mut recovered)?;
-            aftermath.append(left);
+            let back = (&mut undecided, &mut shared, &mut recovered);
+            aftermath.append(self.recover_durable(persistence, id, info, back)?);
         }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;

@@ -13,8 +13,9 @@ use super::consumer_link::ConsumerLink;
 use super::queue_group::QueueGroup;
 use super::queue_handle::Aftermath;
 use super::subscribe_error::SubscribeError;
-use super::topic_handle::{Listener, TopicSubscriber};
+use super::topic_handle::Listener;
 use super::topic_set::TopicSet;
+use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{
     AckError, AckKind, Acknowledgement, Admission, Delivered, QueueSubscription,
 };

@@ -19,8 +19,9 @@ use super::queue_handle::{Outlet, QueueHandle, Removed};
 use super::registry::{Registration, owns};
 use super::several::{Several, members};
 use super::subscribe_error::SubscribeError;
-use super::topic_handle::{Listener, TopicSubscriber};
+use super::topic_handle::Listener;
 use super::topic_set::TopicSet;
+use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
 };

@@ -2,7 +2,7 @@
 
 use ferrymq_openwire::destination::Destination;
 
-use super::durable_subscriber::DurableError;
+use super::durable_name::DurableError;
 use super::publish_error::PublishError;
 use crate::selector::SelectorError;
 

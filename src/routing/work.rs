@@ -13,8 +13,8 @@ use super::durable_subscriber::DurableSubscriber;
 use super::prepared::KeptBranch;
 use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
-use super::topic_handle::TopicSubscriber;
 use super::topic_set::TopicSet;
+use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{AckError, UncommittedCharge};
 use crate::transaction::{BranchSnapshot, TagLease};
 
