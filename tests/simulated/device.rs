@@ -103,6 +103,10 @@ impl Store for Device {
         self.ask(gone(), |journal| journal.read(queue, from, limits, into))
     }
 
+    fn reading_waits(&self) -> bool {
+        false
+    }
+
     fn queue(&self, queue: QueueId) -> QueueState {
         self.ask(QueueState::empty(queue), |journal| journal.queue(queue))
     }
