@@ -10,6 +10,7 @@ mod audit;
 mod backlog;
 mod browse;
 mod contender;
+mod deadlines;
 mod delivered;
 mod effects;
 mod entry;
@@ -20,6 +21,9 @@ mod insight;
 mod later;
 mod memory;
 mod on_request;
+mod paged_places;
+mod pages;
+mod paging;
 mod queue;
 mod rate;
 mod ready;
@@ -32,6 +36,10 @@ mod topic_subscription;
 mod transacted;
 mod window;
 
+#[cfg(test)]
+mod at_rest;
+#[cfg(test)]
+mod paging_tests;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
@@ -47,6 +55,7 @@ pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge, WaitingCharge};
+pub use pages::{Page, PageSize};
 pub use queue::Queue;
 pub use redelivery::RedeliveryPolicy;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
