@@ -58,6 +58,7 @@ fn asking(prefetch: usize, selector: Option<&str>, browser: bool) -> QueueSubscr
         prefetch,
         admission: admission(selector),
         network: false,
+        route: Vec::new(),
         distance: 0,
         settling: 0,
         browser,
