@@ -236,3 +236,62 @@ fn every_example_of_a_broker_is_in_order() {
     }
     assert!(checked >= 6, "an example for each agent, and one for every setting");
 }
+
+/// The first lines of what `check` says of a file: places and mistakes.
+fn mistakes(name: &str, content: &str) -> Vec<String> {
+    let path = file(name, content);
+    let ended = run(&["check", &path]);
+    assert_eq!(ended.code(), Some(2), "{:?}", ended.stderr);
+    let told = ended.stderr.iter().filter_map(|line| line.strip_prefix(&format!("{path}:")));
+    let mut told: Vec<String> =
+        told.map(|line| line.replace(" error: ", " ").trim().to_owned()).collect();
+    assert_eq!(told.pop(), Some(format!("{} errors", told.len())));
+    told
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_once() {
+    // What is wrong with single settings does not hide what is wrong between them.
+    let broker = "[broker]\nname = \"a\"\nname = \"b\"\n\
+                  [[transport_connector]]\nuri = \"tcp://a:1\"\nuse_jmx = true\n\
+                  [[transport_connector]]\nuri = \"tcp://a:1\"\n\
+                  [[network_connector]]\nuri = \"tcp//b:1\"\n\
+                  [[network_connector]]\nuri = \"static:(tcp://b:1,tcp://b:1)\"\n\
+                  excluded = [\"queue//x\"]\n";
+    assert_eq!(
+        mistakes("many-mistakes.toml", broker),
+        [
+            "3:1: duplicate key",
+            "6:1: unknown key `use_jmx` in [[transport_connector]]",
+            "8:7: `openwire` listens there already",
+            "10:8: the address starts with no scheme: write tcp://b:1",
+            "12:8: tcp://b:1 is listed twice; a bridge needs it once",
+            "13:14: `queue//x`: write `queue://x`",
+        ]
+    );
+    let topology = "[[broker]]\nname = \"a\"\n[[broker]]\nname = \"b\"\n\
+                    [[link]]\nfrom = \"a\"\nto = [\"c\"]\nduplx = true\n\
+                    [[consumer]]\nat = \"x\"\nfrom = \"q,,r\"\n\
+                    [[consumer]]\nat = \"y\"\nfrom = \"q\"\n";
+    assert_eq!(
+        mistakes("many-in-a-topology.toml", topology),
+        [
+            "7:7: no broker is called `c`",
+            "8:1: unknown key `duplx` in [[link]]",
+            "11:9: `q,,r` names several destinations; list them one by one",
+            "13:6: no broker is called `y`",
+        ]
+    );
+    // A broker that is left out for a mistake in it is not missed by those who name it.
+    let without = "[[broker]]\nname = \"a b\"\n[[link]]\nfrom = \"a b\"\nto = [\"c\"]\n";
+    assert!(mistakes("left-out.toml", without).iter().all(|line| !line.contains("is called")));
+    // Two producers of one queue on one broker that do not reach it are one finding.
+    let doubled = "[[broker]]\nname = \"a\"\n[[broker]]\nname = \"b\"\n\
+                   [[link]]\nfrom = \"a\"\nto = [\"b\"]\n\
+                   [[producer]]\nat = \"b\"\nto = \"queue://x\"\n\
+                   [[producer]]\nat = \"b\"\nto = \"queue://x\"\n\
+                   [[consumer]]\nat = \"a\"\nfrom = \"queue://x\"\n";
+    let ended = run(&["check", &file("doubled.toml", doubled)]);
+    let said = ended.stderr.iter().filter(|line| line.contains("does not reach the consumer"));
+    assert_eq!(said.count(), 1, "{:?}", ended.stderr);
+}

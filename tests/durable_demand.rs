@@ -6,6 +6,7 @@ mod support;
 mod wire;
 
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::message::MessageFields;
 use serde_json::Value;
 use support::{Ferry, FerrySetup, Native, PATIENCE, Proxy, get, until};
 use wire::Wire;
@@ -265,4 +266,68 @@ async fn with_dynamic_only_what_was_kept_waits_until_somebody_comes() {
     support::text(&consumer).await;
     keeps(&a, 20);
     receives(&b, 0..20).await;
+}
+
+/// A broker that keeps its messages in a folder, with a link for which `excluded` is closed.
+fn keeping(to: &str, folder: &str, excluded: &str) -> FerrySetup {
+    let options = format!("excluded = [\"topic://{excluded}\"]\n[broker]\ndata_dir = \"{folder}\"");
+    bridged("a", to, &options)
+}
+
+/// Publishes a number and waits until it is kept.
+async fn publish_to(sender: &mut Wire, topic: &str, number: i64) {
+    let fields = MessageFields {
+        persistent: true,
+        ..sender.message(&Destination::topic(topic), number, 2_000)
+    };
+    let answer = sender.submit(&fields);
+    sender.answer(answer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn demand_for_many_topics_is_kept_when_its_broker_is_killed_while_the_link_is_down() {
+    let b = Ferry::named("b").admin().start();
+    let wire = Proxy::to(b.port());
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("durable-demand-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let folder = folder.to_str().unwrap();
+    let mut a = keeping(&wire.url(), folder, "news.secret").start();
+    let all = Destination::topic("news.>");
+    let mut away = Wire::opened_at(b.url(), "away").await;
+    away.subscribe(1, "sub", &all, 1000).await;
+    away.ask(Wire::remove(away.consumer_id(1).into(), -1)).await.unwrap();
+    has(&a, &["NC-DS_a_news.>"]);
+    wire.go_down();
+    link_is(&a, "waiting_to_retry");
+    let mut sender = Wire::opened_at(a.url(), "sender").await;
+    for (topic, number) in [("news.uk", 1), ("news.secret", 100), ("news.fr", 2)] {
+        publish_to(&mut sender, topic, number).await;
+    }
+    keeps(&a, 2);
+    a.process.kill();
+    a.restart();
+    keeps(&a, 2);
+    let mut sender = Wire::opened_at(a.url(), "sender").await;
+    for (topic, number) in [("news.fr", 3), ("news.secret", 101), ("news.it", 4)] {
+        publish_to(&mut sender, topic, number).await;
+    }
+    keeps(&a, 4);
+    // What may cross is another after that: it holds for what is sent from then on.
+    a.process.kill();
+    let a = keeping(&wire.url(), folder, "news.fr").start();
+    keeps(&a, 4);
+    wire.come_up();
+    link_is(&a, "live");
+    keeps(&b, 2);
+    let mut sender = Wire::opened_at(a.url(), "sender").await;
+    for (topic, number) in [("news.fr", 5), ("news.secret", 102), ("news.it", 6)] {
+        publish_to(&mut sender, topic, number).await;
+    }
+    let mut away = Wire::opened_at(b.url(), "away").await;
+    away.subscribe(1, "sub", &all, 1000).await;
+    assert_eq!(away.numbers(4).await, [1, 4, 102, 6]);
+    away.nothing_comes().await;
+    assert_eq!(subscriptions(&a).len(), 1);
+    let _ = std::fs::remove_dir_all(folder);
 }

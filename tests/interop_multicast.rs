@@ -1,10 +1,13 @@
 //! FerryMQ's brokers and ActiveMQ's find each other in a multicast group, on an Ethernet of the
-//! test's own.
+//! test's own; and so do their clients, on the loopback interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
-use support::{ActiveMq, Ferry, Host, Lan, Links, PATIENCE, ferrymq_command, links_of, until};
+use support::{
+    ActiveMq, Ferry, Host, Jms, Lan, Links, Native, PATIENCE, ferrymq_command, links_of, numbers,
+    until,
+};
 
 fn links_on(host: &Host, broker: &Ferry) -> Links {
     let admin = broker.admin();
@@ -62,4 +65,40 @@ fn a_mixed_set_of_brokers_forms_a_network() {
     activemq = theirs();
     both(&["theirs"]);
     drop(activemq);
+}
+
+/// A group on the loopback interface that no other run of this test hears, in Java's spelling.
+fn group(name: &str) -> String {
+    let id = std::process::id();
+    format!("multicast://default?group={name}-{id}&networkInterface=lo&joinNetworkInterface=lo")
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+fn a_jms_client_finds_its_brokers_in_a_group() {
+    let find = group("jms");
+    let announce = find.replace("&joinNetworkInterface=lo", "&keepAliveInterval=100");
+    let mut first = Ferry::named("first").announce(&announce).start();
+    let mut jms = Jms::start();
+    let options = "initialReconnectDelay=50&maxReconnectDelay=100";
+    jms.connect("c", &format!("discovery:({find})?{options}"), "auto");
+    jms.consume("k", "c", "queue://found");
+    jms.produce("p", "c", "queue://found", true);
+    jms.send_text("p", "c", "at the first");
+    assert_eq!(jms.receive_text("k"), "at the first");
+    first.process.kill();
+    let _second = Ferry::named("second").announce(&announce).start();
+    jms.send_text("p", "c", "at the second");
+    assert_eq!(jms.receive_text("k"), "at the second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+async fn the_rust_client_finds_activemq_in_a_group() {
+    let group = group("rust");
+    let _theirs = ActiveMq::named("theirs").flag("--announce", &group).start();
+    let native = Native::connect(&format!("discovery:({group})")).await;
+    native.send_numbers("queue://found", 7, 1).await;
+    let consumer = native.consumer("queue://found").await;
+    assert_eq!(numbers(&consumer, 1).await, [7]);
 }

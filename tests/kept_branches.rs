@@ -12,6 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
+use ferrymq_client::AckMode;
+use ferrymq_client::error::CommitError;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageAck;
 use ferrymq_openwire::destination::Destination;
@@ -20,7 +22,9 @@ use ferrymq_openwire::message::MessageFields;
 use ferrymq_openwire::throwable::Throwable;
 use ferrymq_store::contract::Store;
 use ferrymq_store::memory::MemoryStore;
-use support::{Ended, Ferry, Process, ferrymq_command, get, raw_http};
+use support::{
+    Ended, Ferry, Native, PATIENCE, Process, Proxy, ferrymq_command, get, raw_http, text,
+};
 use wire::{Wire, keeping_broker, number_of, until};
 
 const BEGIN: i8 = 0;
@@ -476,4 +480,81 @@ async fn an_operator_sees_what_is_prepared_and_ends_it() {
     let shown = run(&["transactions", "--admin", &admin]).stdout;
     assert_eq!(shown, ["no transaction waits for its coordinator"]);
     peer.nothing_comes().await;
+}
+
+/// What a client is told whose commit was not answered before the link was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It was committed, and the answer was lost.
+    Committed,
+    /// It did not arrive.
+    Lost,
+    /// The client finds another broker, which cannot know.
+    ElsewhereThen,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_commit_was_in_doubt_is_told_by_the_broker_that_was_killed() {
+    for fate in [Fate::Committed, Fate::Lost, Fate::ElsewhereThen] {
+        let data = folder(&format!("{fate:?}"));
+        let configuration = format!("[broker]\ndata_dir = \"{data}\"");
+        let mut broker = Ferry::named("A").admin().configure(&configuration).start();
+        let other = Ferry::named("B").start();
+        let wire = Proxy::to(broker.port());
+        Native::connect(broker.url()).await.send_numbers("queue://orders", 1, 2).await;
+        let list = match fate {
+            Fate::ElsewhereThen => format!("{},{}", wire.url(), other.url()),
+            _ => wire.url(),
+        };
+        let url = format!(
+            "failover:({list})?randomize=false&initialReconnectDelay=20&maxReconnectDelay=100"
+        );
+        let client = Native::with_mode(&url, AckMode::Transacted).await;
+        let orders = client.consumer("queue://orders").await;
+        assert_eq!(text(&orders).await, "1");
+        client.producer("queue://bills").await.send("bill").await.unwrap();
+        match fate {
+            Fate::Lost => wire.go_deaf(),
+            _ => wire.go_mute(),
+        }
+        let killing = tokio::task::spawn_blocking(move || {
+            support::until("the commit is on its way", PATIENCE, || {
+                (wire.swallowed() > 0).then_some(())
+            });
+            if fate != Fate::Lost {
+                support::until("it is committed", PATIENCE, || {
+                    let all = get(&broker.admin(), "/api/v1/destinations").json();
+                    let all = all["destinations"].as_array().unwrap();
+                    all.iter().find(|one| one["name"] == "bills" && one["waiting"] == 1).map(drop)
+                });
+            }
+            broker.process.kill();
+            wire.hear_again();
+            if fate != Fate::ElsewhereThen {
+                broker.restart();
+            }
+            (broker, wire)
+        });
+        let (committed, killed) = tokio::join!(client.session.commit(), killing);
+        let (broker, _wire) = killed.unwrap();
+        match fate {
+            Fate::Committed => {
+                committed.unwrap();
+                assert_eq!(text(&orders).await, "2");
+                let plain = Native::connect(broker.url()).await;
+                assert_eq!(text(&plain.consumer("queue://bills").await).await, "bill");
+            }
+            Fate::Lost => {
+                assert!(matches!(committed, Err(CommitError::RolledBack(_))), "{committed:?}");
+                assert_eq!(text(&orders).await, "1");
+                assert_eq!(text(&orders).await, "2");
+            }
+            Fate::ElsewhereThen => {
+                assert!(matches!(committed, Err(CommitError::Lost(_))), "{committed:?}");
+            }
+        }
+        drop(client);
+        drop(broker);
+        std::fs::remove_dir_all(&data).unwrap();
+    }
 }

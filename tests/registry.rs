@@ -69,3 +69,29 @@ fn brokers_find_each_other_while_any_registry_lives() {
         (!get(&two.admin(), "/discovery-registry/quay").body.contains(&url)).then_some(())
     });
 }
+
+/// What ActiveMQ's agent writes, byte for byte (its HTTP client is Apache's). It would keep the
+/// connection; the registry closes it, and says so.
+#[test]
+fn a_registry_understands_activemqs_agent() {
+    let registrar = registrar("registrar").start();
+    let admin = registrar.admin();
+    let host = admin.strip_prefix("http://").expect("an address");
+    let path = "/discovery-registry/default";
+    let rest = format!(
+        "Host: {host}\r\nConnection: Keep-Alive\r\nUser-Agent: Apache-HttpClient/4.5.14 \
+         (Java/17.0.9)\r\nAccept-Encoding: gzip,deflate\r\n\r\n"
+    );
+    let service = "service: tcp://theirs:61616\r\n";
+    let exchange = |request: String| {
+        let answer = raw_http(&admin, (request + &rest).as_bytes()).expect("an answer");
+        assert!(answer.has_header("connection", "close"), "{answer:?}");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    };
+    let get = format!("GET {path}?freshness=30000 HTTP/1.1\r\n");
+    assert_eq!(exchange(format!("PUT {path} HTTP/1.1\r\n{service}Content-Length: 0\r\n")), "");
+    assert_eq!(exchange(get.clone()), "tcp://theirs:61616\n");
+    assert_eq!(exchange(format!("DELETE {path} HTTP/1.1\r\n{service}")), "");
+    assert_eq!(exchange(get), "");
+}

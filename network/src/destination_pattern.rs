@@ -29,6 +29,14 @@ pub enum PatternError {
         /// The kind that was probably meant.
         nearest: Option<&'static str>,
     },
+    /// The prefix lacks a colon or a slash.
+    #[error("`{text}`: write `{meant}`")]
+    Prefix {
+        /// The text.
+        text: String,
+        /// What was probably meant.
+        meant: String,
+    },
     /// `>` stands where it would be an ordinary name.
     #[error("`>` matches all below, so it must be the last level of `{name}`")]
     EarlyDescendant {
@@ -78,7 +86,10 @@ impl DestinationPattern {
     /// so; what could only be a mistake is refused.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let (kind, name) = match text.split_once("://") {
-            None => (DestinationKind::Queue, text),
+            None => match mistyped_prefix(text) {
+                Some(meant) => return Err(PatternError::Prefix { text: text.to_owned(), meant }),
+                None => (DestinationKind::Queue, text),
+            },
             Some((scheme, name)) => {
                 let found = KINDS.iter().find(|(known, _)| *known == scheme);
                 match found {
@@ -171,6 +182,15 @@ fn only_descendants<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> bool {
 
 fn levels(name: &Text) -> impl Iterator<Item = &[u8]> + Clone {
     name.as_bytes().split(|byte| *byte == b'.')
+}
+
+/// What was probably meant by `queue//NAME` or `queue:/NAME`, which would be a queue of that name.
+pub fn mistyped_prefix(text: &str) -> Option<String> {
+    KINDS.iter().find_map(|(kind, _)| {
+        let rest = text.strip_prefix(kind)?;
+        let name = rest.strip_prefix("//").or_else(|| rest.strip_prefix(":/"))?;
+        (!name.starts_with('/')).then(|| format!("{kind}://{name}"))
+    })
 }
 
 fn unknown_kind(scheme: &str) -> PatternError {

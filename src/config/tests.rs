@@ -234,7 +234,7 @@ fn what_is_wrong_with_a_file_is_placed_and_explained() {
         ),
         (
             "[[network_connector]]\nuri = \"static:(tcp://a:1,tcp//b:2)\"",
-            &["2:26: the address starts with no scheme: write tcp://tcp//b:2"],
+            &["2:26: the address starts with no scheme: write tcp://b:2"],
         ),
         (
             "[[network_connector]]\nuri = \"tcp://a:1\"\nduplex = true\nprefetch_size = 0",

@@ -354,6 +354,28 @@ impl Directory {
         tables.patterns.entry(key).or_default().push(pattern);
     }
 
+    /// Changes which of the topics that a pattern matches a bridge's subscription may have. It misses
+    /// nothing of those that it may have before and after.
+    pub(super) fn permit_anew(&self, anew: TopicPattern) {
+        let mut tables = self.tables.write();
+        for (address, topic) in address_range::matching(&tables.topics, &anew.pattern) {
+            if anew.matches(address) {
+                // Where one is being deleted, its successor finds the pattern.
+                let _ = topic.attach(&anew.subscriber);
+            } else {
+                topic.detach(&anew.subscriber);
+            }
+        }
+        let patterns = tables.patterns.entry(first_level(anew.pattern.name())).or_default();
+        let same = |other: &TopicPattern| {
+            other.pattern == anew.pattern && other.subscriber.is(&anew.subscriber)
+        };
+        match patterns.iter().position(same).and_then(|at| patterns.get_mut(at)) {
+            Some(former) => *former = anew,
+            None => patterns.push(anew),
+        }
+    }
+
     /// Ends what [`attach_pattern`](Self::attach_pattern) began.
     pub(super) fn detach_pattern(&self, pattern: &DestinationPattern, subscriber: &Listener) {
         let mut tables = self.tables.write();

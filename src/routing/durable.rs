@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ferrymq_network::destination_pattern::DestinationPattern;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConnectionId;
@@ -60,12 +61,24 @@ impl Broker {
         let mut durables = self.durables.lock();
         durables.check_room(&name, bytes)?;
         let known = durables.get(&name);
-        let known = known.map(|kept| (Arc::clone(&kept.subscriber), Arc::clone(&kept.topics)));
-        if known.as_ref().is_some_and(|(known, _)| known.is_active()) {
+        let known = known.map(|kept| {
+            let permits = kept.permits.clone();
+            (Arc::clone(&kept.subscriber), Arc::clone(&kept.topics), permits)
+        });
+        if known.as_ref().is_some_and(|(known, ..)| known.is_active()) {
             return Err(DurableError::InUse(name).into());
         }
         let (subscriber, topics) = match known {
-            Some((known, topics)) if *known.wanted() == wanted => (known, topics),
+            Some((known, topics, permits)) if *known.wanted() == wanted => {
+                if topics.is_by_pattern() && permits.as_ref() != link.permits {
+                    // The bridge has another configuration than the one before.
+                    let listener = Listener::Durable(Arc::clone(&known));
+                    topics.permit_anew(&self.directory, link.permits, &listener);
+                    known.keep_described(&told, link.permits.map(Arc::as_ref));
+                    durables.permit(&name, link.permits.cloned());
+                }
+                (known, topics)
+            }
             former => {
                 // Before anything is given up: the new topics can be there.
                 self.topics_of(members)?;
@@ -79,12 +92,9 @@ impl Broker {
                     }
                 }
                 let account = Arc::clone(&self.memory);
-                // Which topics a bridge may have of a name with wildcards is said anew with each of its
-                // consumers, and not kept.
-                let lasting =
-                    link.permits.is_none() || !members.iter().any(|one| one.is_wildcard());
-                let store = self.persistence.as_ref().filter(|_| lasting);
-                let store = store.map(|persistence| persistence.keep_subscription(&told));
+                let permits = link.permits.map(Arc::as_ref);
+                let store = self.persistence.as_ref();
+                let store = store.map(|persistence| persistence.keep_subscription(&told, permits));
                 let store = store.transpose().map_err(|_| DurableError::NotKept {
                     address: address.clone(),
                     reason: "its description is too long to be kept",
@@ -99,7 +109,8 @@ impl Broker {
                 // Nothing must be left of one that could not be made.
                 let topics = topics.inspect_err(|_| made.end(Arc::clone(&self.memory)))?;
                 let topics = Arc::new(topics);
-                durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
+                let permits = link.permits.cloned();
+                durables.insert(Arc::clone(&made), Arc::clone(&topics), permits, bytes);
                 (made, topics)
             }
         };
@@ -116,8 +127,7 @@ impl Broker {
     pub(super) fn recover_durable(
         &self,
         persistence: &Arc<Persistence>,
-        id: QueueId,
-        info: ConsumerInfo,
+        (id, info, permits): (QueueId, ConsumerInfo, Option<Permits>),
         (undecided, shared, recovered): (&mut Undecided, &mut SharedMessages, &mut Recovered),
     ) -> Result<Aftermath, RecoveryError> {
         let now = self.clock.now_millis();
@@ -135,7 +145,9 @@ impl Broker {
         let made = DurableSubscriber::new(name.clone(), wanted, admission, account, store);
         let made = Arc::new(made);
         let listener = Listener::Durable(Arc::clone(&made));
-        let attach = |topics: &TopicSet| topics.attach(&self.directory, None, &listener);
+        let permits = permits.map(Arc::new);
+        let attach =
+            |topics: &TopicSet| topics.attach(&self.directory, permits.as_ref(), &listener);
         let topics = Arc::new(self.attach_to(&members, attach)?);
         let bytes = bytes_kept(&info);
         made.recall(info);
@@ -144,7 +156,7 @@ impl Broker {
         if let Some(former) = durables.remove(&name) {
             self.end_durable(&former);
         }
-        durables.insert(Arc::clone(&made), Arc::clone(&topics), bytes);
+        durables.insert(Arc::clone(&made), Arc::clone(&topics), permits, bytes);
         drop(durables);
         recovered.subscriptions += 1;
         let mut aftermath = Aftermath::default();

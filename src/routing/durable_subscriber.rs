@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
 use ferrymq_openwire::ids::ConsumerId;
@@ -171,6 +172,16 @@ impl DurableSubscriber {
         let Some(store) = &state.store else { return Vec::new() };
         let places = state.queue.held_places(by);
         places.into_iter().filter_map(|place| store.origin(place)).collect()
+    }
+
+    /// Keeps another description of it.
+    pub(super) fn keep_described(&self, info: &ConsumerInfo, permits: Option<&Permits>) {
+        if let Some(store) = &mut self.state.lock().store
+            && let Err(error) = store.describe(info, permits)
+        {
+            // The one before it could be written.
+            tracing::error!(%error, "a durable subscription is kept as it was");
+        }
     }
 
     /// Takes up the description of the consumer that it was made for.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ferrymq_network::rules::permit::Permits;
+
 use super::durable_name::{DurableError, DurableName};
 use super::durable_subscriber::DurableSubscriber;
 use super::topic_set::TopicSet;
@@ -23,6 +25,8 @@ pub(super) struct Durables {
 pub(super) struct Kept {
     pub(super) subscriber: Arc<DurableSubscriber>,
     pub(super) topics: Arc<TopicSet>,
+    /// A bridge's: which of the topics that its patterns match it has.
+    pub(super) permits: Option<Arc<Permits>>,
     /// Of its last description.
     bytes: usize,
 }
@@ -48,10 +52,18 @@ impl Durables {
         &mut self,
         subscriber: Arc<DurableSubscriber>,
         topics: Arc<TopicSet>,
+        permits: Option<Arc<Permits>>,
         bytes: usize,
     ) {
         self.bytes += bytes;
-        self.kept.insert(subscriber.name().clone(), Kept { subscriber, topics, bytes });
+        self.kept.insert(subscriber.name().clone(), Kept { subscriber, topics, permits, bytes });
+    }
+
+    /// Notes which topics a subscription has from now on.
+    pub(super) fn permit(&mut self, name: &DurableName, permits: Option<Arc<Permits>>) {
+        if let Some(kept) = self.kept.get_mut(name) {
+            kept.permits = permits;
+        }
     }
 
     /// A new consumer's description takes the place of the last one's.

@@ -16,6 +16,19 @@ pub(super) fn encode(command: &Command) -> Result<Bytes, EncodeError> {
     Ok(kept.freeze())
 }
 
+/// The commands in such bytes, one after the other.
+pub(super) fn decode_all(kept: &[u8]) -> Result<Vec<Command>, DecodeError> {
+    let mut kept = BytesMut::from(kept);
+    let mut commands = Vec::new();
+    while !kept.is_empty() {
+        let needed = kept.len().saturating_add(1);
+        let decoded = Decoder::new(WireFormat::loose(KEPT_VERSION)).decode(&mut kept)?;
+        let cut = DecodeError::Truncated { needed, available: kept.len() };
+        commands.push(decoded.ok_or(cut)?);
+    }
+    Ok(commands)
+}
+
 /// The command in such bytes; none if there are too few of them.
 pub(super) fn decode(kept: &[u8]) -> Result<Option<Command>, DecodeError> {
     Decoder::new(WireFormat::loose(KEPT_VERSION)).decode(&mut BytesMut::from(kept))

@@ -16,7 +16,8 @@ use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{Batch, Table};
 
 use super::kept_command;
-use super::persistence::{KeptError, Persistence, unknown};
+use super::kept_error::{KeptError, unknown};
+use super::persistence::Persistence;
 use crate::transaction::{CommitPage, MOST_REMEMBERED, RecentCommits};
 
 const BRANCH: u8 = 1;

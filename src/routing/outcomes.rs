@@ -4,8 +4,9 @@ use ferrymq_openwire::ids::ConnectionId;
 use ferrymq_store::contract::Batch;
 
 use super::broker::Broker;
+use super::kept_error::KeptError;
 use super::kept_outcomes::{self, FoundOutcomes};
-use super::persistence::{KeptError, Persistence};
+use super::persistence::Persistence;
 use super::work::Work;
 use crate::transaction::RecentCommits;
 

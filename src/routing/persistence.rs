@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use ferrymq_openwire::command::Command;
+use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::error::EncodeError;
@@ -12,11 +12,12 @@ use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
     Batch, Entry, Holders, Listener, MOST_HOLDERS, MOST_KEY, Observer, QueueId, QueueState,
-    ReadError, ReadLimits, Refusal, Store, Stored, Table, Ticket,
+    ReadLimits, Refusal, Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
-use super::kept_command;
+use super::kept_error::{KeptError, unknown};
+use super::kept_subscription::{self, Described};
 use super::pager::Pager;
 use crate::destination::AuditRecord;
 
@@ -68,22 +69,6 @@ pub(super) struct QueueStore {
 pub struct Origin {
     pub(super) queue: QueueId,
     pub(super) sequence: u64,
-}
-
-/// Why what a store holds cannot be taken up.
-#[derive(Debug, thiserror::Error)]
-pub enum KeptError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// What was read is not what a broker writes.
-    #[error("the store holds {what} that this program cannot read: {reason}")]
-    Unknown {
-        /// What.
-        what: String,
-        /// Why.
-        reason: String,
-    },
 }
 
 /// The identifier of the broker whose store this is: `fresh` for a new one.
@@ -229,12 +214,10 @@ impl Persistence {
     pub(super) fn keep_subscription(
         self: &Arc<Self>,
         info: &ConsumerInfo,
+        permits: Option<&Permits>,
     ) -> Result<QueueStore, EncodeError> {
-        let id = self.next_queue();
-        let mut store = self.store_of(Table::Subscription, Some(id));
-        let value = kept_command::encode(&Command::ConsumerInfo(Box::new(info.clone())))?;
-        store.batch.put(store.table, Table::queue_key(id).to_vec(), value);
-        store.submit();
+        let mut store = self.store_of(Table::Subscription, Some(self.next_queue()));
+        store.describe(info, permits)?;
         Ok(store)
     }
 
@@ -256,8 +239,8 @@ impl Persistence {
     }
 
     /// The durable subscriptions that are kept, by number, as their first consumers.
-    pub(super) fn subscriptions(&self) -> Result<Vec<(QueueId, ConsumerInfo)>, KeptError> {
-        self.numbered(Table::Subscription, subscription_of)
+    pub(super) fn subscriptions(&self) -> Result<Vec<(QueueId, Described)>, KeptError> {
+        self.numbered(Table::Subscription, kept_subscription::decode)
     }
 
     fn numbered<T>(
@@ -415,6 +398,20 @@ impl QueueStore {
         self.batch.append(id, sequence, image);
     }
 
+    /// Keeps what a durable subscription is.
+    pub(super) fn describe(
+        &mut self,
+        info: &ConsumerInfo,
+        permits: Option<&Permits>,
+    ) -> Result<(), EncodeError> {
+        if let Some(id) = self.id {
+            let value = kept_subscription::encode(info, permits)?;
+            self.batch.put(self.table, Table::queue_key(id).to_vec(), value);
+            self.submit();
+        }
+        Ok(())
+    }
+
     /// Keeps a message once for this subscription and others.
     pub(super) fn keep_for_all(&mut self, holders: Vec<QueueId>, message: &Message) {
         keep_for_all(&holders, message, &mut self.batch);
@@ -491,20 +488,8 @@ fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
     Ok(Destination::new(DestinationKind::Queue, name))
 }
 
-fn subscription_of(value: &[u8]) -> Result<ConsumerInfo, KeptError> {
-    match kept_command::decode(value) {
-        Ok(Some(Command::ConsumerInfo(info))) => Ok(*info),
-        Ok(_) => Err(unknown("a durable subscription", "it is none")),
-        Err(error) => Err(unknown("a durable subscription", error)),
-    }
-}
-
 /// The message that a store gave.
 pub(super) fn message_of(stored: &Stored) -> Result<Message, KeptError> {
     Message::from_image(&stored.body)
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
-}
-
-pub(super) fn unknown(what: impl Into<String>, reason: impl std::fmt::Display) -> KeptError {
-    KeptError::Unknown { what: what.into(), reason: reason.to_string() }
 }

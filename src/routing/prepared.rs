@@ -19,7 +19,8 @@ use ferrymq_openwire::message::Message;
 use ferrymq_store::contract::{Batch, QueueId, Table};
 
 use super::kept_command;
-use super::persistence::{KeptError, Origin, Persistence, unknown};
+use super::kept_error::{KeptError, unknown};
+use super::persistence::{Origin, Persistence};
 use crate::transaction::{BranchSnapshot, Phase};
 
 /// The version of a head.

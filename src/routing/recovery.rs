@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::broker::Broker;
 use super::directory::Living;
+use super::kept_error::KeptError;
 use super::pager::Pager;
-use super::persistence::KeptError;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
 use super::shared_messages::SharedMessages;
@@ -81,9 +81,10 @@ impl Broker {
             undecided.join_queue(id, &queue);
         }
         let mut shared = SharedMessages::among(subscriptions.len());
-        for (id, info) in subscriptions {
+        for (id, (info, permits)) in subscriptions {
             let back = (&mut undecided, &mut shared, &mut recovered);
-            aftermath.append(self.recover_durable(persistence, id, info, back)?);
+            let left = self.recover_durable(persistence, (id, info, permits), back)?;
+            aftermath.append(left);
         }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;

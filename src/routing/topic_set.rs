@@ -41,6 +41,28 @@ impl TopicSet {
         Ok(())
     }
 
+    /// Changes which topics that a pattern matches a subscription may have.
+    pub(super) fn permit_anew(
+        &self,
+        directory: &Directory,
+        permits: Option<&Arc<Permits>>,
+        listener: &Listener,
+    ) {
+        for pattern in &self.wildcards {
+            let pattern = TopicPattern::new(pattern.clone(), permits.cloned(), listener.clone());
+            directory.permit_anew(pattern);
+        }
+        for topic in &self.exact {
+            // A pattern may match it, too. It stays as long as a durable subscription stands in it.
+            let _ = topic.attach(listener);
+        }
+    }
+
+    /// Whether what it may have of patterns depends on permits.
+    pub(super) fn is_by_pattern(&self) -> bool {
+        !self.wildcards.is_empty()
+    }
+
     /// Ends what [`attach`](Self::attach) began.
     pub(super) fn detach(&self, directory: &Directory, listener: &Listener) {
         for topic in &self.exact {

@@ -23,6 +23,10 @@ struct Shared {
     down: AtomicBool,
     /// What arrives is taken and thrown away.
     deaf: AtomicBool,
+    /// The same for what comes from the broker.
+    mute: AtomicBool,
+    /// How many bytes were thrown away.
+    swallowed: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -79,10 +83,21 @@ impl Proxy {
         self.shared.deaf.store(true, Ordering::SeqCst);
     }
 
+    /// Passes nothing on that the broker says.
+    pub fn go_mute(&self) {
+        self.shared.mute.store(true, Ordering::SeqCst);
+    }
+
+    /// How many bytes got lost so far.
+    pub fn swallowed(&self) -> usize {
+        self.shared.swallowed.load(Ordering::SeqCst)
+    }
+
     /// Passes on what comes from now on. What was lost meanwhile stays lost, so connections from
     /// before are of no use any more, and whoever holds one must find that out.
     pub fn hear_again(&self) {
         self.shared.deaf.store(false, Ordering::SeqCst);
+        self.shared.mute.store(false, Ordering::SeqCst);
     }
 
     /// Waits until one more connection than `before` went through.
@@ -105,23 +120,27 @@ impl Drop for Proxy {
 }
 
 fn join(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
-    let both = [(near, far), (far, near)];
-    for (from, to) in both {
+    let both = [(near, far, false), (far, near, true)];
+    for (from, to, of_broker) in both {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { return };
         let shared = Arc::clone(shared);
-        std::thread::spawn(move || pass_on(&shared, from, to));
+        std::thread::spawn(move || pass_on(&shared, from, to, of_broker));
     }
     let mut open = shared.open.lock().unwrap();
     open.extend([near, far].into_iter().filter_map(|stream| stream.try_clone().ok()));
     shared.accepted.fetch_add(1, Ordering::SeqCst);
 }
 
-fn pass_on(shared: &Shared, mut from: TcpStream, mut to: TcpStream) {
+fn pass_on(shared: &Shared, mut from: TcpStream, mut to: TcpStream, of_broker: bool) {
     let mut buffer = vec![0; 64 * 1024];
     // A connection that lost bytes never speaks again: a gap in a stream is not a shorter stream.
     let mut lost = false;
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        lost |= shared.deaf.load(Ordering::SeqCst);
+        lost |=
+            shared.deaf.load(Ordering::SeqCst) || of_broker && shared.mute.load(Ordering::SeqCst);
+        if lost {
+            shared.swallowed.fetch_add(length, Ordering::SeqCst);
+        }
         if !lost && to.write_all(&buffer[..length]).is_err() {
             break;
         }

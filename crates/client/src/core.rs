@@ -149,6 +149,11 @@ impl ConnectionCore {
         self.interrupted(ended);
     }
 
+    /// There is another link, and these requests have no answer there.
+    pub(crate) fn end_requests(&self, ended: Vec<(i32, Tied)>) {
+        self.machine.lock().end_requests(ended);
+    }
+
     fn interrupted(&self, ended: Vec<(i32, Tied)>) {
         if let Some(audit) = &self.audit {
             audit.suspect();

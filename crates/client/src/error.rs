@@ -299,8 +299,9 @@ pub enum CommitError {
     /// again.
     #[error("the transaction was rolled back: {0}")]
     RolledBack(BrokerException),
-    /// The connection ended before the broker answered. Asked again, over another link of the same
-    /// connection, a FerryMQ broker tells what became of it.
+    /// The link was lost before the broker answered. A connection that fails over asks again when it
+    /// finds the same FerryMQ broker, which tells what became of it, also after it was killed; so this
+    /// is what is left when another broker was found, or none, or one that does not know any more.
     #[error("it is not known whether the transaction was committed: {0}")]
     Lost(ConnectionLost),
     /// The broker did not answer in time. It may be committed all the same.
@@ -387,6 +388,12 @@ impl AskError {
 
     pub(crate) fn committing(self) -> CommitError {
         match self {
+            // A FerryMQ broker that was asked again and has forgotten.
+            Self::Failed(RequestFailure::Refused(exception))
+                if exception.short_class() == "IllegalStateException" =>
+            {
+                CommitError::Lost(ConnectionLost::new(exception.message))
+            }
             Self::Failed(RequestFailure::Refused(exception)) => CommitError::RolledBack(exception),
             Self::Failed(RequestFailure::Lost(lost)) => CommitError::Lost(lost),
             Self::TimedOut(waited) => CommitError::TimedOut(waited),

@@ -255,13 +255,18 @@ impl ConnectionMachine {
         &mut self,
         ended: Vec<(i32, Tied)>,
     ) -> (Vec<Arc<ConsumerCore>>, Vec<Arc<SendWindow>>) {
+        self.end_requests(ended);
+        let consumers = self.consumers.values().cloned().collect();
+        let windows = self.windows.values().cloned().collect();
+        (consumers, windows)
+    }
+
+    /// These requests will not be answered.
+    pub(crate) fn end_requests(&mut self, ended: Vec<(i32, Tied)>) {
         for (id, tied) in ended {
             let lost = ConnectionLost::new(tied.reason());
             self.requests.answer(id, Err(RequestFailure::Lost(lost)));
         }
-        let consumers = self.consumers.values().cloned().collect();
-        let windows = self.windows.values().cloned().collect();
-        (consumers, windows)
     }
 
     /// The broker refuses a consumer that had lived: it is no more.

@@ -103,13 +103,13 @@ impl Session {
             core.within(connection);
         }
         let Some(transaction) = core.transaction.lock().take() else { return Ok(()) };
-        let settled: Vec<usize> =
+        let settled: Vec<Option<u64>> =
             consumers.iter().map(|consumer| consumer.acknowledge_within(&transaction)).collect();
         let answer = connection.ask(|id| step(connection, &transaction, COMMIT, Some(id))).await;
         match answer.map_err(|error| error.committing()) {
             Ok(_) => {
-                for (consumer, settled) in consumers.iter().zip(settled) {
-                    consumer.settle_first(settled);
+                for (consumer, last) in consumers.iter().zip(settled) {
+                    last.into_iter().for_each(|last| consumer.settle_through(last));
                 }
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{BrokerId, ConsumerId};
 use ferrymq_openwire::message::Message;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
@@ -334,14 +334,22 @@ impl Uplink {
     }
 
     /// There is a link: its broker is told what lives in the connection, and everything goes there
-    /// from now on. `false`: the connection is over.
-    pub(crate) fn attach(&self, outbox: Outbox, largest: u64) -> bool {
+    /// from now on. `teller`: that broker, if it tells how transactions ended. Names the requests that
+    /// cannot be answered there; none: the connection is over.
+    pub(crate) fn attach(
+        &self,
+        outbox: Outbox,
+        largest: u64,
+        teller: Option<BrokerId>,
+    ) -> Option<Vec<(i32, Tied)>> {
         let mut way = self.way.lock();
         if way.state == State::Over {
             outbox.abort();
-            return false;
+            return None;
         }
-        if let Some(restore) = &way.restore {
+        let mut ended = Vec::new();
+        if let Some(restore) = &mut way.restore {
+            ended = restore.meet(teller);
             outbox.push_all(&mut restore.replay(self.next_command.load(Ordering::Relaxed)));
         }
         way.outbox = Some(outbox);
@@ -349,7 +357,7 @@ impl Uplink {
         way.state = State::Up;
         drop(way);
         self.moved.notify_waiters();
-        true
+        Some(ended)
     }
 
     /// The link is about to be left: new messages wait for the next one.

@@ -9,23 +9,27 @@ use super::table::{Fields, Table};
 use super::text::Text;
 
 /// Reads a TOML document as the table `T`; the relations between its settings are checked by
-/// `check`, which runs when every single setting is fine.
+/// `check`, as far as single settings that are wrong leave something to check.
 pub fn read<T: Fields, C>(
     source: &Source,
     check: impl FnOnce(T, &mut Reader<'_>) -> Option<C>,
 ) -> Result<C, Problems> {
     let mut reader = Reader::new(source);
     let (document, errors) = DeTable::parse_recoverable(source.text());
+    // Of two keys the first one counts, and the rest can be read.
+    let errors_are_doubles = errors.iter().all(|error| error.message() == "duplicate key");
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         reader.report(&span, first_line(error.message()), None);
     }
-    reader.result()?;
+    if !errors_are_doubles {
+        reader.result()?;
+    }
     let mut table = Table::root(document.get_ref());
     let fields = T::take(&mut table, &mut reader);
     table.refuse_the_rest(&mut reader);
-    reader.result()?;
-    let checked = fields.and_then(|fields| check(fields, &mut reader));
+    let whole = fields.filter(|_| !reader.lacks_essentials());
+    let checked = whole.and_then(|fields| check(fields, &mut reader));
     reader.result()?;
     checked.ok_or_else(|| Problems(Vec::new()))
 }

@@ -12,12 +12,14 @@ use super::text::TextError;
 pub struct Reader<'s> {
     source: &'s Source,
     problems: Vec<Problem>,
+    /// Whether something is left out that the rest may refer to.
+    lacks_essentials: bool,
 }
 
 impl<'s> Reader<'s> {
     /// Starts on a source, with nothing noted.
     pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, problems: Vec::new() }
+        Self { source, problems: Vec::new(), lacks_essentials: false }
     }
 
     /// Notes an error at `span`.
@@ -59,6 +61,17 @@ impl<'s> Reader<'s> {
         };
         self.report(&node.span(), format!("expected {expected}, found {found}"), None);
         None
+    }
+
+    /// A table is left out because of what is wrong in it, or because nobody knows it.
+    pub(super) fn leave_out(&mut self, essential: bool) {
+        self.lacks_essentials |= essential;
+    }
+
+    /// Whether the relations between what is there would tell nothing new: they may be wrong only
+    /// because of what is left out.
+    pub(super) fn lacks_essentials(&self) -> bool {
+        self.lacks_essentials
     }
 
     /// The source that is read.

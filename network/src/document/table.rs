@@ -147,7 +147,14 @@ impl<'a> Table<'a> {
         reader: &mut Reader<'_>,
     ) -> Option<Option<Located<T>>> {
         match self.find(key, aliases, reader) {
-            Some(found) => self.value(found, key, reader).map(Some),
+            Some(found) => match self.value(found, key, reader) {
+                // Other tables of the document can still be checked.
+                None if self.path.is_empty() => {
+                    reader.leave_out(is_essential(key));
+                    Some(None)
+                }
+                value => value.map(Some),
+            },
             None => Some(None),
         }
     }
@@ -179,7 +186,10 @@ impl<'a> Table<'a> {
                 section(node, true, reader)
             })
             .collect();
-        read.into_iter().collect()
+        if read.iter().any(Option::is_none) {
+            reader.leave_out(is_essential(key));
+        }
+        Some(read.into_iter().flatten().collect())
     }
 
     /// Refuses a key that is known but cannot be used, with the reason.
@@ -213,6 +223,10 @@ impl<'a> Table<'a> {
                 }
                 _ => "key",
             };
+            if kind == "table" && self.path.is_empty() {
+                // It may be an essential one, misspelt.
+                reader.leave_out(true);
+            }
             let what = format!("unknown {kind} `{}`{}", entry.key, self.title);
             let hint = nearest(spelled, &self.known)
                 .map(|name| format!("did you mean `{name}`?"))
@@ -269,6 +283,11 @@ impl<'a> Table<'a> {
         }
         found.map(|(index, _)| index)
     }
+}
+
+/// Whether other tables of a document refer to this one.
+fn is_essential(key: &str) -> bool {
+    matches!(key, "broker" | "broker_group" | "topology")
 }
 
 /// Reads a declared table from `node`; used by the [`section!`](crate::section!) macro.

@@ -273,11 +273,15 @@ impl Findings<'_> {
     const LISTED: usize = 4;
 
     fn add(&mut self, severity: Severity, span: &Span, what: String, hint: Option<String>) {
+        let place = self.source.place(span);
+        let problem = Problem { severity, place, what, hint };
+        if self.problems.contains(&problem) {
+            return;
+        }
         let seen = self.seen.entry((span.start, severity)).or_default();
         *seen += 1;
         if *seen <= Self::LISTED {
-            let place = self.source.place(span);
-            self.problems.push(Problem { severity, place, what, hint });
+            self.problems.push(problem);
         }
     }
 

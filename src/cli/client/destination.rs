@@ -1,5 +1,6 @@
 //! Destinations as people write them: `queue://NAME`, `topic://NAME`, or `NAME` for a queue.
 
+use ferrymq_network::destination_pattern::mistyped_prefix;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_transport::names::nearest;
 
@@ -14,6 +15,9 @@ const KINDS: [DestinationKind; 4] = [
 pub(in crate::cli) fn parse(text: &str) -> Result<Destination, String> {
     // Further members of a list may have kinds of their own.
     let first = text.split(',').next().unwrap_or_default();
+    if let Some(meant) = mistyped_prefix(first) {
+        return Err(format!("write {meant}"));
+    }
     let (kind, name) = match first.contains("://").then(|| text.split_once("://")).flatten() {
         None => (DestinationKind::Queue, text),
         Some((scheme, name)) => {
@@ -75,6 +79,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(parse("topik://x").unwrap_err().contains("did you mean `topic://`"));
         assert!(parse("http://x").unwrap_err().contains("queue://NAME"));
+        assert_eq!(parse("queue//x").unwrap_err(), "write queue://x");
+        assert_eq!(parse("topic:/x,y").unwrap_err(), "write topic://x");
         assert!(parse("queue://").unwrap_err().contains("needs a name"));
         assert!(parse("").unwrap_err().contains("needs a name"));
         for list in ["a,,b", ",a", "a,", "queue://a, ,b", "a,topic://"] {

@@ -305,9 +305,11 @@ impl Failover {
         if let Some(writer) = line.take_writer() {
             self.writer.set(writer);
         }
-        if !self.core.uplink.attach(line.outbox.clone(), line.largest_frame) {
+        let outbox = line.outbox.clone();
+        let Some(ended) = self.core.uplink.attach(outbox, line.largest_frame, line.teller()) else {
             return End::Over;
-        }
+        };
+        self.core.end_requests(ended);
         let address = line.endpoint.bare().to_string();
         self.core.connected_to(Some(address.clone()));
         self.observer.tell(&ConnectionEvent::Connected { address, again });

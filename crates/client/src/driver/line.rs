@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConnectionControl, ConnectionInfo};
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::negotiate::Negotiated;
 use ferrymq_transport::dial::{DialError, Dialer};
 use ferrymq_transport::endpoint::Endpoint;
 use ferrymq_transport::handshake::{self, ConnectError};
@@ -25,6 +27,8 @@ pub(super) struct Line {
     pub(super) outbox: Outbox,
     /// The largest frame that its broker takes.
     pub(super) largest_frame: u64,
+    /// Whether its broker is a FerryMQ: one that tells, asked again, how a transaction ended.
+    tells: bool,
     /// What its broker said before the link was of use; not all of it, if that was much.
     pub(super) early: Vec<Command>,
     receiver: Receiver,
@@ -75,6 +79,8 @@ impl Line {
 
     fn over(link: Link, endpoint: Endpoint) -> Self {
         let largest_frame = link.largest_frame();
+        let product = link.negotiated.as_ref().and_then(Negotiated::product);
+        let tells = product.is_some_and(|product| product.starts_with("FerryMQ"));
         let Link { receiver, outbox, pump, .. } = link;
         let broken = Arc::new(Mutex::new(None));
         let writer = tokio::spawn({
@@ -90,11 +96,21 @@ impl Line {
             endpoint,
             outbox,
             largest_frame,
+            tells,
             early: Vec::new(),
             receiver,
             writer: Some(writer),
             broken,
         }
+    }
+
+    /// Its broker, if it tells how transactions ended: it says who it is before it lets a client in.
+    pub(super) fn teller(&self) -> Option<BrokerId> {
+        let info = self.early.iter().find_map(|command| match command {
+            Command::BrokerInfo(info) => Some(info),
+            _ => None,
+        });
+        info.filter(|_| self.tells)?.broker_id.clone()
     }
 
     /// Waits for commands of the broker. Cancel-safe.

@@ -3,7 +3,7 @@
 //! Every command that the connection sends passes by here, and every answer. What lives in the
 //! connection and what was not answered is kept; on a new link it is told again, with the numbers
 //! that it had. Acknowledgements are not kept: they are about deliveries that the old broker has
-//! taken back.
+//! taken back. A commit is asked for again at the broker that may have done it, and at no other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
     ConsumerInfo, DestinationInfo, ProducerInfo, RemoveInfo, SessionInfo,
 };
-use ferrymq_openwire::ids::{ConsumerId, ProducerId, SessionId};
+use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId, SessionId};
 use ferrymq_openwire::message::Message;
 
 /// When so many closed producers are kept, those that nothing is owed for are looked for.
@@ -39,6 +39,11 @@ pub(crate) struct RestoreState {
     outstanding_bytes: usize,
     /// What waits for an answer that can come from no other broker, by its number.
     tied: BTreeMap<i32, Tied>,
+    /// Commits among it, by their numbers: the broker that was lost may be asked again, when it is
+    /// back, how they ended.
+    commits: BTreeMap<i32, Command>,
+    /// The broker of the link, or of the last one, if it tells that.
+    teller: Option<BrokerId>,
     /// The latest messages that nobody confirms (`trackMessages`).
     cache: VecDeque<Arc<Message>>,
     cached_bytes: usize,
@@ -70,7 +75,7 @@ impl Tied {
             }
             Self::Commit => {
                 "the broker was lost while it committed the transaction: whether it did is not \
-                 known"
+                 known, since it did not come back, or does not tell"
             }
         }
     }
@@ -113,6 +118,9 @@ impl RestoreState {
                     _ => Tied::Transaction,
                 };
                 self.tie(command, tied);
+                if tied == Tied::Commit && info.response_required && self.teller.is_some() {
+                    self.commits.insert(info.command_id, command.clone());
+                }
             }
             Command::MessageAck(_) => self.tie(command, Tied::Acknowledgement),
             Command::ConnectionInfo(_) | Command::ShutdownInfo(_) => {}
@@ -212,7 +220,10 @@ impl RestoreState {
                 self.outstanding_bytes -= message.size().min(self.outstanding_bytes);
             }
             Some(_) => {}
-            None => drop(self.tied.remove(&id)),
+            None => {
+                self.tied.remove(&id);
+                self.commits.remove(&id);
+            }
         }
     }
 
@@ -232,9 +243,25 @@ impl RestoreState {
         self.consumers.remove(&(id.session_id, id.value));
     }
 
-    /// The link is gone: these requests end with it.
+    /// The link is gone: these requests end with it. Commits that its broker may be asked for again
+    /// are not among them.
     pub(crate) fn interrupted(&mut self) -> Vec<(i32, Tied)> {
-        std::mem::take(&mut self.tied).into_iter().collect()
+        let ended = std::mem::take(&mut self.tied).into_iter();
+        ended.filter(|(id, _)| !self.commits.contains_key(id)).collect()
+    }
+
+    /// There is a link, to this broker if it tells how transactions ended. Commits that were not
+    /// answered are asked for again where they were asked for; anywhere else nobody knows, and these
+    /// requests end.
+    pub(crate) fn meet(&mut self, teller: Option<BrokerId>) -> Vec<(i32, Tied)> {
+        let same = teller.is_some() && teller == self.teller;
+        self.teller = teller;
+        if same {
+            self.tied.extend(self.commits.keys().map(|id| (*id, Tied::Commit)));
+            return Vec::new();
+        }
+        let lost = std::mem::take(&mut self.commits);
+        lost.into_keys().map(|id| (id, Tied::Commit)).collect()
     }
 
     /// How many bytes of messages wait to be confirmed.
@@ -261,7 +288,8 @@ impl RestoreState {
             replay.extend(consumers.map(|(_, info)| Command::from(info.clone())));
         }
         let cached = self.cache.iter().cloned().map(Command::Message);
-        let mut owed: Vec<Command> = self.outstanding.values().cloned().chain(cached).collect();
+        let asked = self.outstanding.values().chain(self.commits.values()).cloned();
+        let mut owed: Vec<Command> = asked.chain(cached).collect();
         owed.sort_by_key(|command| command.command_id().unwrap_or(next).wrapping_sub(next));
         self.replay_for_closed(&mut replay, owed);
         replay

@@ -203,6 +203,48 @@ fn a_transaction_ends_with_its_link_and_who_waits_learns_how() {
 }
 
 #[test]
+fn a_commit_is_asked_for_again_at_its_own_broker_and_at_no_other() {
+    let commit = || {
+        Command::from(TransactionInfo {
+            command_id: 6,
+            response_required: true,
+            kind: 2,
+            ..TransactionInfo::default()
+        })
+    };
+    let broker = |name: &str| Some(BrokerId::new(name.to_owned()));
+    let asked = |back: Option<BrokerId>| {
+        let mut state = RestoreState::new(None);
+        assert!(state.meet(broker("a")).is_empty());
+        state.record(&session(2, 1));
+        state.record(&commit());
+        assert_eq!(state.interrupted(), []);
+        let ended = state.meet(back);
+        (ended, told(&state, 8), state)
+    };
+    let (ended, said, mut state) = asked(broker("a"));
+    assert_eq!(
+        (ended, &said[..]),
+        (vec![], &["SessionInfo 2", "TransactionInfo 6"].map(String::from)[..])
+    );
+    assert_eq!(state.outstanding(), 1);
+    // The link is lost again before it is answered.
+    assert_eq!(state.interrupted(), []);
+    assert!(state.meet(broker("a")).is_empty());
+    state.answered(6);
+    assert_eq!((state.outstanding(), told(&state, 8).len()), (0, 1));
+    for other in [broker("b"), None] {
+        let (ended, said, _) = asked(other);
+        assert_eq!((ended, said.len()), (vec![(6, Tied::Commit)], 1));
+    }
+    // A broker that does not tell is not asked.
+    let mut state = RestoreState::new(None);
+    state.meet(None);
+    state.record(&commit());
+    assert_eq!(state.interrupted(), [(6, Tied::Commit)]);
+}
+
+#[test]
 fn messages_that_nobody_confirms_are_kept_up_to_a_size_if_at_all() {
     let mut state = RestoreState::new(Some(3000));
     state.record(&session(2, 1));

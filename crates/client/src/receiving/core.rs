@@ -123,15 +123,15 @@ impl ConsumerCore {
         self.guarded.lock().state.holds_delivered()
     }
 
-    /// Acknowledges everything that was handed out as part of a transaction; how much that is.
-    pub(crate) fn acknowledge_within(&self, transaction: &TransactionId) -> usize {
-        let (count, _) = self.step(|state, acks| state.acknowledge_within(transaction, acks));
-        count
+    /// Acknowledges everything that was handed out as part of a transaction; the number of the last.
+    pub(crate) fn acknowledge_within(&self, transaction: &TransactionId) -> Option<u64> {
+        let (last, _) = self.step(|state, acks| state.acknowledge_within(transaction, acks));
+        last
     }
 
-    /// The transaction is committed that settles the first so many of what was handed out.
-    pub(crate) fn settle_first(&self, count: usize) {
-        self.guarded.lock().state.settle_first(count);
+    /// The transaction is committed that settles what was handed out up to this number.
+    pub(crate) fn settle_through(&self, last: u64) {
+        self.guarded.lock().state.settle_through(last);
     }
 
     /// Settles one message.

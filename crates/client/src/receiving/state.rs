@@ -365,12 +365,13 @@ impl ConsumerState {
     }
 
     /// The acknowledgement of everything that was handed out, as part of a transaction. It is
-    /// settled when that is committed ([`settle_first`](Self::settle_first)); returns how much it is.
+    /// settled when that is committed ([`settle_through`](Self::settle_through)); returns the number
+    /// under which the last of it was handed out.
     pub(crate) fn acknowledge_within(
         &mut self,
         transaction: &TransactionId,
         acks: &mut Vec<Command>,
-    ) -> usize {
+    ) -> Option<u64> {
         let before = acks.len();
         held::ranges(AckKind::Standard, &self.terms.id, &self.delivered, acks);
         for command in acks.iter_mut().skip(before) {
@@ -378,12 +379,15 @@ impl ConsumerState {
                 ack.transaction_id = Some(transaction.clone());
             }
         }
-        self.delivered.len()
+        self.delivered.back().map(|last| last.serial)
     }
 
-    /// The first so many of what was handed out are settled.
-    pub(crate) fn settle_first(&mut self, count: usize) {
-        self.delivered.drain(..count.min(self.delivered.len()));
+    /// What was handed out under this number and before it is settled, be it over a link that is
+    /// lost.
+    pub(crate) fn settle_through(&mut self, last: u64) {
+        let settled = self.delivered.partition_point(|held| held.serial <= last);
+        self.delivered.drain(..settled);
+        self.stale.retain(|serial, _| *serial > last);
         self.unreported = self.unreported.min(self.delivered.len());
     }
 

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(take_in(&mut listed, broken), Reading::Nothing);
         let Reading::Broken(error) = take_in(&mut listed, broken) else { panic!("it is broken") };
         assert_eq!(error.line, 3);
-        assert!(error.what.contains("write tcp://tcp//b:2"), "{error}");
+        assert!(error.what.contains("write tcp://b:2"), "{error}");
         assert_eq!(take_in(&mut listed, broken), Reading::Nothing);
         listed.missing();
         assert_eq!(take_in(&mut listed, broken), Reading::Nothing);

@@ -34,17 +34,17 @@ pub enum UriProblem {
         limit: usize,
     },
     /// No `scheme:` at the start.
-    #[error("the address starts with no scheme: write tcp://{rest}")]
+    #[error("the address starts with no scheme: write {meant}")]
     NoScheme {
-        /// What stands there instead.
-        rest: String,
+        /// What was probably meant.
+        meant: String,
     },
     /// A scheme that is not followed by `//`.
     #[error("\"{scheme}:\" must be followed by //{}", suggestion(nearest.as_deref()))]
     NoSlashes {
         /// The scheme.
         scheme: String,
-        /// A composite scheme that may have been meant.
+        /// A scheme that may have been meant.
         nearest: Option<String>,
     },
     /// `(` without `)`.

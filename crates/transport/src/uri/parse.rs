@@ -13,6 +13,22 @@ use crate::uri::error::{UriError, UriProblem};
 const LIST_SCHEMES: [&str; 6] =
     ["failover", "static", "simple", "masterslave", "fanout", "discovery"];
 
+/// Schemes that are known somewhere: what a misspelt one may have been meant for.
+const SCHEMES: [&str; 12] = [
+    "tcp",
+    "ssl",
+    "failover",
+    "static",
+    "simple",
+    "masterslave",
+    "discovery",
+    "fanout",
+    "multicast",
+    "dns",
+    "file",
+    "http",
+];
+
 /// The scheme whose members are names that a name server knows.
 const NAMES: &str = "dns";
 
@@ -116,12 +132,7 @@ fn uri(part: Part<'_>, depth: usize) -> Result<Uri, Located> {
     if part.text.is_empty() {
         return part.fail(if depth == 0 { UriProblem::Empty } else { UriProblem::EmptyMember });
     }
-    let no_scheme = || {
-        let rest = part.text.trim_start_matches('/');
-        // A name alone lacks its port as well.
-        let port = if rest.contains([':', '?', '/', '(']) { "" } else { ":61616" };
-        UriProblem::NoScheme { rest: format!("{rest}{port}") }
-    };
+    let no_scheme = || UriProblem::NoScheme { meant: with_scheme(part.text) };
     let Some((scheme, rest)) = part.split_once(':') else { return part.fail(no_scheme()) };
     if !is_scheme(scheme.text) {
         return part.fail(no_scheme());
@@ -152,10 +163,25 @@ fn uri(part: Part<'_>, depth: usize) -> Result<Uri, Located> {
         None if GROUPS.contains(&scheme.as_str()) => endpoint(scheme, rest).map(Uri::Endpoint),
         None if scheme.contains('.') || rest.text.parse::<u16>().is_ok() => part.fail(no_scheme()),
         None => {
-            let nearest = nearest(&scheme, &LIST_SCHEMES).map(str::to_owned);
+            let nearest = nearest(&scheme, &SCHEMES).filter(|near| *near != scheme);
+            let nearest = nearest.map(str::to_owned);
             rest.fail(UriProblem::NoSlashes { scheme, nearest })
         }
     }
+}
+
+/// What was probably meant by an address without a scheme.
+fn with_scheme(text: &str) -> String {
+    let rest = text.trim_start_matches('/');
+    let word: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let after = rest.get(word.len()..).unwrap_or_default();
+    let lacks_colon = after.starts_with("//") || after.starts_with('(');
+    if lacks_colon && SCHEMES.contains(&word.to_ascii_lowercase().as_str()) {
+        return format!("{word}:{after}");
+    }
+    // A name alone lacks its port as well.
+    let port = if rest.contains([':', '?', '/', '(']) { "" } else { ":61616" };
+    format!("tcp://{rest}{port}")
 }
 
 fn is_scheme(text: &str) -> bool {

@@ -95,10 +95,17 @@ fn mistakes_are_found_where_they_are() {
     for (text, offset, problem) in [
         ("", 0, UriProblem::Empty),
         ("   ", 3, UriProblem::Empty),
-        ("localhost:61616", 0, UriProblem::NoScheme { rest: "localhost:61616".into() }),
-        ("host.org:61616", 0, UriProblem::NoScheme { rest: "host.org:61616".into() }),
-        ("localhost", 0, UriProblem::NoScheme { rest: "localhost:61616".into() }),
-        ("//a:1", 0, UriProblem::NoScheme { rest: "a:1".into() }),
+        ("localhost:61616", 0, UriProblem::NoScheme { meant: "tcp://localhost:61616".into() }),
+        ("host.org:61616", 0, UriProblem::NoScheme { meant: "tcp://host.org:61616".into() }),
+        ("localhost", 0, UriProblem::NoScheme { meant: "tcp://localhost:61616".into() }),
+        ("tcp//a:1", 0, UriProblem::NoScheme { meant: "tcp://a:1".into() }),
+        ("failover(tcp://a:1)", 0, UriProblem::NoScheme { meant: "failover:(tcp://a:1)".into() }),
+        (
+            "multicst:default",
+            9,
+            UriProblem::NoSlashes { scheme: "multicst".into(), nearest: Some("multicast".into()) },
+        ),
+        ("//a:1", 0, UriProblem::NoScheme { meant: "tcp://a:1".into() }),
         ("tcp:a:1", 4, UriProblem::NoSlashes { scheme: "tcp".into(), nearest: None }),
         (
             "failovr:tcp://a:1",
