@@ -7,10 +7,11 @@
 mod support;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ferrymq_client::OutgoingMessage;
 use support::{Ferry, FerrySetup, Native, PATIENCE, until};
+use tokio::time::Instant;
 
 const QUEUE: &str = "queue://backlog";
 const BODY: usize = 1024;

@@ -39,6 +39,8 @@ mod window;
 #[cfg(test)]
 mod at_rest;
 #[cfg(test)]
+mod paging_bench;
+#[cfg(test)]
 mod paging_tests;
 #[cfg(test)]
 mod replay_tests;

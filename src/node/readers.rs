@@ -1,11 +1,11 @@
 //! Reads what queues wait for, away from the threads that serve connections.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SendError, Sender, channel};
+use std::sync::mpsc::{SendError, SyncSender, sync_channel};
 use std::thread;
 
 use ferrymq_openwire::destination::Destination;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::routing::Broker;
@@ -16,14 +16,14 @@ const READERS: usize = 4;
 /// A thread that reads. One that has nothing to do waits; the first ones do most of the work, since
 /// each thread keeps memory for what it has read.
 struct Reader {
-    queues: Sender<Destination>,
+    queues: SyncSender<Destination>,
     idle: bool,
 }
 
 /// Reads what queues wait for.
 pub(super) async fn page_queues(broker: Arc<Broker>, end: CancellationToken) {
     // At most one of each reader: it gets no other queue before.
-    let (done, mut finished) = unbounded_channel();
+    let (done, mut finished) = channel(READERS);
     let mut readers: Vec<Reader> = Vec::new();
     loop {
         while has_idle(&readers)
@@ -59,12 +59,7 @@ fn has_idle(readers: &[Reader]) -> bool {
 }
 
 /// Lets the first reader that has nothing to do read for a queue.
-fn give(
-    queue: Destination,
-    readers: &mut Vec<Reader>,
-    broker: &Arc<Broker>,
-    done: &UnboundedSender<usize>,
-) {
+fn give(queue: Destination, readers: &mut Vec<Reader>, broker: &Arc<Broker>, done: &Sender<usize>) {
     if !readers.iter().any(|reader| reader.idle) {
         readers.extend(start(readers.len(), Arc::clone(broker), done.clone()));
     }
@@ -79,12 +74,12 @@ fn give(
     }
 }
 
-fn start(at: usize, broker: Arc<Broker>, done: UnboundedSender<usize>) -> Option<Reader> {
-    let (queues, given) = channel::<Destination>();
+fn start(at: usize, broker: Arc<Broker>, done: Sender<usize>) -> Option<Reader> {
+    let (queues, given) = sync_channel::<Destination>(1);
     let read = move || {
         for queue in given {
             broker.page(&queue);
-            if done.send(at).is_err() {
+            if done.blocking_send(at).is_err() {
                 break;
             }
         }
