@@ -9,7 +9,7 @@ use ferrymq::node::Node;
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{BrokerInfo, MessageAck};
+use ferrymq_openwire::commands::{BrokerInfo, ConsumerInfo, MessageAck, NetworkBridgeFilter};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
 use ferrymq_openwire::message::MessageFields;
@@ -97,6 +97,40 @@ async fn what_this_broker_sent_on_may_return_and_only_its_copies_are_dropped() {
     }
     consumer.nothing_comes().await;
     assert_eq!(counted(&node, &queue), (3, 0));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_copies_that_took_different_ways_one_goes_on() {
+    let node = broker(Limits::default()).await;
+    let (far, other) = (BrokerId::new("far"), BrokerId::new("other"));
+    let queue = Destination::queue("q");
+    let mut onward = bridge(&node, "onward").await;
+    let demand = ConsumerInfo {
+        network_subscription: true,
+        additional_predicate: Some(NetworkBridgeFilter {
+            network_broker_id: Some(BrokerId::new("next")),
+            message_ttl: -1,
+            consumer_ttl: -1,
+            ..NetworkBridgeFilter::default()
+        }),
+        ..onward.consumer(1, &queue, 100)
+    };
+    onward.ask(demand.into()).await.unwrap();
+    let mut bridge = bridge(&node, "bridge").await;
+    let message = from_afar(&bridge, &queue, 1, &[&far]);
+    deliver(&mut bridge, &message).await;
+    let gone = onward.dispatch().await;
+    onward.settle(&gone);
+    // Sent again, because the answer was lost: it went on already.
+    deliver(&mut bridge, &message).await;
+    // The first one may have met this one on its way, and have been dropped for it.
+    let detour = from_afar(&bridge, &queue, 1, &[&far, &other]);
+    deliver(&mut bridge, &detour).await;
+    let taken = onward.dispatch().await.message.unwrap();
+    assert_eq!(taken.broker_path(), [far, other]);
+    onward.nothing_comes().await;
+    assert_eq!(counted(&node, &queue), (1, 1));
     node.stop().await;
 }
 

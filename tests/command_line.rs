@@ -192,7 +192,7 @@ fn lines_of_standard_input_become_messages_and_json_tells_all_about_them() {
     let broker = Ferry::named("post").start();
     let url = broker.url().to_owned();
     let send = ["send", "lines", "--lines", "--url", &url];
-    let mut process = Process::spawn("ferrymq send", ferrymq_command(&send));
+    let process = Process::spawn("ferrymq send", ferrymq_command(&send));
     for line in ["one", "two", "größer"] {
         process.write_line(line);
     }

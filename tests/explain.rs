@@ -275,7 +275,7 @@ async fn hop_limits_of_messages_and_of_demand_are_named() {
     let rome = broker("rome").start();
     let paris = broker("paris").configure(&connector("on", rome.url(), "message_ttl = 1")).start();
     let london = broker("london")
-        .configure(&connector("far", paris.url(), ""))
+        .configure(&connector("far", paris.url(), "statically_included = [\"queue://two.hops\"]"))
         .configure(&connector("near", paris.url(), "consumer_ttl = 1"))
         .start();
     let (at_london, at_paris, at_rome) = (
@@ -301,10 +301,17 @@ async fn hop_limits_of_messages_and_of_demand_are_named() {
     at_paris.send_numbers("queue://two.hops", 7, 1).await;
     assert_eq!(text(&beyond).await, "7");
 
-    // 16: the demand has passed one bridge. The other connector follows it, and takes no message.
+    // 16: the demand has passed one bridge.
     let full = Native::with_mode(london.url(), AckMode::Client).await;
     let _keeps_it = narrow(&full, "queue://two.hops", 1).await;
     verdict_of_link(&london, "two.hops", "near -> paris", "hop_limit");
+
+    // 17: the bridge beyond takes nothing from here, so that nothing is sent to be stranded there.
+    let _waits = at_rome.consumer("queue://three.hops").await;
+    at_london.send_numbers("queue://three.hops", 0, 1).await;
+    verdict(&london, "three.hops", "not_passed_on")
+        .says("link", "far -> paris", "the far broker passes it on only within 1 bridges")
+        .is_moved_by("on the far broker's own connector");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,7 +328,7 @@ async fn a_far_broker_that_is_full_holds_messages_back() {
     for _ in 0..8 {
         producer.send(OutgoingMessage::bytes(vec![0; 1_000])).await.unwrap();
     }
-    // 17: the window of the bridge is full, and who must confirm is named.
+    // 18: the window of the bridge is full, and who must confirm is named.
     verdict(&paris, "small", "window_full")
         .says("link", "on -> rome", "window full: it has 2 of 2 messages")
         .is_moved_by("confirmations of rome, which holds them back while its own queue is full");
@@ -345,7 +352,7 @@ async fn loops_are_told_from_a_lack_of_demand() {
     let (at_london, at_paris) =
         (Native::connect(london.url()).await, Native::connect(paris.url()).await);
 
-    // 18: the consumer that it crossed for is gone, and the one that is left is where it came from.
+    // 19: the consumer that it crossed for is gone, and the one that is left is where it came from.
     let leaves = Native::with_mode(paris.url(), AckMode::Client).await;
     let mut left = Vec::new();
     for queue in ["queue://back", "queue://later"] {
@@ -363,7 +370,7 @@ async fn loops_are_told_from_a_lack_of_demand() {
         .says("link", "to-london -> london", "too early to go back until")
         .is_moved_by("time, or a consumer here");
 
-    // 19: paris has demand, but only that of london's own consumer, which does not want these.
+    // 20: paris has demand, but only that of london's own consumer, which does not want these.
     let _choosy = selective(&at_london, "queue://own", "false").await;
     at_london.send_numbers("queue://own", 0, 1).await;
     verdict(&london, "own", "already_visited").says(

@@ -233,3 +233,40 @@ fn the_command_line_sends_to_and_receives_from_jms_clients() {
         assert_eq!(messages[1]["properties"]["color"], "red");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: apt-get install --no-install-recommends activemq libactivemq-java openjdk-17-jdk-headless"]
+async fn its_durable_subscriptions_are_those_of_jms() {
+    for kind in subjects() {
+        let broker = Subject::named(kind, "single").start();
+        let connect = || async {
+            let options = ConnectOptions::system().client_id("reader");
+            Connection::connect(broker.url(), options).await.expect("nobody else has the name")
+        };
+        let topic = destination("topic://news");
+        let options = ConsumerOptions::new(topic).durable("papers");
+        let connection = connect().await;
+        let consumer = connection.session(AckMode::Auto).consumer(options.clone()).await.unwrap();
+        let sender = Native::connect(broker.url()).await;
+        sender.send_numbers("topic://news", 0, 2).await;
+        assert_eq!(numbers(&consumer, 1).await, [0]);
+        connection.close().await.unwrap();
+        sender.send_numbers("topic://news", 2, 1).await;
+
+        // A JMS client of the same name gets the rest, and leaves some of it.
+        let mut jms = Jms::start();
+        jms.connect_with(json!({"as": "c", "url": broker.url(), "client_id": "reader"}), "auto");
+        jms.subscribe("k", "c", "papers", "topic://news");
+        assert_eq!(jms.receive_text("k"), "1");
+        jms.call(json!({"op": "close", "on": "c"}));
+
+        let connection = connect().await;
+        let consumer = connection.session(AckMode::Auto).consumer(options.clone()).await.unwrap();
+        assert_eq!(numbers(&consumer, 1).await, [2]);
+        assert!(connection.unsubscribe("papers").await.is_err(), "{kind:?}: it is in use");
+        drop(consumer);
+        connection.unsubscribe("papers").await.unwrap();
+        assert!(connection.unsubscribe("papers").await.is_err(), "{kind:?}: there is none");
+        connection.close().await.unwrap();
+    }
+}

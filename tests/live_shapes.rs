@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ferrymq_client::{ConsumerOptions, OutgoingMessage};
 use support::{Kind, MESH, Native, Network, PATIENCE, RING, Shape, TREE, churn, destination};
-use support::{number_from, until};
+use support::{number_from, until, until_steady};
 
 const QUEUE: &str = "queue://orders";
 
@@ -51,15 +51,64 @@ async fn a_full_mesh_consumes_each_message_once() {
 /// By which way, from which producer: the last number that came so.
 type Last = BTreeMap<(Vec<String>, u32), u32>;
 
-/// Consumers that come while messages do, and stay. How many overtook another one, and how many of
-/// those had come by the same way.
-async fn in_order_on(shape: Shape) -> (u32, u32) {
+/// When consumers come, who stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Come {
+    /// Before all messages, and their demand has travelled everywhere.
+    First,
+    /// While messages do.
+    Meanwhile,
+}
+
+/// How many messages overtook another one of their producer at a consumer, and how many of those had
+/// come by the same way.
+async fn in_order_on(shape: Shape, come: Come) -> (u32, u32) {
     const PRODUCERS: u32 = 3;
     const EACH: u32 = 1_000;
     let network = Network::start(shape, &[Kind::Ferry; 5]);
     network.joined();
     let urls = network.urls();
     let mut random = fastrand::Rng::with_seed(seed());
+    let mut consuming = tokio::task::JoinSet::new();
+    let (noted, mut came) = tokio::sync::mpsc::channel(1_000);
+    for _ in 0..3 {
+        let url = urls[random.usize(..urls.len())].clone();
+        let prefetch = [10, 1_000][random.usize(..2)];
+        let wait = Duration::from_millis(random.u64(0..300));
+        let noted = noted.clone();
+        consuming.spawn(async move {
+            if come == Come::Meanwhile {
+                tokio::time::sleep(wait).await;
+            }
+            let client = Native::connect(&url).await;
+            let options = ConsumerOptions::new(destination(QUEUE)).prefetch(prefetch);
+            let consumer = client.session.consumer(options).await.expect("a consumer");
+            let (mut last, mut newest) = (Last::new(), BTreeMap::<u32, u32>::new());
+            let (mut overtaken, mut on_one_way) = (0, 0);
+            while let Some(delivery) = tokio::select! {
+                delivery = consumer.receive() => delivery.expect("a living consumer"),
+                () = noted.closed() => None,
+            } {
+                let number: u32 = delivery.text().unwrap().unwrap().parse().unwrap();
+                let path = delivery.message().broker_path();
+                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+                let producer = number / EACH;
+                let before = last.insert((path, producer), number);
+                on_one_way += u32::from(before > Some(number));
+                let before = newest.insert(producer, number);
+                overtaken += u32::from(before > Some(number));
+                if noted.send(number).await.is_err() {
+                    break;
+                }
+            }
+            (overtaken, on_one_way)
+        });
+    }
+    drop(noted);
+    if come == Come::First {
+        until("demand", PATIENCE, || (network.demands() > 0).then_some(()));
+        until_steady("demand has travelled", || network.demands());
+    }
     let mut producing = tokio::task::JoinSet::new();
     for number in 0..PRODUCERS {
         let url = urls[random.usize(..urls.len())].clone();
@@ -76,40 +125,6 @@ async fn in_order_on(shape: Shape) -> (u32, u32) {
             client.connection.close().await.expect("an orderly end");
         });
     }
-    let mut consuming = tokio::task::JoinSet::new();
-    let (come, mut came) = tokio::sync::mpsc::channel(1_000);
-    for _ in 0..3 {
-        let url = urls[random.usize(..urls.len())].clone();
-        let prefetch = [10, 1_000][random.usize(..2)];
-        let wait = Duration::from_millis(random.u64(0..300));
-        let come = come.clone();
-        consuming.spawn(async move {
-            tokio::time::sleep(wait).await;
-            let client = Native::connect(&url).await;
-            let options = ConsumerOptions::new(destination(QUEUE)).prefetch(prefetch);
-            let consumer = client.session.consumer(options).await.expect("a consumer");
-            let (mut last, mut newest) = (Last::new(), BTreeMap::<u32, u32>::new());
-            let (mut overtaken, mut on_one_way) = (0, 0);
-            while let Some(delivery) = tokio::select! {
-                delivery = consumer.receive() => delivery.expect("a living consumer"),
-                () = come.closed() => None,
-            } {
-                let number: u32 = delivery.text().unwrap().unwrap().parse().unwrap();
-                let path = delivery.message().broker_path();
-                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-                let producer = number / EACH;
-                let before = last.insert((path, producer), number);
-                on_one_way += u32::from(before > Some(number));
-                let before = newest.insert(producer, number);
-                overtaken += u32::from(before > Some(number));
-                if come.send(number).await.is_err() {
-                    break;
-                }
-            }
-            (overtaken, on_one_way)
-        });
-    }
-    drop(come);
     let mut all = BTreeMap::<u32, u32>::new();
     while all.len() < (PRODUCERS * EACH) as usize {
         let next = tokio::time::timeout(PATIENCE, came.recv()).await;
@@ -130,11 +145,18 @@ async fn in_order_on(shape: Shape) -> (u32, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn consumers_that_stay_get_each_producer_in_order() {
+async fn consumers_that_are_there_get_each_producer_in_order_on_every_shape() {
+    for shape in [TREE, RING, MESH] {
+        assert_eq!(in_order_on(shape, Come::First).await, (0, 0), "{shape:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_that_come_meanwhile_get_each_producer_in_order_by_one_way() {
     // Where there is one way only.
-    assert_eq!(in_order_on(TREE).await, (0, 0));
-    assert_eq!(in_order_on(RING).await.1, 0);
+    assert_eq!(in_order_on(TREE, Come::Meanwhile).await, (0, 0));
+    assert_eq!(in_order_on(RING, Come::Meanwhile).await.1, 0);
     // Where a nearer way opens while messages come, the farther one gives back what it held.
-    let (overtaken, on_one_way) = in_order_on(MESH).await;
+    let (overtaken, on_one_way) = in_order_on(MESH, Come::Meanwhile).await;
     eprintln!("{overtaken} overtook another, {on_one_way} of them one that came the same way");
 }

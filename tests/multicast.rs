@@ -122,3 +122,25 @@ fn brokers_of_three_hosts_find_each_other_and_notice_a_pulled_plug() {
     until_linked("b", PATIENCE, &["a", "c"], || links_on(two, &b));
     until_linked("a", PATIENCE, &["b", "c"], || links_on(one, &a));
 }
+
+#[test]
+fn a_group_of_ipv6_joins_brokers_too() {
+    let Some(lan) = Lan::new(2) else { return };
+    if !lan.has_ipv6() {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
+    let [one, two] = lan.hosts() else { panic!("two hosts") };
+    // The one is another group on each link, the other one is the same on all of a site.
+    for group in ["multicast://[ff02::77]?networkInterface=eth0", "multicast://[ff05::77]?group=g"]
+    {
+        let find = format!("{group}&initialReconnectDelay=100");
+        let start =
+            |host: &Host, name: &str| member(name, group, &find).on(host).at("[::]", 61616).start();
+        let (a, b) = (start(one, "a"), start(two, "b"));
+        until_linked("a", PATIENCE, &["b"], || links_on(one, &a));
+        until_linked("b", PATIENCE, &["a"], || links_on(two, &b));
+        assert_eq!(b.terminate().code(), Some(0));
+        until_linked("a", PATIENCE, &[], || links_on(one, &a));
+    }
+}

@@ -1,6 +1,6 @@
 //! Whether one message may go to one subscription.
 
-use ferrymq_network::rules::forward::forward;
+use ferrymq_network::rules::forward::{forward, limits_hops};
 use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::commands::{ConsumerInfo, NetworkBridgeFilter};
 use ferrymq_openwire::ids::BrokerId;
@@ -85,6 +85,11 @@ impl Admission {
     /// Whether the consumer has no condition of its own.
     pub fn selects_all(&self) -> bool {
         self.selector.is_none()
+    }
+
+    /// Whether it lets messages pass only so many bridges.
+    pub(super) fn limits_hops(&self) -> bool {
+        self.bridge.as_ref().is_some_and(|bridge| limits_hops(&bridge.filter))
     }
 
     /// The broker at the far end of the bridge that subscribes; none for other consumers.

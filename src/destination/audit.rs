@@ -1,13 +1,15 @@
 //! A memory of recent message ids: what a bridge brings a second time is recognised.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::message::Message;
+use ferrymq_openwire::message::{Message, Origin};
 use lru::LruCache;
+
+use super::audit_window::{AuditRecord, Seen, SequenceWindow, WORD};
+use super::effects::{Course, Dispatch};
 
 /// What an audit remembers at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +32,6 @@ impl Default for AuditSettings {
     }
 }
 
-/// What an audit knows of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It was not here; now it is remembered.
-    Never,
-    /// It was here already: another copy of it.
-    Before,
-    /// Its number is too old to tell, or it has none.
-    Unknown,
-}
-
 /// How many bytes all audits of a broker may take together.
 #[derive(Debug)]
 pub struct AuditMemory {
@@ -58,6 +49,11 @@ impl AuditMemory {
     fn is_used_up(&self) -> bool {
         self.used.load(Ordering::Relaxed) > self.limit
     }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
 }
 
 /// What one destination remembers of the messages that came to it over bridges.
@@ -69,6 +65,12 @@ impl AuditMemory {
 /// new visit, whoever else is on the path, because every bridge adds the broker that it leaves. So
 /// a copy is recognised, a return never mistaken for one, and nothing ever has to be forgotten on
 /// purpose.
+///
+/// A copy may only be dropped for another one that lives: one that is here, or was consumed here. One
+/// that has *gone on* may meet a copy where it gets to, and be dropped there for the sake of the very
+/// one that comes here; if both brokers did so, none would be left. So what comes after it by another
+/// way is taken, and dropped where the first one ends. What comes by the same way is not: whoever sends
+/// again from where it stood has nobody else who could have dropped the first.
 #[derive(Debug)]
 pub struct Audit {
     settings: AuditSettings,
@@ -84,15 +86,6 @@ pub struct Audit {
     key: Vec<u8>,
     /// What a store must learn to bring the audit back, once somebody wants to know.
     records: Option<Vec<AuditRecord>>,
-}
-
-/// A change of what an audit remembers, for a store: a word of 64 numbers of one producer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// Which word: the producer and visit, and the word's first number, as bytes.
-    pub key: Box<[u8]>,
-    /// A bit for each number that has come; 0: the word is forgotten.
-    pub word: u64,
 }
 
 /// What a producer takes beside its key and its window: the places in the list and in the table.
@@ -142,21 +135,55 @@ impl Audit {
             return None;
         }
         let Some(origin) = message.origin() else { return Some(Seen::Unknown) };
-        let visit = message.broker_path_visits(&self.own) as u64;
-        self.key.clear();
-        self.key.extend(visit.to_le_bytes());
-        self.key.extend(origin.session.to_le_bytes());
-        self.key.extend(origin.producer.to_le_bytes());
-        self.key.extend_from_slice(origin.connection);
+        let visit = Note::Came(message.broker_path_visits(&self.own));
+        let gone = Note::Gone(message.broker_path_visits(&self.own));
+        match self.mark(visit, &origin) {
+            Seen::Before
+                if self.has(gone, &origin) && !self.has(Note::by_way(message), &origin) =>
+            {
+                self.clear(gone, &origin);
+                Some(Seen::Unknown)
+            }
+            seen => Some(seen),
+        }
+    }
 
+    /// These leave the destination, some of them for other brokers.
+    pub fn follow(&mut self, dispatches: &[Dispatch]) {
+        for Dispatch { message, course, .. } in dispatches {
+            match course {
+                Course::Here => {}
+                Course::Onward => self.gone(message, false),
+                Course::Back => self.gone(message, true),
+            }
+        }
+    }
+
+    /// A message that came over a bridge goes on over another one. `back`: to the broker that brought
+    /// it, which is no FerryMQ and may drop it there for one that it then sends again.
+    pub(super) fn gone(&mut self, message: &Message, back: bool) {
+        if !self.settings.enabled || message.broker_path_len() == 0 {
+            return;
+        }
+        let Some(origin) = message.origin() else { return };
+        self.mark(Note::Gone(message.broker_path_visits(&self.own)), &origin);
+        if !back {
+            self.mark(Note::by_way(message), &origin);
+        }
+    }
+
+    /// Sets the bit of a message, and says what it was.
+    fn mark(&mut self, note: Note, origin: &Origin<'_>) -> Seen {
+        self.set_key(note, origin);
         let words = self.settings.depth.div_ceil(64).max(1);
         let windows = self.windows.get_or_insert_with(LruCache::unbounded);
+        let records = self.records.as_mut().filter(|_| note.is_kept());
         let key = self.key.as_slice();
         let (seen, grown) = match windows.get_mut(key) {
             Some(window) => {
                 let (before, span) = (window.bytes(), window.span());
                 let seen = window.mark(origin.sequence, words);
-                if let Some(records) = &mut self.records {
+                if let Some(records) = records {
                     window.record(key, origin.sequence, span, records);
                 }
                 (seen, window.bytes().wrapping_sub(before))
@@ -164,7 +191,7 @@ impl Audit {
             None => {
                 let mut window = SequenceWindow::default();
                 let seen = window.mark(origin.sequence, words);
-                if let Some(records) = &mut self.records {
+                if let Some(records) = records {
                     window.record(key, origin.sequence, 0..0, records);
                 }
                 let bytes = PRODUCER_BYTES + key.len() + window.bytes();
@@ -175,7 +202,31 @@ impl Audit {
         if grown != 0 {
             self.grow(grown);
         }
-        Some(seen)
+        seen
+    }
+
+    /// Whether the bit of a message is set.
+    fn has(&mut self, note: Note, origin: &Origin<'_>) -> bool {
+        self.set_key(note, origin);
+        let windows = self.windows.as_ref();
+        let window = windows.and_then(|windows| windows.peek(self.key.as_slice()));
+        window.is_some_and(|window| window.has(origin.sequence))
+    }
+
+    fn clear(&mut self, note: Note, origin: &Origin<'_>) {
+        self.set_key(note, origin);
+        let windows = self.windows.as_mut();
+        if let Some(window) = windows.and_then(|windows| windows.peek_mut(self.key.as_slice())) {
+            window.clear(origin.sequence);
+        }
+    }
+
+    fn set_key(&mut self, note: Note, origin: &Origin<'_>) {
+        self.key.clear();
+        self.key.extend(note.number().to_le_bytes());
+        self.key.extend(origin.session.to_le_bytes());
+        self.key.extend(origin.producer.to_le_bytes());
+        self.key.extend_from_slice(origin.connection);
     }
 
     /// How many producers were forgotten since this was last asked, because there were too many.
@@ -196,7 +247,7 @@ impl Audit {
             self.bytes = self.bytes.wrapping_sub(bytes);
             self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
             self.forgotten += 1;
-            if let Some(records) = &mut self.records {
+            if let Some(records) = self.records.as_mut().filter(|_| Note::kept(&key)) {
                 let starts = window.span().step_by(WORD as usize);
                 records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
             }
@@ -210,289 +261,52 @@ impl Drop for Audit {
     }
 }
 
-/// Which numbers of one producer have come: a bit for each, back from the highest.
-#[derive(Debug, Default)]
-struct SequenceWindow {
-    /// The number of the first bit, a multiple of 64.
-    first: i64,
-    bits: VecDeque<u64>,
-    /// Of numbers below, nothing is known.
-    floor: Option<i64>,
+/// What is noted of a producer's messages, each in a window of its own.
+#[derive(Debug, Clone, Copy)]
+enum Note {
+    /// They came at this visit.
+    Came(usize),
+    /// Those of this visit have gone on, as far as the broker remembers since its start.
+    Gone(usize),
+    /// They came by the way with this hash, and have gone on.
+    ByWay(u64),
 }
 
-const WORD: i64 = 64;
-/// How far apart the words of one producer may be that a store gives back; it is told of each that
-/// is forgotten, so that they are never further apart than the depth.
-const MOST_RESTORED: usize = 1 << 20;
+impl Note {
+    const GONE: u64 = 1 << 62;
+    const BY_WAY: u64 = 1 << 63;
 
-impl AuditRecord {
-    fn of(producer: &[u8], first: i64, word: u64) -> Self {
-        Self { key: [producer, &first.to_be_bytes()].concat().into(), word }
-    }
-}
-
-impl SequenceWindow {
-    fn bytes(&self) -> usize {
-        self.bits.capacity() * size_of::<u64>()
+    fn by_way(message: &Message) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(message.way());
+        Self::ByWay(hasher.finish())
     }
 
-    /// The numbers that it has bits for.
-    fn span(&self) -> Range<i64> {
-        self.first..self.first.saturating_add((self.bits.len() as i64).saturating_mul(WORD))
-    }
-
-    /// Says what marking a number has changed since it had bits for the numbers of `before`.
-    fn record(&self, key: &[u8], number: i64, before: Range<i64>, records: &mut Vec<AuditRecord>) {
-        let gone = before.start..before.end.min(self.first);
-        let gone = gone.step_by(WORD as usize);
-        records.extend(gone.map(|start| AuditRecord::of(key, start, 0)));
-        let start = number.div_euclid(WORD).saturating_mul(WORD);
-        let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
-        if let Some(word) = at.and_then(|at| self.bits.get(at)) {
-            records.push(AuditRecord::of(key, start, *word));
+    /// Begins the key.
+    fn number(self) -> u64 {
+        match self {
+            Self::Came(visit) => visit as u64,
+            Self::Gone(visit) => visit as u64 | Self::GONE,
+            Self::ByWay(hash) => hash | Self::BY_WAY,
         }
     }
 
-    /// Sets the bits of a word.
-    fn restore(&mut self, start: i64, word: u64) {
-        let bits = self.reach(start, MOST_RESTORED).and_then(|at| self.bits.get_mut(at));
-        if let Some(bits) = bits {
-            *bits |= word;
-        }
+    /// Whether a store keeps it. Without the rest, what came is taken to be here still.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::Came(_))
     }
 
-    /// Sets the bit of a number, and says what it was; `most` words are kept.
-    fn mark(&mut self, number: i64, most: usize) -> Seen {
-        let start = number.div_euclid(WORD).saturating_mul(WORD);
-        if self.floor.is_some_and(|floor| number < floor) {
-            return Seen::Unknown;
-        }
-        let Some(at) = self.reach(start, most) else { return Seen::Unknown };
-        let mask = 1_u64 << number.rem_euclid(WORD);
-        let Some(word) = self.bits.get_mut(at) else { return Seen::Unknown };
-        let seen = if *word & mask == 0 { Seen::Never } else { Seen::Before };
-        *word |= mask;
-        seen
-    }
-
-    /// The place of the word that starts at a number, made if it is not there and may be.
-    fn reach(&mut self, start: i64, most: usize) -> Option<usize> {
-        let distance = |from: i64, to: i64| usize::try_from(to.checked_sub(from)? / WORD).ok();
-        if self.bits.is_empty() {
-            self.first = start;
-            self.bits.push_back(0);
-            return Some(0);
-        }
-        if start < self.first {
-            // Nothing below was ever let go, so that it is new as far as there is room.
-            let further = distance(start, self.first)?;
-            if further.checked_add(self.bits.len()).is_none_or(|words| words > most) {
-                return None;
-            }
-            for _ in 0..further {
-                self.bits.push_front(0);
-            }
-            self.first = start;
-            return Some(0);
-        }
-        let at = match distance(self.first, start) {
-            Some(at) if at < most => at,
-            // It slides.
-            Some(at) if at - (most - 1) < self.bits.len() => {
-                let gone = at - (most - 1);
-                self.bits.drain(..gone);
-                self.first = self.first.saturating_add(gone as i64 * WORD);
-                self.floor = Some(self.first);
-                most - 1
-            }
-            // It jumps over all that it was.
-            _ => {
-                self.bits.clear();
-                self.bits.push_back(0);
-                self.first = start;
-                self.floor = Some(start.saturating_sub((most as i64 - 1).saturating_mul(WORD)));
-                return Some(0);
-            }
-        };
-        if at >= self.bits.len() {
-            self.bits.resize(at + 1, 0);
-        }
-        Some(at)
+    /// The same of a key.
+    fn kept(key: &[u8]) -> bool {
+        let number = key.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        number & (Self::GONE | Self::BY_WAY) == 0
     }
 }
 
 #[cfg(test)]
 impl Audit {
     /// Whether a message was here, without a change.
-    fn peek(&self, message: &Message) -> bool {
-        let origin = message.origin().unwrap();
-        let visit = message.broker_path_visits(&self.own) as u64;
-        let (session, producer) = (origin.session.to_le_bytes(), origin.producer.to_le_bytes());
-        let key = [&visit.to_le_bytes()[..], &session, &producer, origin.connection].concat();
-        let window = self.windows.as_ref().and_then(|windows| windows.peek(&key[..]));
-        window.is_some_and(|window| {
-            let at = origin.sequence.div_euclid(WORD) - window.first.div_euclid(WORD);
-            let word = usize::try_from(at).ok().and_then(|at| window.bits.get(at));
-            word.is_some_and(|word| word & (1 << origin.sequence.rem_euclid(WORD)) != 0)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use ferrymq_openwire::ids::{ConnectionId, MessageId, ProducerId, SessionId};
-    use ferrymq_openwire::message::MessageFields;
-
-    use super::*;
-
-    fn own() -> BrokerId {
-        BrokerId::new("own")
-    }
-
-    fn via(producer: i64, number: i64, path: &[&str]) -> Message {
-        let session = SessionId::new(&ConnectionId::new("c"), 1);
-        let fields = MessageFields {
-            message_id: Some(MessageId::new(ProducerId::new(&session, producer), number)),
-            broker_path: Some(path.iter().map(|broker| Some(BrokerId::new(*broker))).collect()),
-            ..MessageFields::default()
-        };
-        Message::from_fields(&fields).unwrap()
-    }
-
-    fn audit(depth: usize, producers: usize) -> Audit {
-        let settings = AuditSettings { enabled: true, depth, producers };
-        Audit::new(settings, own(), AuditMemory::new(usize::MAX))
-    }
-
-    fn ask(audit: &mut Audit, producer: i64, number: i64, path: &[&str]) -> Seen {
-        audit.seen(&via(producer, number, path)).unwrap()
-    }
-
-    #[test]
-    fn a_second_copy_is_known_by_whatever_way_it_comes() {
-        let mut audit = audit(128, 8);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "c"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 6, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 2, 5, &["a"]), Seen::Never, "another producer's");
-    }
-
-    #[test]
-    fn what_was_sent_on_and_returns_is_no_copy_but_may_have_one() {
-        let mut audit = audit(128, 8);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "c"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 5, &["a", "own", "b", "own", "b"]), Seen::Never);
-    }
-
-    #[test]
-    fn too_many_producers_are_forgotten_and_counted() {
-        let mut audit = audit(64, 2);
-        for producer in 1..=3 {
-            assert_eq!(ask(&mut audit, producer, 1, &["a"]), Seen::Never);
-        }
-        assert_eq!(audit.take_forgotten(), 1);
-        assert_eq!(ask(&mut audit, 3, 1, &["a"]), Seen::Before);
-        assert_eq!(ask(&mut audit, 1, 1, &["a"]), Seen::Never, "the oldest was forgotten");
-    }
-
-    #[test]
-    fn all_audits_share_one_bound_and_give_it_back() {
-        let memory = AuditMemory::new(1_000);
-        let settings = AuditSettings { enabled: true, depth: 64, producers: 1_000 };
-        let mut audits: Vec<Audit> =
-            (0..3).map(|_| Audit::new(settings, own(), Arc::clone(&memory))).collect();
-        for number in 0..300 {
-            for audit in &mut audits {
-                assert_eq!(ask(audit, number, 1, &["a"]), Seen::Never);
-                assert_eq!(ask(audit, number, 1, &["a"]), Seen::Before, "the last is remembered");
-            }
-        }
-        assert!(memory.used.load(Ordering::Relaxed) < 2_000);
-        drop(audits);
-        assert_eq!(memory.used.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn what_cannot_be_known_is_said() {
-        let mut audit = audit(64, 2);
-        let nameless = Message::from_fields(&MessageFields::default()).unwrap();
-        assert_eq!(audit.seen(&nameless), Some(Seen::Unknown));
-        assert_eq!(ask(&mut audit, 1, 1_000_000, &["a"]), Seen::Never);
-        assert_eq!(ask(&mut audit, 1, 1, &["a"]), Seen::Unknown);
-        let settings = AuditSettings { enabled: false, ..AuditSettings::default() };
-        let mut off = Audit::new(settings, own(), AuditMemory::new(0));
-        assert_eq!(off.seen(&via(1, 1, &["a"])), None);
-    }
-
-    /// Against a set of all numbers: within the window it agrees, and what it calls unknown is
-    /// below it.
-    #[test]
-    fn a_window_agrees_with_a_set() {
-        for seed in 0..200 {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let most = random.usize(1..6);
-            let (mut window, mut set) = (SequenceWindow::default(), BTreeSet::new());
-            let mut highest = random.i64(-500..500);
-            for _ in 0..400 {
-                let number = match random.u8(..20) {
-                    0 => highest + random.i64(0..2_000),
-                    1 => highest - random.i64(0..1_000),
-                    _ => highest + random.i64(-90..10),
-                };
-                highest = highest.max(number);
-                let bottom = highest.div_euclid(WORD) * WORD - (most as i64 - 1) * WORD;
-                match window.mark(number, most) {
-                    Seen::Never => assert!(set.insert(number), "seed {seed}: {number} was there"),
-                    Seen::Before => assert!(set.contains(&number), "seed {seed}: {number} is new"),
-                    Seen::Unknown => assert!(number < bottom, "seed {seed}: {number} is within"),
-                }
-                assert!(window.bits.len() <= most, "seed {seed}");
-            }
-        }
-        let mut window = SequenceWindow::default();
-        for number in [i64::MIN, i64::MAX, 0, i64::MIN, i64::MAX] {
-            let _ = window.mark(number, 3);
-        }
-    }
-
-    #[test]
-    fn what_it_records_brings_it_back() {
-        for seed in 0..20 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let (mut one, mut kept) = (audit(256, 3), std::collections::BTreeMap::new());
-            one.record();
-            let mut at = 0;
-            for _ in 0..2_000 {
-                at += rng.i64(0..3);
-                let number = at - rng.i64(0..100);
-                one.seen(&via(rng.i64(0..5), number, &["a"]));
-                for AuditRecord { key, word } in one.take_records() {
-                    if word == 0 {
-                        kept.remove(&key)
-                    } else {
-                        kept.insert(key, word)
-                    };
-                }
-            }
-            let mut other = audit(256, 3);
-            for (key, word) in kept {
-                other.restore(&AuditRecord { key, word });
-            }
-            // Of what both can tell, they tell the same.
-            for producer in 0..5 {
-                for number in at - 150..=at + 5 {
-                    let message = via(producer, number, &["a"]);
-                    let told = [one.peek(&message), other.peek(&message)];
-                    assert_eq!(told[0], told[1], "seed {seed}, {producer}: {number}");
-                }
-            }
-        }
+    pub(super) fn peek(&mut self, message: &Message) -> bool {
+        self.has(Note::Came(message.broker_path_visits(&self.own)), &message.origin().unwrap())
     }
 }

@@ -5,6 +5,7 @@ use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
+use super::ways::Way;
 
 /// A subscription of a queue, as far as it matters for what goes back.
 #[derive(Debug, Clone, Copy)]
@@ -19,61 +20,123 @@ pub(super) struct Contender<'a> {
     pub(super) distance: usize,
     /// A bridge's: how long a message that goes back must have been here, in milliseconds.
     pub(super) settling: i64,
+    /// A bridge's: how it stands to others.
+    pub(super) way: &'a Way,
 }
 
 impl Contender<'_> {
     /// Whether it is a consumer here that holds every message back.
     pub(super) fn keeps_everything(&self, selector_aware: bool) -> bool {
-        let bridge = self.network && self.admission.next_broker().is_some();
-        !self.browser && !bridge && (!selector_aware || self.admission.selects_all())
+        !self.browser && !self.is_bridge() && (!selector_aware || self.admission.selects_all())
+    }
+
+    fn is_bridge(&self) -> bool {
+        self.network && self.admission.next_broker().is_some()
+    }
+
+    /// Whether a message may go there; `others` are the queue's other subscriptions, without those
+    /// that an exclusive consumer keeps out; `next_turn` is asked when a bridge whose rate is used up
+    /// has its next turn.
+    pub(super) fn check<'b>(
+        &self,
+        policy: &ReplayPolicy,
+        next_turn: impl FnOnce() -> Option<i64>,
+        others: impl Iterator<Item = Contender<'b>> + Clone,
+        message: &Message,
+        redeliveries: i32,
+        now: i64,
+    ) -> Result<(), NotAdmitted> {
+        let returns = policy.replay_when_no_consumers;
+        let goes_back = match self.admission.check(message, redeliveries) {
+            Ok(()) => false,
+            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. })) if returns => true,
+            Err(reason) => return Err(reason),
+        };
+        if self.network {
+            let meant = || meant_for(policy, others.clone(), message, redeliveries);
+            match self.way.check(message, returns, meant) {
+                Verdict::Forward => {}
+                refusal => return Err(NotAdmitted::Bridge(refusal)),
+            }
+        }
+        match goes_back {
+            true => check_return(policy, self, next_turn(), others, message, redeliveries, now),
+            false => Ok(()),
+        }
     }
 }
 
 /// Whether a message may go back to the broker beyond the bridge of `to`, which it has visited;
-/// `others` are the queue's other subscriptions, without those that an exclusive consumer keeps out;
-/// `next_turn` is when the bridge has its next turn if
-/// its rate is used up.
+/// `next_turn` is when that bridge has its next turn if its rate is used up.
 ///
 /// It goes only where nobody else wants it: not while a consumer is here, however busy, and of the
 /// bridges only over one that leads to the nearest consumer, however busy the others. So it never
 /// goes back and forth between brokers that both only wait for a third.
-pub(super) fn check_return<'a>(
+fn check_return<'a>(
     policy: &ReplayPolicy,
     to: &Contender<'_>,
     next_turn: Option<i64>,
-    others: impl Iterator<Item = Contender<'a>>,
+    others: impl Iterator<Item = Contender<'a>> + Clone,
     message: &Message,
     redeliveries: i32,
     now: i64,
 ) -> Result<(), NotAdmitted> {
     to.admission.check_selector(message, redeliveries)?;
     let Some(broker) = to.admission.next_broker() else { return Ok(()) };
-    let (mut local_consumer, mut other_way) = (false, None);
-    for other in others.filter(|other| !other.browser) {
-        let selects = || other.admission.check_selector(message, redeliveries).is_ok();
-        match other.admission.next_broker() {
-            Some(beyond) if other.network => {
-                let leads = match other.admission.check(message, redeliveries) {
-                    Ok(()) => true,
-                    Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. })) => {
-                        other.distance < to.distance && selects()
-                    }
-                    Err(_) => false,
-                };
-                if leads {
-                    other_way = Some(beyond);
-                }
-            }
-            _ if !policy.selector_aware || selects() => {
-                local_consumer = true;
-                break;
-            }
-            _ => {}
+    let local_consumer = is_wanted_here(policy, others.clone(), message, redeliveries);
+    let leads = |other: &Contender<'_>| {
+        if !other.network || other.browser || !other.way.check(message, true, || None).may_cross() {
+            return false;
         }
-    }
+        match other.admission.check(message, redeliveries) {
+            Ok(()) => true,
+            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. })) => {
+                let selects = || other.admission.check_selector(message, redeliveries).is_ok();
+                other.distance < to.distance && selects()
+            }
+            Err(_) => false,
+        }
+    };
+    let other_way = if local_consumer { None } else { others.filter(leads).last() };
+    let other_way = other_way.and_then(|other| other.admission.next_broker());
     let standing = Standing { local_consumer, other_way, settling: to.settling, next_turn, now };
     match replay(policy, broker, message, &standing) {
         Verdict::Forward => Ok(()),
         refusal => Err(NotAdmitted::Bridge(refusal)),
     }
+}
+
+/// Whom a message is for that would make a detour from here to others: a consumer of this broker, or
+/// one for whom this is the way.
+fn meant_for<'a>(
+    policy: &ReplayPolicy,
+    mut others: impl Iterator<Item = Contender<'a>> + Clone,
+    message: &Message,
+    redeliveries: i32,
+) -> Option<Verdict> {
+    if is_wanted_here(policy, others.clone(), message, redeliveries) {
+        return Some(Verdict::LocalConsumer);
+    }
+    let leads = others.find(|other| {
+        other.is_bridge()
+            && !other.browser
+            && !other.way.is_detour(message)
+            && other.way.check(message, true, || None).may_cross()
+            && other.admission.check(message, redeliveries).is_ok()
+    });
+    let broker = leads.and_then(|other| other.admission.next_broker());
+    broker.map(|broker| Verdict::BetterWay { broker: broker.clone() })
+}
+
+/// Whether a consumer of this broker is there for a message, however busy.
+fn is_wanted_here<'a>(
+    policy: &ReplayPolicy,
+    mut others: impl Iterator<Item = Contender<'a>>,
+    message: &Message,
+    redeliveries: i32,
+) -> bool {
+    others.any(|other| {
+        let selects = || other.admission.check_selector(message, redeliveries).is_ok();
+        !other.browser && !other.is_bridge() && (!policy.selector_aware || selects())
+    })
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
-use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
-use super::contender::{Contender, check_return};
+use super::contender::Contender;
 use super::effects::SubscriptionKey;
 use super::entry::Entry;
 use super::queue::Queue;
 use super::subscription::Subscription;
+use super::ways::Way;
 
 /// A message that a queue holds.
 #[derive(Debug, Clone)]
@@ -65,6 +65,8 @@ pub struct SubscriptionInsight {
     pub distance: usize,
     /// A bridge's: how long a message that goes back must have been here, in milliseconds.
     pub settling: i64,
+    /// A bridge's: how it stands to others.
+    pub way: Way,
     /// A bridge's: when the next message may go back, if its rate is used up.
     pub next_turn: Option<i64>,
 }
@@ -94,23 +96,16 @@ impl SubscriptionInsight {
     pub fn obstacle<'a>(
         &self,
         held: &HeldMessage,
-        others: impl Iterator<Item = &'a SubscriptionInsight>,
+        others: impl Iterator<Item = &'a SubscriptionInsight> + Clone,
         replay: &ReplayPolicy,
         now: i64,
     ) -> Option<Obstacle> {
         let (message, redeliveries) = (&*held.message, held.redeliveries);
-        let checked = match self.admission.check(message, redeliveries) {
-            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
-                if replay.replay_when_no_consumers =>
-            {
-                let others = others.filter(|other| !other.kept_out && !other.retired);
-                let others = others.map(Self::contender);
-                let to = self.contender();
-                check_return(replay, &to, self.next_turn, others, message, redeliveries, now)
-            }
-            other => other,
-        };
-        match checked {
+        let others = others.filter(|other| !other.kept_out && !other.retired);
+        let others = others.map(Self::contender);
+        let next_turn = || self.next_turn;
+        let to = self.contender();
+        match to.check(replay, next_turn, others, message, redeliveries, now) {
             Err(reason) => Some(Obstacle::NotAdmitted(reason)),
             Ok(()) if self.browser => Some(Obstacle::Browses),
             Ok(()) if self.retired => Some(Obstacle::Retired),
@@ -130,6 +125,7 @@ impl SubscriptionInsight {
             browser: self.browser,
             distance: self.distance,
             settling: self.settling,
+            way: &self.way,
         }
     }
 }
@@ -202,6 +198,7 @@ impl Queue {
                 admission: asked.admission.clone(),
                 distance: asked.distance,
                 settling: asked.settling,
+                way: one.way.clone(),
                 next_turn: self.next_turn(key, now),
             }
         })
@@ -280,6 +277,7 @@ mod tests {
             admission: Admission::default(),
             network: false,
             distance: 0,
+            route: Vec::new(),
             settling: 0,
             browser,
             exclusive: false,

@@ -2,10 +2,15 @@
 //! when others have gone, and for consumers that may have more.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use ferrymq_openwire::ids::BrokerId;
 
 use super::effects::{Effects, SubscriptionKey};
 use super::queue::{Queue, note_first};
 use super::returns::Judgement;
+use super::subscription::Subscription;
+use super::ways::{Route, ways};
 
 impl Queue {
     /// When a message that waits may go back that may not yet, or a consumer may have more: time
@@ -188,9 +193,55 @@ impl Queue {
         let selector_aware = self.returns.policy().selector_aware;
         self.slots.iter().enumerate().any(|(slot, one)| {
             one.as_ref().is_some_and(|one| {
-                one.asked.contender().keeps_everything(selector_aware)
-                    && self.exclusives.let_in(slot)
+                one.contender().keeps_everything(selector_aware) && self.exclusives.let_in(slot)
             })
         })
     }
+
+    /// A bridge's subscription has come or gone: others may be nearest now, and get what they were
+    /// refused for its sake.
+    pub(super) fn rank_ways(&mut self, now: i64, effects: &mut Effects) {
+        let mut by_broker = BTreeMap::<&BrokerId, Vec<Route<'_>>>::new();
+        for (slot, subscription) in self.slots.iter().enumerate() {
+            let route = subscription.as_ref().and_then(|one| route(slot, one));
+            if let Some((broker, route)) = route {
+                by_broker.entry(broker).or_default().push(route);
+            }
+        }
+        let ranked: Vec<_> = by_broker.values().flat_map(|routes| ways(routes)).collect();
+        let mut changed = Vec::new();
+        for (slot, way) in ranked {
+            if let Some(Some(subscription)) = self.slots.get_mut(slot)
+                && subscription.way != way
+            {
+                let before = std::mem::replace(&mut subscription.way, way);
+                changed.extend(before.restricts().then_some(slot));
+            }
+        }
+        for slot in changed {
+            let Some(Some(subscription)) = self.slots.get_mut(slot) else { continue };
+            subscription.tested_to = i64::MIN;
+            if std::mem::take(&mut subscription.ready) {
+                self.ready.remove(subscription.asked.priority, slot);
+            }
+            self.fill(slot, now, effects);
+        }
+    }
+}
+
+/// Where a bridge's subscription leads.
+fn route(slot: usize, subscription: &Subscription) -> Option<(&BrokerId, Route<'_>)> {
+    let asked = &subscription.asked;
+    let broker = asked.route.first().filter(|_| asked.network && !subscription.retired)?;
+    let admission = &asked.admission;
+    let route = Route {
+        slot,
+        next: admission.next_broker()?,
+        brokers: &asked.route,
+        distance: asked.distance,
+        takes_all: admission.selects_all() && !asked.exclusive && !admission.limits_hops(),
+        keeps_to_ways: asked.settling == 0,
+        exclusive: asked.exclusive,
+    };
+    Some((broker, route))
 }

@@ -7,6 +7,7 @@ mod acknowledgement;
 mod admission;
 mod allowance;
 mod audit;
+mod audit_window;
 mod backlog;
 mod browse;
 mod contender;
@@ -34,10 +35,13 @@ mod sharing;
 mod subscription;
 mod topic_subscription;
 mod transacted;
+mod ways;
 mod window;
 
 #[cfg(test)]
 mod at_rest;
+#[cfg(test)]
+mod audit_tests;
 #[cfg(test)]
 mod paging_bench;
 #[cfg(test)]
@@ -48,10 +52,13 @@ mod replay_tests;
 mod sharing_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways_tests;
 
 pub use acknowledgement::{AckError, AckKind, Acknowledgement};
 pub use admission::{Admission, NotAdmitted};
-pub use audit::{Audit, AuditMemory, AuditRecord, AuditSettings, Seen};
+pub use audit::{Audit, AuditMemory, AuditSettings};
+pub use audit_window::{AuditRecord, Seen};
 pub use delivered::Delivered;
 pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
@@ -63,4 +70,5 @@ pub use redelivery::RedeliveryPolicy;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};
 pub use subscription::QueueSubscription;
 pub use topic_subscription::{Pending, TopicSubscription};
+pub use ways::Way;
 pub use window::Outcome;

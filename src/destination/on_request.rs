@@ -5,7 +5,7 @@ use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
-use super::effects::{Dispatch, Effects, SubscriptionKey};
+use super::effects::{Course, Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::inflow::Takers;
 use super::queue::{Queue, dispose};
@@ -113,6 +113,7 @@ impl Queue {
         self.refused_from.remove(&key.0);
         self.returns.forget(key.0);
         let held = self.withdraw_claim(key.0);
+        self.rank_ways(now, effects);
         after.sort_by_key(|entry| entry.sequence);
         for entry in after {
             self.offer(entry, now, effects);
@@ -204,6 +205,7 @@ impl Queue {
                 to,
                 message,
                 redeliveries,
+                course: Course::Here,
             }));
             effects.ended.extend(ended.then_some(to));
             if let Some(paging) = &mut self.paging

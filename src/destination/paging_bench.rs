@@ -60,6 +60,7 @@ pub(super) fn asking(prefetch: usize, selector: Option<&str>, browser: bool) -> 
         prefetch,
         admission: admission(selector),
         network: false,
+        route: Vec::new(),
         distance: 0,
         settling: 0,
         browser,

@@ -23,6 +23,7 @@ use super::returns::{Judgement, Judging, Returns};
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
+use super::ways::Way;
 use super::window::{Outcome, Window};
 
 /// Messages in order, and the subscriptions that share them.
@@ -192,8 +193,10 @@ impl Queue {
             retired: false,
             tested_to: i64::MIN,
             browse,
+            way: Way::default(),
             rate: Rate::default(),
         };
+        let network = subscription.asked.network;
         let slot = match self
             .free
             .pop_first()
@@ -213,6 +216,9 @@ impl Queue {
             }
         };
         self.claim(slot, now, effects);
+        if network {
+            self.rank_ways(now, effects);
+        }
         self.fill(slot, now, effects);
         SubscriptionKey(slot)
     }
@@ -240,6 +246,9 @@ impl Queue {
         }
         let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
+        if network {
+            self.rank_ways(now, effects);
+        }
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
             _ if network => 0,

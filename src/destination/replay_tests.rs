@@ -53,6 +53,7 @@ fn asked(info: &ConsumerInfo, distance: usize, prefetch: usize) -> QueueSubscrip
         browser: false,
         exclusive: false,
         distance,
+        route: Vec::new(),
         settling: 0,
         shared: None,
     }
@@ -409,6 +410,11 @@ fn nobody_who_could_have_a_message_goes_without() {
                         _ => bridge("c", random.usize(1..3), prefetch),
                     };
                     wanted.exclusive = exclusive && random.u8(..4) == 0;
+                    if wanted.network {
+                        let routes: [&[&str]; 4] = [&[], &["x"], &["y"], &["x", "a"]];
+                        let route = routes[random.usize(..4)].iter();
+                        wanted.route = route.map(|broker| BrokerId::new(*broker)).collect();
+                    }
                     live.push(queue.subscribe(wanted, now, &mut effects));
                 }
                 5 if !live.is_empty() => {

@@ -6,7 +6,6 @@ use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_network::rules::verdict::Verdict;
 
 use super::admission::NotAdmitted;
-use super::contender::check_return;
 use super::entry::Entry;
 use super::exclusive::Exclusives;
 use super::ready::ReadyRing;
@@ -268,21 +267,15 @@ impl Returns {
             return Judgement::Refused;
         };
         let (message, redeliveries) = (&*entry.message, entry.redeliveries);
-        match subscription.asked.admission.check(message, redeliveries) {
-            Ok(()) => return Judgement::Admitted,
-            Err(NotAdmitted::Bridge(Verdict::AlreadyVisited { .. }))
-                if self.policy.replay_when_no_consumers => {}
-            Err(_) => return Judgement::Refused,
-        }
         let others = slots
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != slot && exclusives.let_in(*other));
         let others = others.filter_map(|(_, other)| other.as_ref());
-        let others = others.filter(|other| !other.retired).map(|other| other.asked.contender());
-        let next_turn = self.next_turn(subscription, now);
-        let to = subscription.asked.contender();
-        match check_return(&self.policy, &to, next_turn, others, message, redeliveries, now) {
+        let others = others.filter(|other| !other.retired).map(Subscription::contender);
+        let next_turn = || self.next_turn(subscription, now);
+        let to = subscription.contender();
+        match to.check(&self.policy, next_turn, others, message, redeliveries, now) {
             Ok(()) => Judgement::Admitted,
             Err(NotAdmitted::Bridge(verdict)) if verdict.depends_on_others() => {
                 Judgement::UnlessOthersGo
@@ -307,7 +300,7 @@ const WAYS: usize = 256;
 pub(super) struct Judging {
     /// What is refused on account of its way, by that way.
     refused: BTreeMap<Box<[u8]>, Judgement>,
-    /// Whether a selector has a say; not known before it matters.
+    /// Whether a selector or the producer has a say; not known before it matters.
     selective: Option<bool>,
 }
 
@@ -335,7 +328,10 @@ impl Judging {
 
     fn is_selective(&mut self, slots: &[Option<Subscription>]) -> bool {
         *self.selective.get_or_insert_with(|| {
-            slots.iter().flatten().any(|subscription| !subscription.asked.admission.selects_all())
+            slots
+                .iter()
+                .flatten()
+                .any(|one| !one.asked.admission.selects_all() || one.way.divides())
         })
     }
 }

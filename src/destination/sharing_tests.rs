@@ -40,6 +40,7 @@ fn asking(prefetch: usize, network: bool) -> QueueSubscription {
         admission: Admission::default(),
         network,
         distance: usize::from(network),
+        route: Vec::new(),
         settling: 0,
         browser: false,
         exclusive: false,

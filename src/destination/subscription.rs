@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
+
 use super::admission::Admission;
 use super::allowance::Allowance;
 use super::browse::BrowseCursor;
 use super::contender::Contender;
-use super::effects::{Dispatch, Effects, SubscriptionKey};
+use super::effects::{Course, Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::rate::Rate;
 use super::shared_window::{MemberNumber, SharedWindow};
+use super::ways::Way;
 use super::window::Window;
 
 /// What a consumer asks of a queue.
@@ -26,6 +31,9 @@ pub struct QueueSubscription {
     pub network: bool,
     /// A bridge's: how many bridges away the consumer is.
     pub distance: usize,
+    /// A bridge's: the brokers between here and the consumer, the consumer's first, as far as they are
+    /// known.
+    pub route: Vec<BrokerId>,
     /// A bridge's: how long a message that goes back must have been here, in milliseconds.
     pub settling: i64,
     /// It only looks: it gets what there is now, in order, and takes none of it.
@@ -38,14 +46,18 @@ pub struct QueueSubscription {
 }
 
 impl QueueSubscription {
-    pub(super) fn contender(&self) -> Contender<'_> {
-        let Self { admission, network, browser, distance, settling, .. } = self;
-        Contender {
-            admission,
-            network: *network,
-            browser: *browser,
-            distance: *distance,
-            settling: *settling,
+    /// Where a message goes that it gets.
+    fn course_of(&self, message: &Message) -> Course {
+        let Some(next) = self.admission.next_broker().filter(|_| self.network) else {
+            return Course::Here;
+        };
+        if self.settling == 0 {
+            return Course::Onward;
+        }
+        let next = next.value.as_ref().map(Text::as_bytes);
+        match message.broker_path_names().last() {
+            Some(last) if last == next => Course::Back,
+            _ => Course::Onward,
         }
     }
 
@@ -74,11 +86,25 @@ pub(super) struct Subscription {
     pub(super) tested_to: i64,
     /// A browser's: its window stays empty and has no room.
     pub(super) browse: Option<BrowseCursor>,
+    /// A bridge's: how it stands to others.
+    pub(super) way: Way,
     /// A bridge's: what has gone back over it.
     pub(super) rate: Rate,
 }
 
 impl Subscription {
+    pub(super) fn contender(&self) -> Contender<'_> {
+        let QueueSubscription { admission, network, browser, distance, settling, .. } = &self.asked;
+        Contender {
+            admission,
+            network: *network,
+            browser: *browser,
+            distance: *distance,
+            settling: *settling,
+            way: &self.way,
+        }
+    }
+
     /// Gives it a message.
     pub(super) fn hand_over(
         &mut self,
@@ -91,6 +117,7 @@ impl Subscription {
             to,
             message: Arc::clone(&entry.message),
             redeliveries: entry.redeliveries,
+            course: self.asked.course_of(&entry.message),
         });
         self.window.withdraw_pull();
         self.window.push(entry);

@@ -47,6 +47,7 @@ fn asking(prefetch: usize) -> QueueSubscription {
         admission: Admission::default(),
         network: false,
         distance: 0,
+        route: Vec::new(),
         settling: 0,
         browser: false,
         exclusive: false,

@@ -212,6 +212,7 @@ impl DurableSubscriber {
             browser: false,
             exclusive: false,
             distance: 0,
+            route: Vec::new(),
             settling: 0,
             shared: None,
         };

@@ -479,7 +479,7 @@ impl QueueHandle {
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     pub(super) fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
-        let State { queue, inflow, effects, outlets, batch, store, .. } = state;
+        let State { queue, inflow, audit, effects, outlets, batch, store, .. } = state;
         let settles = !effects.consumed.is_empty();
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
@@ -488,6 +488,7 @@ impl QueueHandle {
         effects.consumed.clear();
         inflow.regulate(&self.gate, &self.account, || queue.takers(), now);
         self.counters.add_dispatched(effects.dispatches.len());
+        audit.follow(&effects.dispatches);
         self.hand_over(&mut effects.dispatches, outlets, batch);
         if !effects.shown.is_empty() {
             self.hand_over(&mut effects.shown, outlets, batch);

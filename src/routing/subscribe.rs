@@ -92,6 +92,7 @@ impl Broker {
                 browser: info.browser,
                 exclusive: info.exclusive,
                 distance: info.broker_path.as_ref().map_or(0, Vec::len),
+                route: info.broker_path.iter().flatten().flatten().cloned().collect(),
                 settling: if link.foreign { SETTLING } else { 0 },
                 shared: None,
             };

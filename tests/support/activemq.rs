@@ -71,6 +71,16 @@ impl ActiveMq {
         &self.url
     }
 
+    /// Its `links`, and by `queues` what they hold and what dead letters died of; as it prints it.
+    pub fn state(&self) -> serde_json::Value {
+        let before = self.process.stdout().len();
+        self.process.write_line("state");
+        let (_, line) = self
+            .process
+            .stdout_line("its state", before, PATIENCE, |line| line.starts_with("state "));
+        serde_json::from_str(&line["state ".len()..]).expect("a state in JSON")
+    }
+
     /// Starts it again on the same port; it must not be running.
     pub fn restart(&mut self) {
         assert!(!self.process.is_running(), "{} still runs", self.setup.name);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Lan {
     switch: String,
     hosts: Vec<Host>,
+    ipv6: bool,
 }
 
 /// One host of such a network.
@@ -23,7 +24,7 @@ impl Lan {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ferrymq-{}-{number}", std::process::id());
-        let mut lan = Self { switch: format!("{name}-switch"), hosts: Vec::new() };
+        let mut lan = Self { switch: format!("{name}-switch"), hosts: Vec::new(), ipv6: false };
         match lan.build(&name, hosts) {
             Ok(()) => Some(lan),
             Err(why) => {
@@ -47,10 +48,18 @@ impl Lan {
             ip(&format!("-n {namespace} link add eth0 type veth peer name {port} netns {switch}"))?;
             ip(&format!("-n {switch} link set {port} master switch up"))?;
             ip(&format!("-n {namespace} address add {address}/24 dev eth0"))?;
+            // Not every system has it.
+            let six = format!("-n {namespace} -6 address add fd77::{number}/64 dev eth0 nodad");
+            self.ipv6 = ip(&six).is_ok();
             ip(&format!("-n {namespace} link set eth0 up"))?;
             ip(&format!("-n {namespace} link set lo up"))?;
         }
         Ok(())
+    }
+
+    /// Whether hosts have addresses of IPv6, `fd77::1` and so on.
+    pub fn has_ipv6(&self) -> bool {
+        self.ipv6
     }
 
     pub fn hosts(&self) -> &[Host] {

@@ -88,6 +88,29 @@ impl Network {
                 links.iter().all(|link| link["state"] == "live").then_some(())
             });
         }
+        for broker in self.activemqs() {
+            until("all of ActiveMQ's links are up", PATIENCE, || {
+                let state = broker.state();
+                state["links"].as_array()?.iter().all(|count| *count == 1).then_some(())
+            });
+        }
+    }
+
+    fn activemqs(&self) -> impl Iterator<Item = &ActiveMq> {
+        self.brokers.iter().filter_map(|broker| match broker {
+            Subject::ActiveMq(broker) => Some(broker),
+            Subject::Ferry(_) => None,
+        })
+    }
+
+    /// How many demands all links of FerryMQ brokers have together.
+    pub fn demands(&self) -> u64 {
+        let all = self.admins().into_iter().map(|admin| {
+            let answer = get(&admin, "/api/v1/links").json();
+            let links = answer["links"].as_array().expect("a list").clone();
+            links.iter().map(|link| link["demands"].as_u64().unwrap_or(0)).sum::<u64>()
+        });
+        all.sum()
     }
 
     /// How many messages of the queue are at each FerryMQ broker: waiting, and dispatched.
@@ -112,6 +135,9 @@ impl Network {
             writeln!(all, "{}", broker["messages"]).expect("a string takes all");
             let answer = get(&admin, &format!("/api/v1/explain?queue={name}"));
             writeln!(all, "{admin}: {}", answer.body).expect("a string takes all");
+        }
+        for broker in self.activemqs() {
+            writeln!(all, "{}: {}", broker.url(), broker.state()).expect("a string takes all");
         }
         all
     }
@@ -139,8 +165,13 @@ fn activemq(at: usize, port: u16, dials: &[(String, bool)]) -> ActiveMq {
         setup = setup.connect(url).flag("--ttl", "10").flag("--duplex", &duplex.to_string());
         setup = setup.flag("--suppress-queue", "true").flag("--decrease-priority", "true");
     }
-    // Otherwise 5.17 drops what returns as a second copy.
-    setup.flag("--replay", "true").flag("--audit", "false").start()
+    // Otherwise 5.17 drops what returns as a second copy. So it does with what returns before it has
+    // forgotten that it forwarded it: without a delay messages end in the dead letters of ActiveMQ
+    // brokers that are joined to each other.
+    let delay = number_from("FERRYMQ_REPLAY_DELAY").unwrap_or(2_000).to_string();
+    setup = setup.flag("--replay-delay", &delay).flag("--audit", "false");
+    // What had to wait for that is looked at again only then.
+    setup.flag("--scan-ms", "1000").start()
 }
 
 /// A number out of the environment.

@@ -119,8 +119,8 @@ impl Process {
     }
 
     /// Writes one line to the child's standard input.
-    pub fn write_line(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("standard input is open");
+    pub fn write_line(&self, line: &str) {
+        let mut stdin = self.stdin.as_ref().expect("standard input is open");
         let written = stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n"));
         written.and_then(|()| stdin.flush()).unwrap_or_else(|e| {
             panic!("{} takes no more input: {e}\n{}", self.name, self.transcript())

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ferrymq_client::error::{ConnectError, ReceiveError, SendError};
 use ferrymq_client::{
-    AckMode, ConnectOptions, Connection, ConnectionEvent, IdSource, Observer, OutgoingMessage,
-    Producer, ProducerOptions, Session,
+    AckMode, ConnectOptions, Connection, ConnectionEvent, ConsumerOptions, IdSource, Observer,
+    OutgoingMessage, Producer, ProducerOptions, Session,
 };
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::ConnectionControl;
@@ -488,4 +488,44 @@ async fn a_file_of_addresses_need_not_move_a_connection() {
     a.cut();
     world.c.accept().await;
     std::fs::remove_file(&path).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn durable_subscriptions_are_taken_along_each_with_what_it_settled() {
+    let mut world = World::new().await;
+    world.options = world.options.clone().client_id("reader");
+    let (connection, mut a) = world.connected(AB).await;
+    let session = connection.session(AckMode::Auto);
+    let topic = Destination::topic("T");
+    let mut consumers = Vec::new();
+    for name in ["one", "two"] {
+        let opening = tokio::spawn({
+            let (session, options) = (session.clone(), ConsumerOptions::new(topic.clone()));
+            async move { session.consumer(options.durable(name)).await }
+        });
+        a.serve_until("ConsumerInfo").await;
+        consumers.push(opening.await.unwrap().unwrap());
+    }
+    let [one, two] = consumers.as_slice() else { panic!() };
+    a.dispatch(one.id(), &topic, [1]);
+    assert!(one.receive().await.unwrap().is_some());
+    world.network.crash("a");
+    let (mut b, _) = world.b.accept().await;
+    for name in ["one", "two"] {
+        let Command::ConsumerInfo(told) = b.serve_until("ConsumerInfo").await else { panic!() };
+        assert_eq!(told.subscription_name, Some(name.into()));
+        assert_eq!(told.prefetch_size, 100);
+    }
+    // What the one settled comes again: it is its copy alone that was.
+    b.dispatch(one.id(), &topic, [1, 2]);
+    b.dispatch(two.id(), &topic, [1, 2]);
+    let mut got = Vec::new();
+    for (consumer, count) in [(one, 1), (two, 2)] {
+        for _ in 0..count {
+            let delivery = consumer.receive().await.unwrap().unwrap();
+            got.push(delivery.message_id().unwrap().producer_sequence_id);
+        }
+        assert!(consumer.try_receive().unwrap().is_none());
+    }
+    assert_eq!(got, [2, 1, 2]);
 }

@@ -8,6 +8,7 @@ use ferrymq_openwire::text::Text;
 use super::durable::{DurableKey, Source, subscription_name};
 use crate::broker_path;
 use crate::destination_pattern::DestinationPattern;
+use crate::rules::forward::message_limit;
 
 /// The settings of a connector that shape its demand subscriptions.
 #[derive(Debug, Clone)]
@@ -49,6 +50,9 @@ pub(super) struct Wish {
     pub priority: i8,
     /// What it wants of the destination's messages; all of them if absent.
     pub selector: Option<Text>,
+    /// How many bridges a message may pass, the remote broker's own towards the consumer included,
+    /// if that has a limit.
+    pub limit: Option<i32>,
     /// Whose it is.
     pub source: Source,
     /// It outlives the bridge: what is sent while there is none must be kept for it.
@@ -63,6 +67,7 @@ impl Wish {
             consumers: further.chain(&info.consumer_id).cloned().collect(),
             priority: info.priority,
             selector: info.selector.clone().filter(|text| !text.as_bytes().is_empty()),
+            limit: info.additional_predicate.as_ref().map(message_limit).filter(|limit| *limit > 0),
             durable: forced || matches!(source, Source::Durable(_)),
             source,
         }
@@ -159,6 +164,12 @@ impl DemandPolicy {
         let path = broker_path::extended(&wish.path, &self.remote);
         local.priority = self.priority(path.len(), wish.priority);
         local.broker_path = Some(path);
+        // With the bridge to there, it will have passed one more.
+        let beyond = wish.limit.map(|limit| limit - 1);
+        let own = Some(self.message_ttl).filter(|own| *own >= 0);
+        let nearest = own.into_iter().chain(beyond).min().unwrap_or(self.message_ttl);
+        local.additional_predicate =
+            Some(NetworkBridgeFilter { message_ttl: nearest, ..self.filter() });
         local.network_consumer_path = Some(wish.consumers.iter().cloned().map(Some).collect());
     }
 

@@ -24,7 +24,7 @@ pub fn forward(filter: &NetworkBridgeFilter, own: &BrokerId, message: &Message) 
     {
         return Verdict::AlreadyVisited { broker: next.clone() };
     }
-    match message_ttl(filter) {
+    match message_limit(filter) {
         ..0 => Verdict::Forward,
         limit => within_hops(hops(own, message), limit),
     }
@@ -56,9 +56,15 @@ pub fn within_hops(hops: usize, limit: i32) -> Verdict {
     }
 }
 
-/// Before version 10 one number stands for both limits; such a filter has the others at 0.
-fn message_ttl(filter: &NetworkBridgeFilter) -> i32 {
+/// How many bridges a message may pass, the one that the filter describes included; negative: any
+/// number. Before version 10 one number stands for both limits; such a filter has the others at 0.
+pub(crate) fn message_limit(filter: &NetworkBridgeFilter) -> i32 {
     if filter.network_ttl != 0 { filter.network_ttl } else { filter.message_ttl }
+}
+
+/// Whether a filter lets messages pass only so many bridges.
+pub fn limits_hops(filter: &NetworkBridgeFilter) -> bool {
+    message_limit(filter) >= 0
 }
 
 #[cfg(test)]

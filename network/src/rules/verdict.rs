@@ -24,6 +24,11 @@ pub enum Verdict {
         /// The limit (`message_ttl` or `consumer_ttl`).
         limit: i32,
     },
+    /// The demand is that of a bridge beyond the link, which takes no message that has passed others.
+    NotPassedOn {
+        /// The limit of that bridge (its `message_ttl`).
+        limit: i32,
+    },
     /// Its destination is excluded, which wins over any inclusion.
     Excluded {
         /// The pattern that matched.
@@ -92,6 +97,7 @@ impl Verdict {
             Self::Forward => "may_cross",
             Self::AlreadyVisited { .. } => "already_visited",
             Self::HopLimit { .. } => "hop_limit",
+            Self::NotPassedOn { .. } => "not_passed_on",
             Self::Excluded { .. } => "excluded",
             Self::NotIncluded => "not_included",
             Self::TemporaryNotBridged => "temporary_not_bridged",
@@ -127,6 +133,9 @@ impl Verdict {
                 "a hop limit above {limit} on the connector (network_ttl, or message_ttl and \
                  consumer_ttl; -1 is any number)"
             ),
+            Self::NotPassedOn { limit } => format!(
+                "a hop limit above {limit} (networkTTL, or messageTTL) on the far broker's own connector"
+            ),
             Self::Excluded { by } => format!("taking {by} out of the connector's `excluded`"),
             Self::NotIncluded => {
                 "a pattern for it in the connector's `dynamically_included`".to_owned()
@@ -157,6 +166,9 @@ impl fmt::Display for Verdict {
             }
             Self::HopLimit { hops, limit } => {
                 write!(f, "hop limit: {hops} bridges passed of {limit} allowed")
+            }
+            Self::NotPassedOn { limit } => {
+                write!(f, "the far broker passes it on only within {limit} bridges")
             }
             Self::Excluded { by } => write!(f, "destination excluded by {by}"),
             Self::NotIncluded => f.write_str("destination matches none of the inclusions"),

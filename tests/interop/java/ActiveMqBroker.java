@@ -13,6 +13,8 @@
 //   --suppress-queue true   suppressDuplicateQueueSubscriptions
 //   --decrease-priority true  decreaseNetworkConsumerPriority
 //   --replay true           replayWhenNoConsumers for all queues (of the broker)
+//   --replay-delay MS       the same, and how long a message stays before it goes back
+//   --scan-ms MS            how often it looks again at what waits (expireMessagesPeriod)
 //   --audit false           enableAudit for all queues (of the broker)
 //   --host ADDRESS          where it listens, in place of 127.0.0.1
 //   --data DIR              keeps what must outlive it there (KahaDB)
@@ -20,21 +22,36 @@
 //   --discover URI          a network connector with this URI of a discovery agent
 //   --reconnect-ms N        its first and longest pause between two attempts to connect
 //
-// Prints "ready URI" once it accepts. Ends when its standard input ends, so that it cannot outlive
-// the test that started it.
+// Prints "ready URI" once it accepts. For each line of input prints "state " and, as JSON, what its
+// queues hold and what its dead letters died of. Ends when its standard input ends, so that it cannot
+// outlive the test that started it.
 
-import java.io.IOException;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.net.URI;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 import org.apache.activemq.broker.BrokerService;
 import org.apache.activemq.broker.TransportConnector;
+import org.apache.activemq.broker.region.Destination;
+import org.apache.activemq.broker.region.DestinationStatistics;
+import org.apache.activemq.broker.region.Queue;
+import org.apache.activemq.broker.region.RegionBroker;
+import org.apache.activemq.broker.region.Subscription;
 import org.apache.activemq.broker.region.policy.PolicyEntry;
 import org.apache.activemq.broker.region.policy.PolicyMap;
 import org.apache.activemq.command.ActiveMQDestination;
+import org.apache.activemq.command.Message;
 import org.apache.activemq.network.ConditionalNetworkBridgeFilterFactory;
 import org.apache.activemq.network.DiscoveryNetworkConnector;
+import org.apache.activemq.network.NetworkConnector;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
 
 public final class ActiveMqBroker {
 
@@ -84,6 +101,8 @@ public final class ActiveMqBroker {
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;
                 case "--sync": last.connector.setSyncDurableSubs(Boolean.parseBoolean(value)); break;
                 case "--replay": replay(broker, Boolean.parseBoolean(value)); break;
+                case "--replay-delay": replay(broker, true).setReplayDelay(Integer.parseInt(value)); break;
+                case "--scan-ms": queues(broker).setExpireMessagesPeriod(Long.parseLong(value)); break;
                 case "--audit": queues(broker).setEnableAudit(Boolean.parseBoolean(value)); break;
                 case "--conduit": last.connector.setConduitSubscriptions(Boolean.parseBoolean(value)); break;
                 case "--suppress-queue": last.connector.setSuppressDuplicateQueueSubscriptions(Boolean.parseBoolean(value)); break;
@@ -100,13 +119,14 @@ public final class ActiveMqBroker {
         broker.start();
         broker.waitUntilStarted();
         System.out.println("ready tcp://" + host + ":" + connector.getConnectUri().getPort());
-        endWithStandardInput();
+        serveStandardInput(broker);
     }
 
-    private static void replay(BrokerService broker, boolean on) {
+    private static ConditionalNetworkBridgeFilterFactory replay(BrokerService broker, boolean on) {
         ConditionalNetworkBridgeFilterFactory filter = new ConditionalNetworkBridgeFilterFactory();
         filter.setReplayWhenNoConsumers(on);
         queues(broker).setNetworkBridgeFilterFactory(filter);
+        return filter;
     }
 
     /** The policy of all queues. */
@@ -125,8 +145,45 @@ public final class ActiveMqBroker {
         return ActiveMQDestination.createDestination(text, ActiveMQDestination.QUEUE_TYPE);
     }
 
-    private static void endWithStandardInput() throws IOException {
-        while (System.in.read() >= 0) { /* nothing is expected there */ }
+    private static void serveStandardInput(BrokerService broker) throws Exception {
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+        while (input.readLine() != null) {
+            System.out.println("state " + new ObjectMapper().writeValueAsString(state(broker)));
+        }
         Runtime.getRuntime().halt(0);
+    }
+
+    /** How many bridges each connector has; by queue what it holds, who takes from it, and what its dead letters died of. */
+    private static Map<String, Object> state(BrokerService broker) throws Exception {
+        RegionBroker region = (RegionBroker) broker.getRegionBroker();
+        Map<String, Object> queues = new TreeMap<>();
+        for (Destination destination : region.getQueueRegion().getDestinationMap().values()) {
+            Map<String, Object> held = new LinkedHashMap<>();
+            DestinationStatistics counts = destination.getDestinationStatistics();
+            held.put("held", counts.getMessages().getCount());
+            held.put("dispatched", counts.getInflight().getCount());
+            held.put("enqueued", counts.getEnqueues().getCount());
+            held.put("dequeued", counts.getDequeues().getCount());
+            held.put("forwarded", counts.getForwards().getCount());
+            List<String> takers = new ArrayList<>();
+            for (Subscription one : destination.getConsumers()) {
+                takers.add(one.getConsumerInfo().getConsumerId() + " holds " + one.getDispatchedQueueSize());
+            }
+            held.put("takers", takers);
+            Map<String, Integer> causes = new TreeMap<>();
+            for (Message message : ((Queue) destination).browse()) {
+                Object cause = message.getProperty("dlqDeliveryFailureCause");
+                if (cause != null) causes.merge(cause + ", by way of " + Arrays.toString(message.getBrokerPath()), 1, Integer::sum);
+            }
+            if (!causes.isEmpty()) held.put("died", causes);
+            queues.put(destination.getName(), held);
+        }
+        Map<String, Object> all = new LinkedHashMap<>();
+        List<Integer> links = new ArrayList<>();
+        for (NetworkConnector connector : broker.getNetworkConnectors()) links.add(connector.activeBridges().size());
+        all.put("id", broker.getRegionBroker().getBrokerId().toString());
+        all.put("links", links);
+        all.put("queues", queues);
+        return all;
     }
 }

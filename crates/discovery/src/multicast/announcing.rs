@@ -108,7 +108,7 @@ impl Herald {
         let socket = to_announce(&self.config, ways, time_to_live)?;
         let host = match self.endpoint.host.as_str() {
             // Any of this machine's: then the one that the group sees.
-            "0.0.0.0" | "::" => socket.local_addr()?.ip().to_string(),
+            "0.0.0.0" | "::" => reachable(&self.endpoint.host, socket.local_addr()?.ip())?,
             host => host.to_owned(),
         };
         Ok((socket, Endpoint { host, ..self.endpoint.clone() }.to_string()))
@@ -125,6 +125,20 @@ impl Herald {
         }
         socket.send(packet.as_bytes()).await.map(|_| ())
     }
+}
+
+/// The address that the group sees, as others can dial it.
+fn reachable(listens_at: &str, own: IpAddr) -> io::Result<String> {
+    let problem = match own {
+        IpAddr::V6(_) if listens_at == "0.0.0.0" => {
+            "it listens to IPv4 alone, and the group is of IPv6; listen on [::], or announce a name"
+        }
+        IpAddr::V6(own) if own.is_unicast_link_local() => {
+            "the interface has no IPv6 address that others could dial; listen on a name"
+        }
+        own => return Ok(own.to_string()),
+    };
+    Err(io::Error::other(problem))
 }
 
 fn is_loopback(host: &str) -> bool {

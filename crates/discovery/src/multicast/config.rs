@@ -1,6 +1,6 @@
 //! The options of a multicast address.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const LONGEST_NAME: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MulticastConfig {
     /// Where packets go.
-    pub address: SocketAddrV4,
+    pub address: SocketAddr,
     /// `group`: brokers of other groups are not heard.
     pub group: String,
     /// `keepAliveInterval`: how often a broker says that it is there.
@@ -96,7 +96,7 @@ pub const ANNOUNCE_OPTIONS: &[OptionSpec] = &[
         ADDRESS,
         None,
         "The interface with this address; without it, the one that the way to the group leads by, or \
-         else the loopback interface.",
+         else the loopback interface. Of an IPv6 group only `networkInterface` says it.",
     ),
     spec("networkInterface", INTERFACE, None, "The same by its name."),
     spec(
@@ -166,11 +166,15 @@ impl MulticastConfig {
             options.take_with("interface", ADDRESS, |text| text.parse().ok()).map_err(&bad)?;
         let name =
             options.take_with("networkInterface", INTERFACE, interface_name).map_err(&bad)?;
+        let group_address = group_address(endpoint)?;
+        if let IpAddr::V6(group) = group_address.ip() {
+            check_ipv6(group, address, name.as_deref())?;
+        }
         let secret_file = options
             .take_with("secretFile", PATH, |text| (!text.is_empty()).then(|| PathBuf::from(text)))
             .map_err(&bad)?;
         Ok(Self {
-            address: group_address(endpoint)?,
+            address: group_address,
             group: group.unwrap_or_else(|| "default".to_owned()),
             keep_alive,
             expiry: keep_alive * MISSED,
@@ -183,20 +187,43 @@ impl MulticastConfig {
     }
 }
 
-fn group_address(endpoint: &Endpoint) -> Result<SocketAddrV4, AgentError> {
+fn group_address(endpoint: &Endpoint) -> Result<SocketAddr, AgentError> {
     let ip = match endpoint.host.as_str() {
-        "default" => DEFAULT_GROUP,
-        host => host.parse().ok().filter(Ipv4Addr::is_multicast).ok_or_else(|| {
+        "default" => IpAddr::V4(DEFAULT_GROUP),
+        host => host.parse().ok().filter(IpAddr::is_multicast).ok_or_else(|| {
             AgentError::Address(format!(
-                "\"{host}\" is no IPv4 multicast address, which start with 224 to 239; write \
-                 multicast://default"
+                "\"{host}\" is no multicast address, which start with 224 to 239 or, of IPv6, with \
+                 ff; write multicast://default"
             ))
         })?,
     };
     if endpoint.port == 0 {
         return Err(AgentError::Address("a multicast group needs a port that is known".to_owned()));
     }
-    Ok(SocketAddrV4::new(ip, endpoint.port))
+    Ok(SocketAddr::new(ip, endpoint.port))
+}
+
+/// What an IPv6 group needs, and has no use for.
+fn check_ipv6(
+    group: Ipv6Addr,
+    address: Option<Ipv4Addr>,
+    name: Option<&str>,
+) -> Result<(), AgentError> {
+    let problem = match (address, name) {
+        (Some(address), _) => format!(
+            "multicast: {address} is no interface of an IPv6 group; write networkInterface=NAME"
+        ),
+        (None, None) if reaches_one_link(group) => {
+            format!("multicast: {group} is a group of each link; write networkInterface=NAME")
+        }
+        _ => return Ok(()),
+    };
+    Err(AgentError::Address(problem))
+}
+
+/// Whether a group's packets stay on one link, so that the group is another one on each (RFC 4291).
+pub(super) fn reaches_one_link(group: Ipv6Addr) -> bool {
+    group.segments().first().is_some_and(|first| first & 0xf <= 2)
 }
 
 fn group_name(text: &str) -> Option<String> {
@@ -268,8 +295,14 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         let reason = |uri: &str| config(uri).unwrap_err().to_string();
-        assert!(reason("multicast://example.org").contains("no IPv4 multicast address"));
-        assert!(reason("multicast://10.0.0.1:6155").contains("no IPv4 multicast address"));
+        assert!(reason("multicast://example.org").contains("no multicast address"));
+        assert!(reason("multicast://10.0.0.1:6155").contains("no multicast address"));
+        assert!(reason("multicast://[fd00::1]:6155").contains("no multicast address"));
+        assert!(reason("multicast://[ff02::7]").contains("write networkInterface=NAME"));
+        let both = "multicast://[ff05::7]?interface=127.0.0.1";
+        assert!(reason(both).contains("write networkInterface=NAME"));
+        let (ipv6, _) = config("multicast://[ff05::7]").unwrap();
+        assert_eq!(ipv6.address.to_string(), "[ff05::7]:6155");
         assert!(reason("multicast://default:0").contains("needs a port"));
         assert!(reason("multicast://default?keepAliveInterval=1").contains("from 10 to"));
         assert!(reason("multicast://default?group=a%25b").contains("must be a name"));

@@ -1,14 +1,14 @@
 //! Which interface packets leave and arrive by.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
 
 use super::config::InterfaceChoice;
 
-/// An interface, by its number or by its address.
+/// An interface, by its number (0 is whichever the system takes) or by its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interface {
     Index(u32),
@@ -23,7 +23,11 @@ pub(super) struct Ways {
 }
 
 impl Interface {
-    pub(super) fn join(self, socket: &Socket, group: Ipv4Addr) -> io::Result<()> {
+    pub(super) fn join(self, socket: &Socket, group: IpAddr) -> io::Result<()> {
+        let group = match group {
+            IpAddr::V4(group) => group,
+            IpAddr::V6(group) => return socket.join_multicast_v6(&group, self.index()),
+        };
         let interface = match self {
             Self::Index(index) => InterfaceIndexOrAddress::Index(index),
             Self::Address(address) => InterfaceIndexOrAddress::Address(address),
@@ -31,10 +35,22 @@ impl Interface {
         socket.join_multicast_v4_n(&group, &interface)
     }
 
-    pub(super) fn send_by(self, socket: &Socket, group: Ipv4Addr) -> io::Result<()> {
+    pub(super) fn send_by(self, socket: &Socket, group: IpAddr) -> io::Result<()> {
+        let group = match group {
+            IpAddr::V4(group) => group,
+            IpAddr::V6(_) => return socket.set_multicast_if_v6(self.index()),
+        };
         match self {
             Self::Address(address) => socket.set_multicast_if_v4(&address),
             Self::Index(index) => send_by_index(socket, group, index),
+        }
+    }
+
+    /// Its number. Those of IPv6 groups always have one.
+    pub(super) fn index(self) -> u32 {
+        match self {
+            Self::Index(index) => index,
+            Self::Address(_) => 0,
         }
     }
 }
@@ -54,11 +70,14 @@ fn send_by_index(socket: &Socket, _group: Ipv4Addr, index: u32) -> io::Result<()
 
 /// The interfaces that are asked for. One that nobody asked for is that by which the way to the group
 /// leads; where none does, the first that can send there; and at last the loopback interface.
-pub(super) fn ways(choice: &InterfaceChoice, group: SocketAddrV4) -> io::Result<Ways> {
+pub(super) fn ways(choice: &InterfaceChoice, group: SocketAddr) -> io::Result<Ways> {
     let out = match (&choice.name, choice.address) {
         (Some(name), _) => named(name)?,
         (None, Some(address)) => Interface::Address(address),
-        (None, None) => chosen(group),
+        (None, None) => match group {
+            SocketAddr::V4(group) => chosen(group),
+            SocketAddr::V6(_) => Interface::Index(0),
+        },
     };
     let back = match &choice.join_name {
         Some(name) => named(name)?,
@@ -97,7 +116,7 @@ fn named(name: &str) -> io::Result<Interface> {
 fn source_towards(there: SocketAddrV4, by: Option<Interface>) -> Option<Ipv4Addr> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
     if let Some(interface) = by {
-        interface.send_by(&socket, *there.ip()).ok()?;
+        interface.send_by(&socket, IpAddr::V4(*there.ip())).ok()?;
     }
     // Sends nothing: the system looks up its way and takes note.
     socket.connect(&SocketAddr::V4(there).into()).ok()?;

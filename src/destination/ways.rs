@@ -1,0 +1,147 @@
+//! Which of several ways to one broker a queue's messages take.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
+
+use ferrymq_network::rules::verdict::Verdict;
+use ferrymq_openwire::ids::BrokerId;
+use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
+
+/// How a bridge's subscription stands to others that lead to consumers of the same broker.
+///
+/// Messages that took ways of different length would overtake each other, and those that took a
+/// longer one would wait for the same consumers in the end. So the nearest way has them all; of several
+/// that are as near, each producer keeps to one. For the same reason a message that came by way of a
+/// broker from where the consumers are nearer by another way is for others here, if there are any. When
+/// a way goes, others have at once what it has not forwarded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Way {
+    distance: usize,
+    /// The next broker of a nearer way.
+    nearer: Option<BrokerId>,
+    /// The next brokers of all that are as near as this one, and its own place among them; empty if
+    /// there are no others.
+    equal: (Vec<BrokerId>, usize),
+    /// Brokers on other ways, and how far from there it is, not by way of this broker.
+    elsewhere: Vec<(BrokerId, usize)>,
+}
+
+impl Way {
+    /// Whether a message may take it. `returns`: a nearer way takes it although it has been there
+    /// before, when it may go back. `others`: why it is rather for others here, if there are any.
+    pub(super) fn check(
+        &self,
+        message: &Message,
+        returns: bool,
+        others: impl FnOnce() -> Option<Verdict>,
+    ) -> Verdict {
+        let takes = |next: &BrokerId| returns || !message.broker_path_contains(next);
+        if let Some(nearer) = self.nearer.as_ref().filter(|nearer| takes(nearer)) {
+            return Verdict::BetterWay { broker: nearer.clone() };
+        }
+        let (equal, own) = &self.equal;
+        if !equal.is_empty() {
+            let turn = producer_hash(message) % equal.len() as u64;
+            let turn = usize::try_from(turn).unwrap_or_default();
+            if let Some(other) = equal.get(turn).filter(|other| turn != *own && takes(other)) {
+                return Verdict::BetterWay { broker: other.clone() };
+            }
+        }
+        match self.is_detour(message) {
+            true => others().unwrap_or(Verdict::Forward),
+            false => Verdict::Forward,
+        }
+    }
+
+    /// Whether a message has passed a broker from where another way would have been nearer.
+    pub(super) fn is_detour(&self, message: &Message) -> bool {
+        if self.elsewhere.is_empty() {
+            return false;
+        }
+        let passed = message.broker_path_len();
+        message.broker_path_names().enumerate().any(|(at, broker)| {
+            let by_here = passed.saturating_sub(at).saturating_add(self.distance);
+            self.elsewhere.iter().any(|(other, far)| name(other) == broker && *far < by_here)
+        })
+    }
+
+    /// Whether it may have refused anything.
+    pub(super) fn restricts(&self) -> bool {
+        self.nearer.is_some() || self.divides() || !self.elsewhere.is_empty()
+    }
+
+    /// Whether what it takes depends on more than a message's path.
+    pub(super) fn divides(&self) -> bool {
+        !self.equal.0.is_empty()
+    }
+}
+
+fn name(broker: &BrokerId) -> Option<&[u8]> {
+    broker.value.as_ref().map(Text::as_bytes)
+}
+
+/// The same for all messages of one producer.
+fn producer_hash(message: &Message) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if let Some(origin) = message.origin() {
+        hasher.write(origin.connection);
+        hasher.write_i64(origin.session);
+        hasher.write_i64(origin.producer);
+    }
+    hasher.finish()
+}
+
+/// A subscription that leads to consumers of a broker.
+pub(super) struct Route<'a> {
+    pub(super) slot: usize,
+    pub(super) next: &'a BrokerId,
+    /// The brokers between here and the consumer, the consumer's first.
+    pub(super) brokers: &'a [BrokerId],
+    pub(super) distance: usize,
+    /// Whether it takes whatever another one to the same broker would.
+    pub(super) takes_all: bool,
+    /// Whether the next broker is a FerryMQ, which keeps to the nearest way, too.
+    pub(super) keeps_to_ways: bool,
+    pub(super) exclusive: bool,
+}
+
+/// The ways of all subscriptions to one broker, by slot.
+pub(super) fn ways(routes: &[Route<'_>]) -> Vec<(usize, Way)> {
+    let mut distances = BTreeMap::<&BrokerId, usize>::new();
+    for route in routes.iter().filter(|route| route.takes_all) {
+        let to = distances.entry(route.next).or_insert(route.distance);
+        *to = (*to).min(route.distance);
+    }
+    let nearest = distances.values().copied().min().unwrap_or(usize::MAX);
+    let first: Vec<&BrokerId> = distances
+        .iter()
+        .filter(|(_, distance)| **distance == nearest)
+        .map(|(next, _)| *next)
+        .collect();
+    let way = |route: &Route<'_>| {
+        if route.exclusive {
+            return Way::default();
+        }
+        let own = first.iter().position(|next| *next == route.next);
+        let shares = route.distance == nearest && first.len() > 1;
+        let others = routes
+            .iter()
+            .filter(|other| other.next != route.next && other.takes_all && other.keeps_to_ways);
+        let mut elsewhere = BTreeMap::<&BrokerId, usize>::new();
+        for (far, broker) in others.flat_map(|other| other.brokers.iter().enumerate().skip(1)) {
+            let nearest = elsewhere.entry(broker).or_insert(far);
+            *nearest = (*nearest).min(far);
+        }
+        Way {
+            distance: route.distance,
+            nearer: first.first().filter(|_| route.distance > nearest).map(|next| (*next).clone()),
+            equal: match own {
+                Some(own) if shares => (first.iter().map(|next| (*next).clone()).collect(), own),
+                _ => (Vec::new(), 0),
+            },
+            elsewhere: elsewhere.into_iter().map(|(at, far)| (at.clone(), far)).collect(),
+        }
+    };
+    routes.iter().map(|route| (route.slot, way(route))).collect()
+}
