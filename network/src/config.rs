@@ -126,8 +126,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("use_virtual_dest_subs", "virtual destinations need no flag"),
     (
         "suppress_duplicate_queue_subscriptions",
-        "routes to one consumer are used nearest first, the others when that one has no room; a \
-         message takes one of them, and what the near one loses the others have at once",
+        "of several routes to consumers at one broker the nearest has all of a queue's messages, and \
+         what it loses the others have at once",
     ),
     (
         "suppress_duplicate_topic_subscriptions",

@@ -50,6 +50,11 @@ section! {
         /// Whether there are virtual topics: those of the tables `virtual_topic`.
         optional use_virtual_topics: bool = "true",
     }
+    refused {
+        "network_connector_start_async" => "connectors always start side by side",
+        "use_virtual_dest_subs" => "virtual destinations need no flag",
+        "use_virtual_dest_subs_on_creation" => "virtual destinations need no flag",
+    }
 }
 
 section! {
@@ -127,6 +132,9 @@ section! {
         optional redelivery: RedeliverySection,
         /// What becomes of messages that nobody will get.
         optional dead_letter ("dead_letter", "dead_letter_strategy"): DeadLetterSection,
+    }
+    refused {
+        "network_bridge_filter_factory" => "its options are those of the table `replay`",
     }
 }
 

@@ -120,8 +120,8 @@ fn meant_for<'a>(
     let leads = others.find(|other| {
         other.is_bridge()
             && !other.browser
-            && !other.way.is_detour(message)
             && other.way.check(message, true, || None).may_cross()
+            && !other.way.is_detour(message)
             && other.admission.check(message, redeliveries).is_ok()
     });
     let broker = leads.and_then(|other| other.admission.next_broker());

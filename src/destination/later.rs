@@ -35,12 +35,11 @@ impl Queue {
         while let Some(sequence) = self.returns.take_due(now) {
             let released = self.returns.doubts.ends(sequence, now);
             effects.doubtful += usize::from(released);
-            if released {
-                self.let_go_of(sequence, now, effects);
-            } else if self.is_paged(sequence) {
+            // What comes after one on disk waits for that, so that order holds.
+            if on_disk.is_some() || self.is_paged(sequence) {
                 on_disk = Some(on_disk.map_or(sequence, |first| first.min(sequence)));
             } else {
-                self.ask_again(sequence, false, now, effects);
+                self.ask_again(sequence, released, now, effects);
             }
         }
         if let Some(first) = on_disk {
@@ -212,13 +211,14 @@ impl Queue {
         }
     }
 
-    /// A subscription has gone: what was refused to bridges for its sake may go back now, nearest
+    /// A subscription has gone, or a way has opened: what was refused to bridges for its sake may go back now, nearest
     /// first; or soon, if a long backlog was gone through only just now.
     pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        let idle = self.refused_from.is_empty() || self.keeps_everything();
+        let idle = self.refused_from.is_empty() || !self.opened && self.keeps_everything();
         if !self.returns.scans(!idle, now) {
             return;
         }
+        self.opened = false;
         self.scanned = 0;
         let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
         for (slot, from) in std::mem::take(&mut self.refused_from) {
@@ -245,9 +245,9 @@ impl Queue {
         })
     }
 
-    /// A bridge's subscription has come or gone: others may be nearest now, and get what they were
-    /// refused for its sake.
-    pub(super) fn rank_ways(&mut self, now: i64, effects: &mut Effects) {
+    /// A bridge's subscription has come or gone: others may be nearest now, and are to be
+    /// [reconsidered](Self::reconsider).
+    pub(super) fn rank_ways(&mut self) {
         let mut by_broker = BTreeMap::<&BrokerId, Vec<Route<'_>>>::new();
         for (slot, subscription) in self.slots.iter().enumerate() {
             let route = subscription.as_ref().and_then(|one| route(slot, one));
@@ -256,22 +256,11 @@ impl Queue {
             }
         }
         let ranked: Vec<_> = by_broker.values().flat_map(|routes| ways(routes)).collect();
-        let mut changed = Vec::new();
         for (slot, way) in ranked {
-            if let Some(Some(subscription)) = self.slots.get_mut(slot)
-                && subscription.way != way
-            {
+            if let Some(Some(subscription)) = self.slots.get_mut(slot) {
                 let before = std::mem::replace(&mut subscription.way, way);
-                changed.extend(before.restricts().then_some(slot));
+                self.opened |= before.refuses_more_than(&subscription.way);
             }
-        }
-        for slot in changed {
-            let Some(Some(subscription)) = self.slots.get_mut(slot) else { continue };
-            subscription.tested_to = i64::MIN;
-            if std::mem::take(&mut subscription.ready) {
-                self.ready.remove(subscription.asked.priority, slot);
-            }
-            self.fill(slot, now, effects);
         }
     }
 }

@@ -46,6 +46,8 @@ mod audit_tests;
 #[cfg(test)]
 mod doubt_tests;
 #[cfg(test)]
+mod paging_bench;
+#[cfg(test)]
 mod paging_tests;
 #[cfg(test)]
 mod replay_tests;

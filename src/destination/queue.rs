@@ -55,6 +55,8 @@ pub struct Queue {
     pub(super) returns: Returns,
     /// Slots of bridges, and the first of the pending messages that each might have if others went.
     pub(super) refused_from: BTreeMap<usize, i64>,
+    /// Whether some of them may have what was refused although nobody else has gone.
+    pub(super) opened: bool,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -96,6 +98,7 @@ impl Queue {
             ready: ReadyRing::default(),
             exclusives: Exclusives::default(),
             refused_from: BTreeMap::new(),
+            opened: false,
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -217,9 +220,12 @@ impl Queue {
         };
         self.claim(slot, now, effects);
         if network {
-            self.rank_ways(now, effects);
+            self.rank_ways();
         }
         self.fill(slot, now, effects);
+        if self.opened {
+            self.reconsider(now, effects);
+        }
         SubscriptionKey(slot)
     }
 
@@ -247,7 +253,7 @@ impl Queue {
         let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
         if network {
-            self.rank_ways(now, effects);
+            self.rank_ways();
         }
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {

@@ -56,19 +56,24 @@ impl Way {
 
     /// Whether a message has passed a broker from where another way would have been nearer.
     pub(super) fn is_detour(&self, message: &Message) -> bool {
-        if self.elsewhere.is_empty() {
+        let passed = message.broker_path_len();
+        if self.elsewhere.is_empty() || passed == 0 {
             return false;
         }
-        let passed = message.broker_path_len();
         message.broker_path_names().enumerate().any(|(at, broker)| {
             let by_here = passed.saturating_sub(at).saturating_add(self.distance);
             self.elsewhere.iter().any(|(other, far)| name(other) == broker && *far < by_here)
         })
     }
 
-    /// Whether it may have refused anything.
-    pub(super) fn restricts(&self) -> bool {
-        self.nearer.is_some() || self.divides() || !self.elsewhere.is_empty()
+    /// Whether it may have refused what the other one takes.
+    pub(super) fn refuses_more_than(&self, other: &Self) -> bool {
+        let nearer = self.nearer.is_some() && self.nearer != other.nearer;
+        let equal = self.divides() && self.equal != other.equal;
+        let still = |(broker, far): &(BrokerId, usize)| {
+            other.elsewhere.iter().any(|(one, nearer)| one == broker && nearer <= far)
+        };
+        nearer || equal || !self.elsewhere.iter().all(still)
     }
 
     /// Whether what it takes depends on more than a message's path.
