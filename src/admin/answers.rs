@@ -131,6 +131,9 @@ pub struct DestinationAnswer {
     pub name: String,
     /// Messages that wait for a consumer.
     pub waiting: u64,
+    /// How many of those are on disk only.
+    #[serde(default)]
+    pub on_disk: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Subscriptions, those of bridges included.

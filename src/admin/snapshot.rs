@@ -87,12 +87,14 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         duplicates: snapshot.duplicates,
         doubtful: snapshot.doubtful,
         forgotten: snapshot.forgotten,
+        parked: snapshot.parked,
     };
     DestinationAnswer {
         address: address.to_string(),
         kind: address.kind().prefix().trim_end_matches("://").to_owned(),
         name: address.name().to_string(),
         waiting: snapshot.waiting as u64,
+        on_disk: snapshot.on_disk as u64,
         in_flight: snapshot.in_flight as u64,
         consumers: snapshot.consumers as u64,
         memory_used_bytes: snapshot.memory,

@@ -77,6 +77,9 @@ pub struct DestinationPolicy {
     pub pattern: DestinationPattern,
     /// Bytes of messages that one such destination may hold; `None`: as much as the broker may.
     pub memory_limit: Option<u64>,
+    /// Bytes that the store may keep of one such queue before its producers of persistent messages
+    /// wait; `None`: as much as it has room for.
+    pub store_limit: Option<u64>,
     /// What such a destination remembers, to recognise what bridges bring again.
     pub audit: AuditPolicy,
     /// How such a queue sends messages back over bridges.
@@ -165,6 +168,7 @@ impl DestinationPolicy {
         Self {
             pattern,
             memory_limit: None,
+            store_limit: None,
             audit: AuditPolicy::default(),
             replay: ReplaySettings::default(),
             redelivery: RedeliverySettings::default(),

@@ -319,6 +319,7 @@ fn policies(
         let memory_limit = section.memory_limit.map(|limit| limit.0);
         policies.push(DestinationPolicy {
             memory_limit,
+            store_limit: section.store_limit.map(|limit| limit.0),
             audit: AuditPolicy {
                 enable_audit: section.enable_audit.map(|enable| enable.value),
                 max_queue_audit_depth: section.max_queue_audit_depth.map(count),

@@ -106,9 +106,13 @@ section! {
     pub struct PolicySection {
         /// The destinations: `queue://orders.>`, `topic://prices.*`.
         required pattern ("match"): DestinationPattern,
-        /// What each such destination may hold before its producers wait; without it, as much as the
-        /// broker may.
+        /// What each such destination may hold in memory before its producers wait; without it, as much
+        /// as the broker may. Persistent messages of queues at a broker with a store go to disk instead:
+        /// 70 % of this stay in memory, or 8 MiB without it.
         optional memory_limit: ByteSize,
+        /// What the store may keep of each such queue before its producers of persistent messages wait;
+        /// without it, as much as `store_limit` of `[system_usage]` leaves.
+        optional store_limit: ByteSize,
         /// Whether each such destination recognises messages that a bridge brings again, and drops
         /// them.
         optional enable_audit: bool = "true",
@@ -242,7 +246,8 @@ section! {
 section! {
     /// What the broker may use of its machine.
     pub struct SystemUsageSection {
-        /// Memory for messages, over all destinations.
+        /// Memory for messages, over all destinations. Persistent messages of queues at a broker with a
+        /// store go to disk before it is used up, and wait for `store_limit` only.
         optional memory_limit ("memory_limit", "memory_usage"): ByteSize = "\"512MiB\"",
         /// Disk for what must outlive the broker, before producers of persistent messages wait.
         optional store_limit ("store_limit", "store_usage"): ByteSize = "\"100GiB\"",

@@ -66,8 +66,14 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || self.must_wait(route) || !self.can_be_kept(&message) {
-            if !parked && route.is_full(self.arrival()) {
+        if parked || self.must_wait(route, &message) || !self.can_be_kept(&message) {
+            let full = route.is_full(self.arrival(), message.persistent());
+            if full || !self.can_be_kept(&message) {
+                // Not that it waits for consumers to get to it.
+                route.note_parked();
+                self.broker.want_memory();
+            }
+            if !parked && full {
                 tracing::debug!(
                     remote = %self.remote,
                     destination = %route.address(),
@@ -116,8 +122,8 @@ impl Peer {
     }
 
     /// Whether the next message there waits: for room, or a bridge's until consumers get to it.
-    fn must_wait(&self, route: &Route) -> bool {
-        route.is_full(self.arrival())
+    fn must_wait(&self, route: &Route, message: &Message) -> bool {
+        route.is_full(self.arrival(), message.persistent())
             || self.is_network && self.parked.may_hold_back() && route.holds_back()
     }
 
@@ -189,7 +195,7 @@ impl Peer {
             let route = self.broker.route(address);
             let full = |route: &Route| match within {
                 Some(_) => route.is_full_of_committed(),
-                None => self.must_wait(route) || !self.can_be_kept(message),
+                None => self.must_wait(route, message) || !self.can_be_kept(message),
             };
             if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;

@@ -69,6 +69,49 @@ impl Backlog {
         entry
     }
 
+    /// Moves entries that may go `out`, the last ones first, until they free this many bytes or no
+    /// more may; they are in their order there.
+    pub(super) fn page_out(
+        &mut self,
+        bytes: u64,
+        may_go: impl Fn(&Entry) -> bool,
+        out: &mut Vec<Entry>,
+    ) {
+        let (mut freed, mut cut) = (0, self.line.len());
+        for (at, entry) in self.line.iter().enumerate().rev() {
+            if freed >= bytes {
+                break;
+            }
+            if may_go(entry) {
+                freed += entry.bytes();
+                cut = at;
+            }
+        }
+        if cut < self.line.len() {
+            for entry in self.line.split_off(cut) {
+                if may_go(&entry) {
+                    out.push(entry);
+                } else {
+                    self.line.push_back(entry);
+                }
+            }
+        }
+        let mut go = Vec::new();
+        for (sequence, entry) in self.aside.iter().rev() {
+            if freed >= bytes {
+                break;
+            }
+            if may_go(entry) {
+                freed += entry.bytes();
+                go.push(*sequence);
+            }
+        }
+        if !go.is_empty() {
+            out.extend(go.iter().filter_map(|sequence| self.aside.remove(sequence)));
+            out.sort_by_key(|entry| entry.sequence);
+        }
+    }
+
     /// How many of the line stand before a place.
     fn index(&self, sequence: i64) -> usize {
         match self.line.front() {
@@ -98,7 +141,8 @@ mod tests {
             held_by: None,
             expiration: 0,
             persistent: false,
-            _charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
+            follows: i64::MIN,
+            charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }
 

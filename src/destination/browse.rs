@@ -43,6 +43,11 @@ impl Sight {
         }
     }
 
+    /// Whether there are as many as the browser may get now.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() >= self.most
+    }
+
     /// Whether a message at this place would not be noted any more.
     pub(super) fn is_past(&self, sequence: i64) -> bool {
         self.found.len() >= self.most
@@ -86,20 +91,25 @@ impl BrowseCursor {
     }
 
     /// Takes what was found, for the browser to get; true: that was all, and it is to be told so.
+    /// What is at `edge` and after it could not be looked at yet.
     pub(super) fn advance(
         &mut self,
         sight: Sight,
+        edge: Option<i64>,
     ) -> (impl Iterator<Item = (Arc<Message>, i32)>, bool) {
         self.outstanding += sight.found.len();
-        self.pulled = false;
-        let full = sight.found.len() >= sight.most;
-        match sight.found.last_key_value() {
-            Some((last, _)) if full => self.next = last.saturating_add(1),
+        match (sight.found.last_key_value(), edge) {
+            (Some((last, _)), _) if sight.is_full() => {
+                self.next = last.saturating_add(1);
+                self.pulled = false;
+            }
+            (_, Some(edge)) => self.next = edge,
             _ => self.ended = true,
         }
         if self.next > self.last && self.prefetch > 0 {
             self.ended = true;
         }
+        self.pulled &= !self.ended;
         (sight.found.into_values(), self.ended)
     }
 

@@ -22,13 +22,14 @@ pub(super) struct Entry {
     pub(super) expiration: i64,
     /// Whether a store keeps it until it is settled.
     pub(super) persistent: bool,
+    /// The store keeps no message of this queue between this place and its own.
+    pub(super) follows: i64,
     /// Given back when the entry goes.
-    pub(super) _charge: Held,
+    pub(super) charge: Held,
 }
 
 /// What a message counts as, while an entry holds it.
 #[derive(Debug)]
-#[expect(dead_code, reason = "held for the moment when it is dropped")]
 pub(super) enum Held {
     /// On this entry's own account.
     Alone(Charge),
@@ -37,6 +38,14 @@ pub(super) enum Held {
 }
 
 impl Entry {
+    /// What it counts as.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.charge {
+            Held::Alone(charge) => charge.bytes(),
+            Held::Shared(charge) => charge.bytes(),
+        }
+    }
+
     /// Whether its time is over.
     pub(super) fn has_expired(&self, now: i64) -> bool {
         self.expiration > 0 && self.expiration < now

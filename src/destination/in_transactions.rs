@@ -52,7 +52,12 @@ impl Queue {
     /// Takes in a message that a transaction has acknowledged, whose consumer is gone.
     pub fn restore_held(&mut self, message: Arc<Message>, by: Tag) {
         let charge = Held::Alone(self.account.charge(message.size()));
-        self.leave_behind(entry(message, charge), by);
+        let mut entry = entry(message, charge);
+        if let Some(paging) = &mut self.paging {
+            entry.follows = entry.sequence.saturating_sub(1);
+            paging.take(entry.sequence, entry.follows, entry.redeliveries);
+        }
+        self.leave_behind(entry, by);
     }
 
     /// The same for one that others hold, too.

@@ -25,6 +25,13 @@ pub struct HeldMessage {
     pub redeliveries: i32,
 }
 
+impl HeldMessage {
+    /// Whether it is the message of this identity, or the dead letter of that.
+    pub fn goes_by(&self, id: &MessageId) -> bool {
+        goes_by(&self.message, id, &id.to_string())
+    }
+}
+
 /// A queue's subscription at one moment.
 #[derive(Debug, Clone)]
 pub struct SubscriptionInsight {
@@ -196,6 +203,31 @@ impl Queue {
             }
         })
         .collect()
+    }
+}
+
+/// For whoever explains; nothing here changes anything.
+impl Queue {
+    /// What goes back to brokers that it has visited.
+    pub fn replay(&self) -> &ReplayPolicy {
+        self.returns.policy()
+    }
+
+    /// When a bridge's subscription gets its next message that goes back, if its rate is used up.
+    pub(super) fn next_turn(&self, key: SubscriptionKey, now: i64) -> Option<i64> {
+        let subscription = self.slots.get(key.0).and_then(Option::as_ref)?;
+        self.returns.next_turn(subscription, now)
+    }
+
+    /// The subscriptions and their windows, which are empty where they only look.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
+    }
+
+    /// The first message at or after a place that waits.
+    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
+        self.pending.first_from(sequence)
     }
 }
 

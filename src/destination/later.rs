@@ -29,14 +29,45 @@ impl Queue {
         if self.returns.is_rested(now) {
             self.reconsider(now, effects);
         }
+        let mut on_disk: Option<i64> = None;
         while let Some(sequence) = self.returns.take_due(now) {
-            self.ask_again(sequence, now, effects);
+            if self.is_paged(sequence) {
+                on_disk = Some(on_disk.map_or(sequence, |first| first.min(sequence)));
+            } else {
+                self.ask_again(sequence, now, effects);
+            }
+        }
+        if let Some(first) = on_disk {
+            self.look_again(first, now, effects);
         }
         while let Some(slot) = self.returns.take_turn(now) {
             // One that is kept out is served when it is let in.
             if self.exclusives.let_in(slot) {
-                self.serve_line(slot, now, effects);
+                self.fill(slot, now, effects);
             }
+        }
+    }
+
+    /// Lets all go again through what waits from a place on: what is on disk only is asked about when
+    /// it has been read.
+    fn look_again(&mut self, first: i64, now: i64, effects: &mut Effects) {
+        for slot in 0..self.slots.len() {
+            let subscription = self.slots.get(slot).and_then(Option::as_ref);
+            if subscription.is_some_and(|one| !one.asked.browser && !one.retired) {
+                self.test_from(slot, first);
+                self.fill(slot, now, effects);
+            }
+        }
+    }
+
+    /// What waits from a place on is to be tested again for a subscription.
+    fn test_from(&mut self, slot: usize, first: i64) {
+        let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if std::mem::take(&mut subscription.ready) {
+            self.ready.remove(subscription.asked.priority, slot);
+            subscription.tested_to = first;
+        } else {
+            subscription.tested_to = subscription.tested_to.min(first);
         }
     }
 
@@ -47,7 +78,7 @@ impl Queue {
         }
         let mut next: Option<i64> = None;
         for slot in 0..self.slots.len() {
-            if self.pending.len() == 0 {
+            if self.pending.len() == 0 && self.paged() == 0 {
                 // The next that waits says so.
                 return;
             }
@@ -103,7 +134,13 @@ impl Queue {
                 return;
             }
             let Some(sequence) = self.returns.next_in_line(slot) else { return };
-            let Some(entry) = self.pending.get(sequence) else { continue };
+            let Some(entry) = self.pending.get(sequence) else {
+                if self.is_paged(sequence) {
+                    self.test_from(slot, sequence);
+                    return;
+                }
+                continue;
+            };
             if entry.has_expired(now) {
                 effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
                 continue;
@@ -138,17 +175,11 @@ impl Queue {
         self.scanned = 0;
         let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
         for (slot, from) in std::mem::take(&mut self.refused_from) {
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
                 continue;
             };
-            let priority = subscription.asked.priority;
-            if std::mem::take(&mut subscription.ready) {
-                self.ready.remove(priority, slot);
-                subscription.tested_to = from;
-            } else {
-                subscription.tested_to = subscription.tested_to.min(from);
-            }
-            waiting.push((Reverse(priority), slot));
+            waiting.push((Reverse(subscription.asked.priority), slot));
+            self.test_from(slot, from);
         }
         waiting.sort_unstable();
         for (_, slot) in waiting {

@@ -29,6 +29,10 @@ pub struct MemoryAccount {
     space: Notify,
 }
 
+/// From which percentage of the broker's limit on queues keep less of their backlogs in memory
+/// (ActiveMQ's `cursorMemoryHighWaterMark`).
+const PRESSED: u64 = 70;
+
 impl MemoryAccount {
     /// The broker's account.
     pub fn root(limit: u64) -> Arc<Self> {
@@ -89,6 +93,23 @@ impl MemoryAccount {
             return over();
         }
         self.parent.as_ref().is_some_and(|parent| parent.is_full_beside(others))
+    }
+
+    /// Whether this account or the broker's has reached its limit, for whoever waits for nothing.
+    pub fn is_over(&self) -> bool {
+        self.used() >= self.limit || self.parent.as_ref().is_some_and(|parent| parent.is_over())
+    }
+
+    /// Whether what need not be in memory had better not be: the broker's account comes near its
+    /// limit.
+    pub fn is_pressed(&self) -> bool {
+        self.is_filled_to(PRESSED)
+    }
+
+    /// Whether so many percent of the broker's limit are used.
+    pub fn is_filled_to(&self, percent: u64) -> bool {
+        let root = self.root_account();
+        root.used() >= root.limit() / 100 * percent
     }
 
     /// Bytes of messages of bridges that wait for room; on the broker's account only.

@@ -11,6 +11,7 @@ mod audit_window;
 mod backlog;
 mod browse;
 mod contender;
+mod deadlines;
 mod delivered;
 mod effects;
 mod entry;
@@ -21,6 +22,9 @@ mod insight;
 mod later;
 mod memory;
 mod on_request;
+mod paged_places;
+mod pages;
+mod paging;
 mod queue;
 mod rate;
 mod ready;
@@ -35,7 +39,11 @@ mod ways;
 mod window;
 
 #[cfg(test)]
+mod at_rest;
+#[cfg(test)]
 mod audit_tests;
+#[cfg(test)]
+mod paging_tests;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
@@ -54,6 +62,7 @@ pub use effects::{DeadLetter, Dispatch, Effects, SubscriptionKey};
 pub use inflow::{Gate, Inflow, Takers};
 pub use insight::{HeldMessage, Obstacle, Search, SubscriptionInsight};
 pub use memory::{Charge, MemoryAccount, SharedCharge, UncommittedCharge, WaitingCharge};
+pub use pages::{Page, PageSize};
 pub use queue::Queue;
 pub use redelivery::RedeliveryPolicy;
 pub use shared_window::{MemberNumber, Settled, SharedWindow};

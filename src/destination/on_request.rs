@@ -43,6 +43,9 @@ impl Queue {
         let Some(subscription) = self.slots.get_mut(key.0).and_then(Option::as_mut) else {
             return false;
         };
+        if let Some(paging) = &mut self.paging {
+            paging.ending.remove(&key.0);
+        }
         match &mut subscription.browse {
             Some(browse) if browse.has_ended() => effects.ended.push(key),
             Some(browse) => browse.pull(),
@@ -55,7 +58,7 @@ impl Queue {
     /// Ends the wait for a message that was pulled and has not come: the subscription is told that
     /// there is none.
     pub fn end_pull(&mut self, key: SubscriptionKey, effects: &mut Effects) {
-        if self.owes(key) {
+        if self.owes(key) && !self.end_after_page(key.0) {
             self.withdraw_pull(key);
             effects.ended.push(key);
         }
@@ -166,6 +169,10 @@ impl Queue {
         let Some(browse) = &subscription.browse else { return false };
         let Some(mut sight) = browse.look() else { return true };
         let (first, last) = browse.range();
+        // What is on disk only, and what comes after it, is seen when that has been read.
+        let edge = self.paging.as_ref().and_then(|paging| paging.next_before(first, None));
+        let edge = edge.filter(|edge| *edge <= last);
+        let last = edge.map_or(last, |edge| edge.saturating_sub(1));
         let seen = |entry: &Entry| {
             (first..=last).contains(&entry.sequence)
                 && !entry.has_expired(now)
@@ -192,7 +199,8 @@ impl Queue {
         };
         if let Some(browse) = &mut subscription.browse {
             let to = SubscriptionKey(slot);
-            let (shown, ended) = browse.advance(sight);
+            let full = sight.is_full();
+            let (shown, ended) = browse.advance(sight, edge);
             effects.shown.extend(shown.map(|(message, redeliveries)| Dispatch {
                 to,
                 message,
@@ -200,6 +208,12 @@ impl Queue {
                 course: Course::Here,
             }));
             effects.ended.extend(ended.then_some(to));
+            if let Some(paging) = &mut self.paging
+                && edge.is_some()
+                && !full
+            {
+                paging.starving.insert(slot);
+            }
         }
         true
     }

@@ -15,6 +15,7 @@ use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
+use super::paging::Paging;
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
@@ -36,10 +37,12 @@ use super::window::{Outcome, Window};
 pub struct Queue {
     pub(super) account: Arc<MemoryAccount>,
     pub(super) pending: Backlog,
+    /// What waits on disk only, where a store keeps the persistent messages.
+    pub(super) paging: Option<Box<Paging>>,
     /// Those of `pending` that can expire: when, and which.
-    expiring: BTreeSet<(i64, i64)>,
+    pub(super) expiring: BTreeSet<(i64, i64)>,
     /// The highest sequence that was ever pending.
-    last_kept: i64,
+    pub(super) last_kept: i64,
     /// The highest sequence that ever came.
     pub(super) last_come: i64,
     pub(super) slots: Vec<Option<Subscription>>,
@@ -86,6 +89,7 @@ impl Queue {
             sharing: Sharing::bounded(),
             account,
             pending: Backlog::default(),
+            paging: None,
             expiring: BTreeSet::new(),
             last_kept: i64::MIN,
             last_come: i64::MIN,
@@ -107,7 +111,7 @@ impl Queue {
 
     /// Messages that wait for a consumer.
     pub fn pending(&self) -> usize {
-        self.pending.len() + self.resting.len()
+        self.pending.len() + self.resting.len() + self.paged()
     }
 
     /// The same queue, which tries again as `policy` says what a consumer refuses.
@@ -240,6 +244,9 @@ impl Queue {
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
         self.returns.forget(key.0);
+        if let Some(paging) = &mut self.paging {
+            paging.forget(key.0);
+        }
         if subscription.ready {
             self.ready.remove(subscription.asked.priority, key.0);
         }
@@ -356,10 +363,16 @@ impl Queue {
             self.expiring.pop_first();
             effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
         }
+        self.look_for_expired(now);
     }
 
-    fn take_in(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
+    fn take_in(&mut self, mut entry: Entry, now: i64, effects: &mut Effects) {
         self.last_come = self.last_come.max(entry.sequence);
+        if let Some(paging) = &mut self.paging
+            && entry.persistent
+        {
+            entry.follows = paging.kept(entry.sequence);
+        }
         self.offer(entry, now, effects);
     }
 
@@ -430,7 +443,15 @@ impl Queue {
             if !subscription.has_room() {
                 return self.sharing.note_full(subscription, now);
             }
-            let Some(entry) = self.pending.first_from(subscription.tested_to) else { break };
+            let entry = self.pending.first_from(subscription.tested_to);
+            if let Some(paging) = &mut self.paging {
+                let in_memory = entry.map(|entry| entry.sequence);
+                if paging.next_before(subscription.tested_to, in_memory).is_some() {
+                    paging.starving.insert(slot);
+                    return;
+                }
+            }
+            let Some(entry) = entry else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
             let mut judgement = Judgement::Refused;
             let taken = if expired {
@@ -471,7 +492,7 @@ impl Queue {
         }
     }
 
-    fn keep(&mut self, entry: Entry) {
+    pub(super) fn keep(&mut self, entry: Entry) {
         if entry.sequence <= self.last_kept {
             // It returns to an old place, which subscriptions without room must test again.
             for subscription in self.slots.iter_mut().flatten().filter(|s| !s.ready) {
@@ -479,8 +500,18 @@ impl Queue {
             }
         }
         self.last_kept = self.last_kept.max(entry.sequence);
+        self.lay_in(entry);
+    }
+
+    /// Lets an entry wait in its place.
+    pub(super) fn lay_in(&mut self, entry: Entry) {
         if entry.expiration > 0 {
             self.expiring.insert((entry.expiration, entry.sequence));
+        }
+        if let Some(paging) = &mut self.paging
+            && entry.persistent
+        {
+            paging.came(entry.sequence, entry.bytes());
         }
         self.pending.insert(entry);
     }
@@ -489,6 +520,11 @@ impl Queue {
         let entry = self.pending.remove(sequence)?;
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
+        }
+        if let Some(paging) = &mut self.paging
+            && entry.persistent
+        {
+            paging.went(entry.bytes());
         }
         Some(entry)
     }
@@ -501,7 +537,8 @@ pub(super) fn entry(message: Arc<Message>, charge: Held) -> Entry {
         held_by: None,
         expiration: message.expiration(),
         persistent: message.persistent(),
-        _charge: charge,
+        follows: i64::MIN,
+        charge,
         message,
     }
 }
@@ -540,59 +577,4 @@ pub(super) fn dispose(
 pub(super) fn note_first(firsts: &mut BTreeMap<usize, i64>, slot: usize, sequence: i64) {
     let first = firsts.entry(slot).or_insert(sequence);
     *first = sequence.min(*first);
-}
-
-/// For whoever explains; nothing here changes anything.
-impl Queue {
-    /// What goes back to brokers that it has visited.
-    pub fn replay(&self) -> &ReplayPolicy {
-        self.returns.policy()
-    }
-
-    /// When a bridge's subscription gets its next message that goes back, if its rate is used up.
-    pub(super) fn next_turn(&self, key: SubscriptionKey, now: i64) -> Option<i64> {
-        let subscription = self.slots.get(key.0).and_then(Option::as_ref)?;
-        self.returns.next_turn(subscription, now)
-    }
-
-    /// The subscriptions and their windows, which are empty where they only look.
-    pub(super) fn standing(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
-        let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(at, slot)| slot.as_ref().map(|one| (SubscriptionKey(at), one)))
-    }
-
-    /// The first message at or after a place that waits.
-    pub(super) fn waiting_from(&self, sequence: i64) -> Option<&Entry> {
-        self.pending.first_from(sequence)
-    }
-}
-
-#[cfg(test)]
-impl Queue {
-    /// How often a message was judged for a subscription.
-    pub(super) fn judged(&self) -> usize {
-        self.returns.judged.get()
-    }
-
-    /// Whether no subscription with room could have a pending message.
-    pub(super) fn is_at_rest(&self, now: i64) -> bool {
-        let roomy = |slot: &usize| {
-            let subscription = self.slots.get(*slot).and_then(Option::as_ref);
-            subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
-                && self.exclusives.let_in(*slot)
-        };
-        let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
-        let mut at = i64::MIN;
-        while let Some(entry) = self.pending.first_from(at) {
-            let admitted = |slot: &usize| {
-                self.returns.judge(&self.slots, &self.exclusives, *slot, entry, now)
-                    == Judgement::Admitted
-            };
-            if slots.iter().any(admitted) {
-                return false;
-            }
-            at = entry.sequence + 1;
-        }
-        true
-    }
 }

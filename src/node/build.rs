@@ -31,6 +31,12 @@ use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError, identify}
 /// `expireMessagesPeriod`).
 const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 
+/// How often all queues are asked for memory at most.
+const RELIEF_PERIOD: Duration = Duration::from_secs(1);
+
+/// How many pages of queues are read at once.
+const READERS: usize = 4;
+
 /// What a node needs from the world around it: real, or simulated.
 #[derive(Clone)]
 pub struct World {
@@ -143,6 +149,8 @@ impl Node {
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
+        tasks.spawn(page_queues(Arc::clone(&broker), end.clone()));
+        tasks.spawn(relieve_memory(Arc::clone(&broker), end.clone()));
 
         let names: Vec<String> =
             config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
@@ -258,6 +266,48 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}
+
+/// Reads what queues wait for: a few at a time, so that one that is slow to read holds up few.
+async fn page_queues(broker: Arc<Broker>, end: CancellationToken) {
+    let mut reading: JoinSet<()> = JoinSet::new();
+    loop {
+        while reading.len() < READERS
+            && let Some(queue) = broker.next_to_page()
+        {
+            if broker.paging_waits() {
+                let broker = Arc::clone(&broker);
+                reading.spawn_blocking(move || broker.page(&queue));
+            } else {
+                broker.page(&queue);
+                tokio::task::yield_now().await;
+            }
+        }
+        tokio::select! {
+            biased;
+            () = end.cancelled() => break,
+            Some(_) = reading.join_next() => {}
+            () = broker.pages_wanted(), if reading.len() < READERS => {}
+        }
+    }
+    while reading.join_next().await.is_some() {}
+}
+
+/// Takes memory back from queues that can do without, when somebody waits for it.
+async fn relieve_memory(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = broker.memory_wanted() => {}
+        }
+        broker.relieve_memory();
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(RELIEF_PERIOD) => {}
         }
     }
 }

@@ -165,6 +165,7 @@ impl Broker {
             self.clear_up(subscriber.expire(now));
         }
         for living in self.directory.all() {
+            living.counters().speak_again();
             if let Living::Queue(queue) = living {
                 self.clear_up(queue.expire(now));
             }

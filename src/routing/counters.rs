@@ -1,6 +1,8 @@
 //! Counters of a destination.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ferrymq_openwire::destination::Destination;
 
 use crate::destination::Seen;
 
@@ -15,9 +17,30 @@ pub struct DestinationCounters {
     duplicates: AtomicU64,
     doubtful: AtomicU64,
     forgotten: AtomicU64,
+    parked: AtomicU64,
+    /// Whether it was said that messages wait, since [`speak_again`](Self::speak_again).
+    told: AtomicBool,
 }
 
 impl DestinationCounters {
+    /// A message has to wait for room; that is said once in a while.
+    pub(super) fn add_parked(&self, destination: &Destination) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%destination, "producers wait: the destination, the broker or the store is full");
+        }
+    }
+
+    /// Says anew, the next time, that messages wait.
+    pub(super) fn speak_again(&self) {
+        self.told.store(false, Ordering::Relaxed);
+    }
+
+    /// Messages that had to wait because there was no room.
+    pub fn parked(&self) -> u64 {
+        self.parked.load(Ordering::Relaxed)
+    }
+
     pub(super) fn add_enqueued(&self) {
         self.enqueued.fetch_add(1, Ordering::Relaxed);
     }
@@ -124,6 +147,8 @@ pub struct Totals {
     pub doubtful: u64,
     /// Producers that audits have forgotten, because there were too many.
     pub forgotten: u64,
+    /// Messages that had to wait because there was no room.
+    pub parked: u64,
 }
 
 impl Totals {
@@ -136,5 +161,6 @@ impl Totals {
         self.duplicates += counters.duplicates();
         self.doubtful += counters.doubtful();
         self.forgotten += counters.forgotten();
+        self.parked += counters.parked();
     }
 }

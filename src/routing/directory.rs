@@ -49,7 +49,7 @@ impl Living {
         }
     }
 
-    fn counters(&self) -> &DestinationCounters {
+    pub(super) fn counters(&self) -> &DestinationCounters {
         match self {
             Self::Queue(queue) => queue.counters(),
             Self::Topic(topic) => topic.counters(),
@@ -72,11 +72,16 @@ impl Target {
     }
 
     /// Whether the next message that comes so must wait for room.
-    pub fn is_full(&self, arrival: Arrival) -> bool {
+    pub fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
         match &self.0 {
-            Living::Queue(queue) => arrival.finds_full(queue.account()),
-            Living::Topic(topic) => topic.is_full(arrival),
+            Living::Queue(queue) => queue.is_full(arrival, persistent),
+            Living::Topic(topic) => topic.is_full(arrival, persistent),
         }
+    }
+
+    /// A message has to wait for room.
+    pub fn note_parked(&self) {
+        self.0.counters().add_parked(self.address());
     }
 
     /// Whether what a bridge brings had better wait.
@@ -86,17 +91,18 @@ impl Target {
 
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
-        let (waiting, in_flight, consumers) = match &self.0 {
+        let (waiting, on_disk, in_flight, consumers) = match &self.0 {
             Living::Queue(queue) => queue.depth(),
             Living::Topic(topic) => {
                 let (in_flight, consumers) = topic.depth();
-                (0, in_flight, consumers)
+                (0, 0, in_flight, consumers)
             }
         };
         let counters = self.0.counters();
         DestinationSnapshot {
             address: self.address().clone(),
             waiting,
+            on_disk,
             in_flight,
             consumers,
             memory: self.account().used(),
@@ -108,6 +114,7 @@ impl Target {
             duplicates: counters.duplicates(),
             doubtful: counters.doubtful(),
             forgotten: counters.forgotten(),
+            parked: counters.parked(),
         }
     }
 }
@@ -119,6 +126,8 @@ pub struct DestinationSnapshot {
     pub address: Destination,
     /// Messages that wait for a consumer.
     pub waiting: usize,
+    /// How many of those are on disk only.
+    pub on_disk: usize,
     /// Messages dispatched and not settled.
     pub in_flight: usize,
     /// Subscriptions, those of bridges included.
@@ -141,6 +150,8 @@ pub struct DestinationSnapshot {
     pub doubtful: u64,
     /// Producers that the audit has forgotten, because there were too many.
     pub forgotten: u64,
+    /// Messages that had to wait because there was no room.
+    pub parked: u64,
 }
 
 /// The living destinations, and the topic subscriptions by pattern that new topics get.

@@ -68,7 +68,7 @@ impl Broker {
         id: Option<&MessageId>,
     ) -> Option<QueueInsight> {
         let Living::Queue(queue) = self.directory.find(address)? else { return None };
-        let sought = id.map(|id| seek(&queue, id));
+        let sought = id.map(|id| self.seek(&queue, id));
         let (account, now) = (queue.account(), self.clock.now_millis());
         let (broker, own) = (&self.memory, (account.used(), account.limit()));
         let mut insight = queue.look(|queue, consumer| {
@@ -81,7 +81,8 @@ impl Broker {
                 replay: queue.replay().clone(),
                 memory_used: own.0,
                 memory_limit: own.1.min(broker.limit()),
-                full: own.0 >= own.1 || broker.used() >= broker.limit(),
+                full: (own.0 >= own.1 || broker.used() >= broker.limit())
+                    && (queue.window().is_none() || queue.would_hold()),
                 first: queue.first_waiting(i64::MIN, MOST_MESSAGES),
                 subscriptions: subscriptions.collect(),
                 further_subscriptions: queue.subscriptions().saturating_sub(MOST_SUBSCRIPTIONS),
@@ -89,23 +90,39 @@ impl Broker {
             }
         });
         insight.sought = sought;
+        if insight.first.is_empty() {
+            (insight.first, _) = self.on_disk(&queue, i64::MIN, MOST_MESSAGES);
+        }
         Some(insight)
     }
-}
 
-/// Looks for a message, letting go of the lock again and again.
-fn seek(queue: &QueueHandle, id: &MessageId) -> Sought {
-    let dispatched = queue.look(|queue, _| queue.find_dispatched(id, MOST_DISPATCHED));
-    if let Some((key, held)) = dispatched {
-        return Sought::Dispatched(key, held);
-    }
-    let mut from = i64::MIN;
-    for _ in 0..MOST_SEARCHED / AT_A_TIME {
-        match queue.look(|queue, _| queue.find_waiting(id, from, AT_A_TIME)) {
-            Search::Found(held) => return Sought::Waiting(held),
-            Search::NotThere => return Sought::NotFound { searched_all: true },
-            Search::GoOnFrom(next) => from = next,
+    /// Looks for a message, letting go of the lock again and again: in memory, and then on disk.
+    fn seek(&self, queue: &QueueHandle, id: &MessageId) -> Sought {
+        let dispatched = queue.look(|queue, _| queue.find_dispatched(id, MOST_DISPATCHED));
+        if let Some((key, held)) = dispatched {
+            return Sought::Dispatched(key, held);
         }
+        let mut from = Some(i64::MIN);
+        for _ in 0..MOST_SEARCHED / AT_A_TIME {
+            let Some(at) = from else { break };
+            match queue.look(|queue, _| queue.find_waiting(id, at, AT_A_TIME)) {
+                Search::Found(held) => return Sought::Waiting(held),
+                Search::NotThere => from = None,
+                Search::GoOnFrom(next) => from = Some(next),
+            }
+        }
+        if from.is_some() {
+            return Sought::NotFound { searched_all: false };
+        }
+        let (mut from, mut searched) = (Some(i64::MIN), 0);
+        while let Some(at) = from.filter(|_| searched < MOST_SEARCHED) {
+            let (held, next) = self.on_disk(queue, at, AT_A_TIME);
+            searched += held.len();
+            if let Some(held) = held.into_iter().find(|held| held.goes_by(id)) {
+                return Sought::Waiting(held);
+            }
+            from = next;
+        }
+        Sought::NotFound { searched_all: from.is_none() }
     }
-    Sought::NotFound { searched_all: false }
 }

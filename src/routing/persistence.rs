@@ -11,13 +11,14 @@ use ferrymq_openwire::error::EncodeError;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
-    Batch, Entry, Holders, Listener, MOST_HOLDERS, MOST_KEY, Observer, QueueId, ReadLimits,
-    Refusal, Store, Stored, Table, Ticket,
+    Batch, Entry, Holders, Listener, MOST_HOLDERS, MOST_KEY, Observer, QueueId, QueueState,
+    ReadLimits, Refusal, Store, Stored, Table, Ticket,
 };
 use parking_lot::Mutex;
 
 use super::kept_error::{KeptError, unknown};
 use super::kept_subscription::{self, Described};
+use super::pager::Pager;
 use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
@@ -39,6 +40,8 @@ pub(super) struct Persistence {
     put_off: Mutex<VecDeque<Batch>>,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
+    /// The queues that something is to be read for.
+    pager: Arc<Pager>,
 }
 
 /// What is kept for one queue, or one durable subscription; its owner holds the lock of that.
@@ -53,6 +56,11 @@ pub(super) struct QueueStore {
     named: bool,
     /// What is to be written next.
     batch: Batch,
+    /// Bytes of all messages that it was handed, and of those which are known to be written.
+    handed: u64,
+    seen: u64,
+    /// With which batch more of them are.
+    marked: Option<(Ticket, u64)>,
 }
 
 /// A message that is still kept under a queue's number, though it has left the queue: whoever has
@@ -89,7 +97,21 @@ impl Persistence {
             found: Mutex::default(),
             put_off: Mutex::default(),
             torn: AtomicBool::new(false),
+            pager: Arc::default(),
         })
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn pager(&self) -> &Arc<Pager> {
+        &self.pager
+    }
+
+    /// How a queue stands in the store.
+    pub(super) fn state(&self, queue: QueueId) -> QueueState {
+        self.store.queue(queue)
     }
 
     /// Who hears of room in the store, and of its failure.
@@ -201,7 +223,8 @@ impl Persistence {
 
     fn store_of(self: &Arc<Self>, table: Table, id: Option<QueueId>) -> QueueStore {
         let (persistence, named) = (Arc::clone(self), id.is_some());
-        QueueStore { persistence, table, id, named, batch: Batch::new() }
+        let (batch, marked) = (Batch::new(), None);
+        QueueStore { persistence, table, id, named, batch, handed: 0, seen: 0, marked }
     }
 
     fn next_queue(&self) -> QueueId {
@@ -290,6 +313,15 @@ impl Persistence {
         }
     }
 
+    /// The message of a queue at a place.
+    pub(super) fn message(&self, queue: QueueId, place: i64) -> Result<Option<Message>, KeptError> {
+        let Ok(sequence) = u64::try_from(place) else { return Ok(None) };
+        let mut read = Vec::new();
+        self.store.read(queue, sequence, ReadLimits { messages: 1, bytes: 0 }, &mut read)?;
+        let found = read.iter().find(|stored| stored.sequence == sequence);
+        found.map(message_of).transpose()
+    }
+
     /// Calls `each` with the messages of a queue, in their order.
     pub(super) fn messages(
         &self,
@@ -311,6 +343,36 @@ impl Persistence {
 }
 
 impl QueueStore {
+    pub(super) fn persistence(&self) -> &Arc<Persistence> {
+        &self.persistence
+    }
+
+    /// Bytes that the store keeps of it. What it was handed lately may count twice, until the batch
+    /// of [`mark`](Self::mark) is settled.
+    pub(super) fn bytes(&mut self) -> u64 {
+        let settled = self.persistence.store.settled();
+        if let Some((_, handed)) = self.marked.take_if(|(ticket, _)| *ticket <= settled) {
+            self.seen = handed;
+        }
+        let written = self.id.map_or(0, |id| self.persistence.state(id).bytes);
+        written + (self.handed - self.seen)
+    }
+
+    /// Whether a mark would make that exact.
+    pub(super) fn wants_mark(&self) -> bool {
+        self.marked.is_none() && self.handed > self.seen
+    }
+
+    /// All that it was handed until now counts once when this batch is settled.
+    pub(super) fn mark(&mut self, ticket: Ticket) {
+        self.marked = Some((ticket, self.handed));
+    }
+
+    /// Its number, once it has one.
+    pub(super) fn id(&self) -> Option<QueueId> {
+        self.id
+    }
+
     /// Gives the queue its number and, in the store, its name.
     fn name(&mut self, queue: &Destination) -> QueueId {
         let id = *self.id.get_or_insert_with(|| self.persistence.next_queue());
@@ -331,8 +393,9 @@ impl QueueStore {
     /// Keeps a message in its place.
     pub(super) fn keep(&mut self, queue: &Destination, message: &Message) {
         let Ok(sequence) = u64::try_from(message.broker_sequence_id()) else { return };
-        let id = self.name(queue);
-        self.batch.append(id, sequence, message.image());
+        let (id, image) = (self.name(queue), message.image());
+        self.handed += image.len() as u64;
+        self.batch.append(id, sequence, image);
     }
 
     /// Keeps what a durable subscription is.
@@ -347,11 +410,6 @@ impl QueueStore {
             self.submit();
         }
         Ok(())
-    }
-
-    /// The number that it is kept under, once it has one.
-    pub(super) fn id(&self) -> Option<QueueId> {
-        self.id
     }
 
     /// Keeps a message once for this subscription and others.
@@ -430,7 +488,8 @@ fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
     Ok(Destination::new(DestinationKind::Queue, name))
 }
 
-fn message_of(stored: &Stored) -> Result<Message, KeptError> {
+/// The message that a store gave.
+pub(super) fn message_of(stored: &Stored) -> Result<Message, KeptError> {
     Message::from_image(&stored.body)
         .map_err(|error| unknown(format!("message {}", stored.sequence), error))
 }

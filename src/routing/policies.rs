@@ -12,6 +12,13 @@ use super::terms::Terms;
 use crate::config::DestinationPolicy;
 use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
 
+/// Bytes of messages that a queue holds in memory of a longer backlog, unless a policy gives it a
+/// memory limit.
+const WINDOW: u64 = 8 * 1024 * 1024;
+/// How much of a memory limit a backlog may take, in percent (ActiveMQ's
+/// `cursorMemoryHighWaterMark`).
+const WATER_MARK: u64 = 70;
+
 impl Broker {
     /// The terms of a destination to be. Of the policies that match it, the most specific one that
     /// has a setting decides it.
@@ -31,11 +38,20 @@ impl Broker {
             replay: replay(&matching),
             redelivery: redelivery(&matching),
             store: self.queue_store(address),
+            window: self.window(limit),
+            store_limit: matching.iter().find_map(|policy| policy.store_limit),
         }
     }
 }
 
 impl Broker {
+    /// How much of a queue's backlog stays in memory: a part of what the queue may hold if a policy
+    /// says that, else of the broker's, but not more than reading ahead is good for.
+    fn window(&self, limit: Option<u64>) -> u64 {
+        let part = |limit: u64| limit / 100 * WATER_MARK + limit % 100 * WATER_MARK / 100;
+        limit.map_or_else(|| part(self.memory.limit()).min(WINDOW), part)
+    }
+
     /// Where the persistent messages of a queue are kept, if they are. Temporary ones, and what
     /// lies in them, end with their connection.
     fn queue_store(&self, address: &Destination) -> Option<QueueStore> {

@@ -1,7 +1,7 @@
 //! A queue and its consumers' outboxes, behind one lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::MessageDispatch;
@@ -9,12 +9,12 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::{ConsumerId, MessageId};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
-use ferrymq_store::contract::Batch;
 use ferrymq_transport::outbox::Outbox;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::paging::{is_full, look_after, recall};
 use super::persistence::{Origin, QueueStore};
 use super::terms::Terms;
 use crate::destination::{
@@ -35,25 +35,29 @@ pub(super) struct QueueHandle {
     counters: DestinationCounters,
     /// Whether it takes what bridges bring now.
     gate: Gate,
-    state: Mutex<State>,
+    /// Whether somebody was told to wait who need not wait for memory.
+    turned_away: AtomicBool,
+    /// Bytes that the store may keep of it before producers wait.
+    store_limit: Option<u64>,
+    pub(super) state: Mutex<State>,
 }
 
-struct State {
-    queue: Queue,
+pub(super) struct State {
+    pub(super) queue: Queue,
     /// How much of what bridges bring it takes.
     inflow: Inflow,
     /// When the queue is to be woken, as far as the broker was told.
     armed: Option<i64>,
     audit: Audit,
     /// Where its persistent messages are kept.
-    store: Option<QueueStore>,
+    pub(super) store: Option<QueueStore>,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
     /// Reused between inputs.
-    effects: Effects,
+    pub(super) effects: Effects,
     batch: Vec<Command>,
     /// Set when the queue has been deleted: whoever still holds the handle must not use it.
-    removed: bool,
+    pub(super) removed: bool,
 }
 
 /// A consumer and the way to it.
@@ -98,12 +102,14 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, mut audit, replay, redelivery, store } = terms;
+        let Terms { account, mut audit, replay, redelivery, store, window, store_limit } = terms;
+        let mut queue = Queue::shared(Arc::clone(&account), replay).redelivering(redelivery);
         if store.is_some() {
             audit.record();
+            queue = queue.paging(window);
         }
         let state = State {
-            queue: Queue::shared(Arc::clone(&account), replay).redelivering(redelivery),
+            queue,
             inflow: Inflow::default(),
             armed: None,
             audit,
@@ -118,6 +124,8 @@ impl QueueHandle {
             account,
             counters: DestinationCounters::default(),
             gate: Gate::default(),
+            turned_away: AtomicBool::new(false),
+            store_limit,
             state: Mutex::new(state),
         }
     }
@@ -139,10 +147,10 @@ impl QueueHandle {
         &self.counters
     }
 
-    /// Waiting, in flight, subscriptions.
-    pub(super) fn depth(&self) -> (usize, usize, usize) {
-        let state = self.state.lock();
-        (state.queue.pending(), state.queue.in_flight(), state.queue.subscriptions())
+    /// Waiting, how many of those on disk only, in flight, subscriptions.
+    pub(super) fn depth(&self) -> (usize, usize, usize, usize) {
+        let queue = &self.state.lock().queue;
+        (queue.pending(), queue.paged(), queue.in_flight(), queue.subscriptions())
     }
 
     /// Whether one of its consumers admits a message.
@@ -188,7 +196,7 @@ impl QueueHandle {
         Ok(self.carry_out(&mut state, now))
     }
 
-    fn take_in(
+    pub(super) fn take_in(
         &self,
         state: &mut State,
         mut message: Arc<Message>,
@@ -227,25 +235,48 @@ impl QueueHandle {
         }
     }
 
-    /// Keeps everybody else away for a commit; not if the queue has been deleted.
-    ///
-    /// Whoever keeps them away from several queues takes these in the order of their addresses.
-    pub(super) fn committing(&self) -> Option<Committing<'_>> {
-        let state = self.state.lock();
-        (!state.removed).then_some(Committing { handle: self, state })
-    }
-
     /// Remembers what a bridge has brought before.
     pub(super) fn recall(&self, record: &AuditRecord) {
         self.state.lock().audit.restore(record);
     }
 
-    /// Takes in a message that was kept when the broker ended, in its old place.
-    pub(super) fn restore(&self, message: Message, now: i64) -> Aftermath {
+    /// Does something with the queue, and what follows from it.
+    pub(super) fn with_queue(
+        &self,
+        now: i64,
+        act: impl FnOnce(&mut Queue, &mut Effects),
+    ) -> Aftermath {
         let mut state = self.state.lock();
         let State { queue, effects, .. } = &mut *state;
-        queue.enqueue(Arc::new(message), now, effects);
+        act(queue, effects);
         self.carry_out(&mut state, now)
+    }
+
+    /// Asks the queue and its store, if it has one.
+    pub(super) fn with_store<T>(
+        &self,
+        ask: impl FnOnce(&mut Queue, &mut QueueStore) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.state.lock();
+        let State { queue, store, .. } = &mut *state;
+        store.as_mut().and_then(|store| ask(queue, store))
+    }
+
+    /// Whether the next message that comes so must wait for room. What a store keeps goes to disk
+    /// while memory is full, unless consumers hold too much already.
+    pub(super) fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
+        let without_memory = arrival.finds_full(&self.account);
+        if !persistent || self.store_limit.is_none() && !without_memory {
+            return without_memory;
+        }
+        // Before the queue is asked: it may change its mind at once.
+        self.turned_away.store(true, Ordering::SeqCst);
+        let waits = |queue: &mut Queue, store: &mut QueueStore| {
+            let on_disk =
+                self.store_limit.is_some_and(|limit| is_full(store, &self.address, limit));
+            Some(on_disk || without_memory && queue.would_hold())
+        };
+        self.with_store(waits).unwrap_or(without_memory)
     }
 
     /// Takes in what a prepared transaction has acknowledged, when the broker starts.
@@ -270,10 +301,7 @@ impl QueueHandle {
 
     /// A transaction is rolled back: what it holds here is its consumers' again.
     pub(super) fn roll_back(&self, by: Tag, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.roll_back_held(by, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.roll_back_held(by, now, effects))
     }
 
     /// Applies an acknowledgement that is part of a transaction.
@@ -357,10 +385,7 @@ impl QueueHandle {
         prefetch: usize,
         now: i64,
     ) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.set_prefetch(key, prefetch, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.set_prefetch(key, prefetch, now, effects))
     }
 
     /// Settles messages, by their places, of a subscription that shares its window.
@@ -384,10 +409,7 @@ impl QueueHandle {
 
     /// Gives a subscription that shares its window what it may have.
     pub(super) fn refill(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.refill(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.refill(key, now, effects))
     }
 
     /// Lets a subscription have one message; true if there is none for it yet.
@@ -400,41 +422,26 @@ impl QueueHandle {
 
     /// Ends the wait for a message that was pulled, if it has not come.
     pub(super) fn end_pull(&self, key: SubscriptionKey, now: i64) {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.end_pull(key, effects);
-        self.carry_out(&mut state, now);
+        self.with_queue(now, |queue, effects| queue.end_pull(key, effects));
     }
 
     /// Lets a subscription have no more.
     pub(super) fn suspend(&self, key: SubscriptionKey, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.suspend(key, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.suspend(key, now, effects))
     }
 
     /// Lets a bridge's subscription have no more, nor keep what came after this message.
     pub(super) fn retire(&self, key: SubscriptionKey, last: &MessageId, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_after(key, last, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_after(key, last, now, effects))
     }
 
     /// The same for one that shares its window, without messages at these places.
     pub(super) fn retire_from(&self, key: SubscriptionKey, places: &[i64], now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.retire_from(key, places, now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.retire_from(key, places, now, effects))
     }
 
     pub(super) fn expire(&self, now: i64) -> Aftermath {
-        let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.expire(now, effects);
-        self.carry_out(&mut state, now)
+        self.with_queue(now, |queue, effects| queue.expire(now, effects))
     }
 
     /// It is time for what the queue waited for.
@@ -471,8 +478,9 @@ impl QueueHandle {
     }
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
-    fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
+    pub(super) fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
         let State { queue, inflow, audit, effects, outlets, batch, store, .. } = state;
+        let settles = !effects.consumed.is_empty();
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
             store.submit();
@@ -488,6 +496,15 @@ impl QueueHandle {
         for key in effects.ended.drain(..) {
             if let Some(Some((outlet, _))) = outlets.get(key.index()) {
                 outlet.outbox.push(nothing_more(&outlet.consumer));
+            }
+        }
+        if let Some(store) = store {
+            look_after(queue, store, &self.address);
+        }
+        if self.turned_away.swap(false, Ordering::SeqCst) {
+            self.account.space().notify_waiters();
+            if let Some(store) = store.as_ref().filter(|_| settles && self.store_limit.is_some()) {
+                recall(store, &self.address);
             }
         }
         self.counters.add_expired(effects.expired.len());
@@ -547,43 +564,6 @@ impl QueueHandle {
         // A consumer of a wide window may have got a whole backlog at once.
         dispatches.shrink_to(KEPT);
         batch.shrink_to(KEPT);
-    }
-}
-
-/// A queue while a transaction is committed; nobody else sees it.
-pub(super) struct Committing<'a> {
-    handle: &'a QueueHandle,
-    state: MutexGuard<'a, State>,
-}
-
-impl Committing<'_> {
-    /// What the transaction holds here is consumed, and `messages` are taken in. What a store must
-    /// know of it is added to `batch`.
-    pub(super) fn stage(
-        &mut self,
-        by: Tag,
-        messages: Vec<(Arc<Message>, Arrival)>,
-        sequence: &AtomicI64,
-        now: i64,
-        batch: &mut Batch,
-    ) {
-        let State { queue, effects, store, .. } = &mut *self.state;
-        if let Some(store) = store {
-            store.swap(batch);
-        }
-        self.handle.counters.add_settled(queue.commit_held(by, now, effects));
-        for (message, arrival) in messages {
-            self.handle.take_in(&mut self.state, message, arrival, sequence, now);
-        }
-        if let State { effects, store: Some(store), .. } = &mut *self.state {
-            effects.consumed.drain(..).for_each(|place| store.forget(place));
-            store.swap(batch);
-        }
-    }
-
-    /// The batch is in the store: now consumers may have what was taken in.
-    pub(super) fn finish(mut self, now: i64) -> Aftermath {
-        self.handle.carry_out(&mut self.state, now)
     }
 }
 

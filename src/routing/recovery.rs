@@ -1,6 +1,6 @@
 //! A broker that takes up what it kept, and what its connections ask about it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::broker::Broker;
 use super::directory::Living;
 use super::kept_error::KeptError;
+use super::pager::Pager;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
 use super::shared_messages::SharedMessages;
@@ -53,27 +54,30 @@ impl Broker {
     pub fn recover(&self) -> Result<Recovered, RecoveryError> {
         let mut recovered = Recovered::default();
         let Some(persistence) = &self.persistence else { return Ok(recovered) };
-        let (memory, failed) = (Arc::clone(&self.memory), self.store_failure.clone());
-        persistence.watch(Arc::new(Watcher { memory, failed }));
+        persistence.watch(Arc::new(Watcher {
+            memory: Arc::clone(&self.memory),
+            pager: Arc::clone(persistence.pager()),
+            failed: self.store_failure.clone(),
+        }));
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
-        let now = self.clock.now_millis();
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
         let mut undecided = Undecided::read(persistence, &self.tags)?;
-        let mut queues = HashMap::new();
+        let mut queues = BTreeMap::new();
         let mut aftermath = Aftermath::default();
         for (id, address) in kept {
             // Whether its name may still be sent to is of no matter: it is there.
             let Living::Queue(queue) = self.create_destination(&address)? else { continue };
             queues.insert(id, Arc::clone(&queue));
             recovered.queues += 1;
-            persistence.messages(id, |message| {
-                recovered.messages += 1;
-                match undecided.holder(id, message.broker_sequence_id()) {
-                    Some(tag) => queue.restore_held(message, tag),
-                    None => aftermath.append(queue.restore(message, now)),
+            let state = persistence.state(id);
+            recovered.messages += usize::try_from(state.messages).unwrap_or(usize::MAX);
+            aftermath.append(queue.take_up(&state));
+            for (place, tag) in undecided.held_of(id) {
+                if let Some(message) = persistence.message(id, place)? {
+                    queue.restore_held(message, tag);
                 }
-            })?;
+            }
             undecided.join_queue(id, &queue);
         }
         let mut shared = SharedMessages::among(subscriptions.len());
@@ -87,6 +91,10 @@ impl Broker {
         recovered.branches = undecided.restore(self);
         self.recover_outcomes(persistence)?;
         self.clear_up(aftermath);
+        // The fronts of queues, as long as there is memory: the rest comes when somebody wants it.
+        for queue in queues.values().take_while(|_| !self.memory.is_pressed()) {
+            self.page(queue.address());
+        }
         Ok(recovered)
     }
 
@@ -140,12 +148,14 @@ impl Broker {
 /// Hears of the store what concerns the whole broker.
 struct Watcher {
     memory: Arc<MemoryAccount>,
+    pager: Arc<Pager>,
     failed: watch::Sender<Option<Failure>>,
 }
 
 impl Observer for Watcher {
-    /// Wakes producers.
+    /// Wakes producers, and queues that could not ask what they may let go.
     fn room(&self) {
+        self.pager.room();
         self.memory.space().notify_waiters();
     }
 

@@ -62,8 +62,13 @@ impl Route {
     }
 
     /// Whether the next message that comes so must wait: it goes to all of them or to none yet.
-    pub fn is_full(&self, arrival: Arrival) -> bool {
-        self.targets.iter().any(|target| target.is_full(arrival))
+    pub fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
+        self.targets.iter().any(|target| target.is_full(arrival, persistent))
+    }
+
+    /// A message has to wait until all of them have room.
+    pub fn note_parked(&self) {
+        self.targets.iter().for_each(Target::note_parked);
     }
 
     /// Whether what a bridge brings had better wait: the consumers here have enough for now.

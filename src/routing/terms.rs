@@ -19,4 +19,8 @@ pub(super) struct Terms {
     pub(super) redelivery: RedeliveryPolicy,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
+    /// How many bytes of what is kept and waits stay in memory.
+    pub(super) window: u64,
+    /// How many bytes the store may keep of it before producers wait.
+    pub(super) store_limit: Option<u64>,
 }

@@ -180,9 +180,9 @@ impl TopicHandle {
     }
 
     /// Whether the next message must wait: here, or at a queue that gets a copy.
-    pub(super) fn is_full(&self, arrival: Arrival) -> bool {
+    pub(super) fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
         let full = |copies: Arc<[FanOut]>| {
-            copies.iter().any(|copy| arrival.finds_full(copy.queue.account()))
+            copies.iter().any(|copy| copy.queue.is_full(arrival, persistent))
         };
         arrival.finds_full(&self.account) || self.copies().is_some_and(full)
     }

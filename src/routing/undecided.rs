@@ -54,6 +54,14 @@ impl Undecided {
         self.held.get(&queue)?.get(&place).copied()
     }
 
+    /// What branches have acknowledged of a queue, by places and in their order.
+    pub(super) fn held_of(&self, queue: QueueId) -> Vec<(i64, Tag)> {
+        let held = self.held.get(&queue).into_iter().flatten();
+        let mut held: Vec<(i64, Tag)> = held.map(|(place, tag)| (*place, *tag)).collect();
+        held.sort_by_key(|(place, _)| *place);
+        held
+    }
+
     /// A queue is back.
     pub(super) fn join_queue(&mut self, id: QueueId, queue: &Arc<QueueHandle>) {
         self.each_holder(id, |work| work.holds_of(queue));

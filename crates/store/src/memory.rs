@@ -130,6 +130,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn reading_waits(&self) -> bool {
+        false
+    }
+
     fn queue(&self, queue: QueueId) -> QueueState {
         let state = self.state.lock();
         state

@@ -29,6 +29,7 @@ pub(super) struct Divided<'d> {
 pub(super) struct Sum {
     pub(super) destinations: usize,
     pub(super) waiting: usize,
+    pub(super) on_disk: usize,
     pub(super) in_flight: usize,
     pub(super) consumers: usize,
     pub(super) memory: u64,
@@ -64,6 +65,7 @@ impl Sum {
         Self {
             destinations: 1,
             waiting: destination.waiting,
+            on_disk: destination.on_disk,
             in_flight: destination.in_flight,
             consumers: destination.consumers,
             memory: destination.memory,
@@ -74,6 +76,7 @@ impl Sum {
         let one = Self::of(destination);
         self.destinations += one.destinations;
         self.waiting += one.waiting;
+        self.on_disk += one.on_disk;
         self.in_flight += one.in_flight;
         self.consumers += one.consumers;
         self.memory += one.memory;
@@ -90,6 +93,7 @@ mod tests {
         DestinationSnapshot {
             address,
             waiting: 2,
+            on_disk: 1,
             in_flight: 3,
             consumers: 1,
             memory: 1_024,
@@ -101,6 +105,7 @@ mod tests {
             duplicates: 0,
             doubtful: 0,
             forgotten: 0,
+            parked: 0,
         }
     }
 
@@ -113,7 +118,7 @@ mod tests {
         assert_eq!(own, ["queue://q0", "queue://q1", "queue://q2", "queue://q3"]);
         let other = divided.other;
         assert_eq!((other.destinations, other.waiting, other.in_flight), (6, 12, 18));
-        assert_eq!((other.consumers, other.memory), (6, 6 * 1_024));
+        assert_eq!((other.consumers, other.on_disk, other.memory), (6, 6, 6 * 1_024));
     }
 
     #[test]

@@ -91,6 +91,11 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
             "Producers that audits have forgotten because there were too many.",
             totals.forgotten,
         ),
+        (
+            "ferrymq_messages_parked_total",
+            "Messages that had to wait because a destination or the broker was full.",
+            totals.parked,
+        ),
     ] {
         text.family(name, Kind::Counter, help).sample(&[], value);
     }
@@ -120,10 +125,15 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
     );
     let labels: Vec<String> = divided.own.iter().map(|one| one.address.to_string()).collect();
     type Gauge = (&'static str, &'static str, fn(&Sum) -> u64);
-    let gauges: [Gauge; 4] = [
+    let gauges: [Gauge; 5] = [
         ("ferrymq_destination_waiting_messages", "Messages that wait for a consumer.", |sum| {
             sum.waiting as u64
         }),
+        (
+            "ferrymq_destination_on_disk_messages",
+            "Those of the messages that wait which are on disk only.",
+            |sum| sum.on_disk as u64,
+        ),
         (
             "ferrymq_destination_in_flight_messages",
             "Messages dispatched and not acknowledged.",
@@ -146,7 +156,7 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
         }
     }
     type Counter = (&'static str, &'static str, fn(&DestinationSnapshot) -> u64);
-    let counters: [Counter; 6] = [
+    let counters: [Counter; 7] = [
         ("ferrymq_destination_enqueued_total", "Messages taken in.", |one| one.enqueued),
         ("ferrymq_destination_dispatched_total", "Messages handed to consumers.", |one| {
             one.dispatched
@@ -166,6 +176,11 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
             "ferrymq_destination_duplicate_total",
             "Messages that a bridge brought again and that were not taken again.",
             |one| one.duplicates,
+        ),
+        (
+            "ferrymq_destination_parked_total",
+            "Messages that had to wait because the destination or the broker was full.",
+            |one| one.parked,
         ),
     ];
     for (name, help, value) in counters {

@@ -145,6 +145,7 @@ pub(super) const COUNTERPARTS: &[Counterpart] = &[
     of(CONNECTOR, "connection_filter", "connectionFilter", "all but own addresses", ""),
     of("destination_policy", "match", "queue, topic", "", ""),
     of("destination_policy", "memory_limit", "memoryLimit", "as much as the broker may", ""),
+    of("destination_policy", "store_limit", "", "as much as there is room for", "FerryMQ's own"),
     of("destination_policy", "enable_audit", "enableAudit", "true", ""),
     of("destination_policy", "max_queue_audit_depth", "maxQueueAuditDepth", "10000", ""),
     of("destination_policy", "max_audit_depth", "maxAuditDepth", "10000", ""),

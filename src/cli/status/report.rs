@@ -239,6 +239,7 @@ mod tests {
             kind: "queue".to_owned(),
             name: "orders".to_owned(),
             waiting: 2,
+            on_disk: 0,
             in_flight: 3,
             consumers: 1,
             memory_used_bytes: 1_536,

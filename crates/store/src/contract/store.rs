@@ -79,6 +79,13 @@ pub trait Store: fmt::Debug + Send + Sync {
         into: &mut Vec<Stored>,
     ) -> Result<(), ReadError>;
 
+    /// Whether reading may wait for a device, so that it is better done on a thread that may. A store
+    /// that is driven by hand answers `false`: then whoever reads can do it where it stands, and what
+    /// follows from it follows at once.
+    fn reading_waits(&self) -> bool {
+        true
+    }
+
     /// How a queue stands. One that nobody has heard of is empty.
     fn queue(&self, queue: QueueId) -> QueueState;
 

@@ -151,6 +151,10 @@ impl Store for Journal {
         reading::messages(&self.shared, queue, from, limits, into)
     }
 
+    fn reading_waits(&self) -> bool {
+        self.worker.lock().is_none()
+    }
+
     fn queue(&self, queue: QueueId) -> QueueState {
         self.shared.kept.lock().index.state(queue)
     }

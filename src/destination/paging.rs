@@ -1,0 +1,299 @@
+//! What a queue knows of its messages that wait on disk only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::deadlines::Deadlines;
+use super::entry::Entry;
+use super::memory::MemoryAccount;
+use super::paged_places::PagedPlaces;
+
+/// A queue whose messages a store keeps: how many bytes of those that wait stay in memory, and what
+/// is known of the others. That is next to nothing for each: the store finds them by their places.
+///
+/// A message that waits is in memory or in [`places`](Self::places), never in both. It goes out only
+/// once the store can give it back, and comes in with a page that was read without the queue's lock;
+/// of such a page counts only what is in `places` when it comes.
+#[derive(Debug)]
+pub(super) struct Paging {
+    /// Bytes of persistent messages that may wait in memory.
+    window: u64,
+    /// The same while the broker has enough memory.
+    wide: u64,
+    /// Bytes that do.
+    held: u64,
+    places: PagedPlaces,
+    /// How many messages those are.
+    count: usize,
+    /// Those of them that have been delivered before: how often.
+    redeliveries: BTreeMap<i64, i32>,
+    pub(super) deadlines: Deadlines,
+    /// The place of the last message that was handed to the store.
+    last_kept: i64,
+    /// All messages up to this place can be read there.
+    readable_to: i64,
+    /// The batch with which they can up to a later place, and that place.
+    fence: Option<(u64, i64)>,
+    /// Whether more may go out than when that was last tried.
+    loose: bool,
+    /// Slots of subscriptions that have room and have come to what is on disk.
+    pub(super) starving: BTreeSet<usize>,
+    /// Slots among them that wait no longer than for what is on disk.
+    pub(super) ending: BTreeSet<usize>,
+    /// For which of them a page was read last.
+    pub(super) served: usize,
+    /// The page that is to come.
+    reading: Option<Reading>,
+    /// When messages that expired by this time are to be looked for.
+    pub(super) sweep: Option<i64>,
+    /// Whether to look for such as nobody knows of, once.
+    pub(super) look_at_unknown: bool,
+    /// Whether the first page is wanted although nobody asks for it: the broker has just started.
+    pub(super) look_at_front: bool,
+    /// Set when the store could not be read, until that is tried again.
+    pub(super) unreadable: bool,
+}
+
+/// A page that is to be read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    from: i64,
+    /// The last place of all that was on disk then.
+    last: i64,
+    /// Whether somebody reads it.
+    begun: bool,
+}
+
+/// From which percentage of the broker's limit on nothing waits in memory that need not.
+const VERY_SHORT: u64 = 85;
+/// Bytes that may wait in memory while that is short.
+const NARROW: u64 = 128 * 1024;
+
+impl Paging {
+    /// Keeps up to `window` bytes in memory; the store keeps nothing yet.
+    pub(super) fn new(window: u64) -> Self {
+        Self {
+            window,
+            wide: window,
+            held: 0,
+            places: PagedPlaces::default(),
+            count: 0,
+            redeliveries: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            last_kept: 0,
+            readable_to: 0,
+            fence: None,
+            loose: false,
+            starving: BTreeSet::new(),
+            ending: BTreeSet::new(),
+            served: 0,
+            reading: None,
+            sweep: None,
+            look_at_unknown: false,
+            look_at_front: false,
+            unreadable: false,
+        }
+    }
+
+    /// The store has so many messages from `first` to `last`.
+    pub(super) fn take_up(&mut self, count: usize, first: i64, last: i64) {
+        self.places.add_run(first, last);
+        self.look_at_front = true;
+        self.count = count;
+        self.deadlines.note_unknown(first, last);
+        (self.last_kept, self.readable_to) = (last, last);
+    }
+
+    /// A message was handed to the store. Returns the place of the one before it.
+    pub(super) fn kept(&mut self, place: i64) -> i64 {
+        let before = self.last_kept;
+        self.last_kept = before.max(place);
+        before
+    }
+
+    /// One that the store keeps begins to wait in memory.
+    pub(super) fn came(&mut self, place: i64, bytes: u64) {
+        self.held += bytes;
+        self.loose |= place <= self.readable_to;
+    }
+
+    /// One that waits in memory goes.
+    pub(super) fn went(&mut self, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// How many wait on disk only.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Bytes of persistent messages that wait in memory.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
+    pub(super) fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// Keeps less in memory while that is short on an account, and nothing when it is very short.
+    pub(super) fn heed(&mut self, account: &MemoryAccount) {
+        let window = if !account.is_pressed() {
+            self.wide
+        } else if account.is_filled_to(VERY_SHORT) {
+            0
+        } else {
+            self.wide.min(NARROW)
+        };
+        self.loose |= window < self.window;
+        self.window = window;
+    }
+
+    /// Whether there is nothing to do: all that waits is in memory, where it has room.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held <= self.window && self.places.is_empty() && self.fence.is_none()
+    }
+
+    /// Where the next message after a place may be that waits on disk only, if it may come before
+    /// the next one in memory.
+    pub(super) fn next_before(&self, place: i64, in_memory: Option<i64>) -> Option<i64> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let next = self.places.next_from(place)?;
+        in_memory.is_none_or(|in_memory| next < in_memory).then_some(next)
+    }
+
+    pub(super) fn contains(&self, place: i64) -> bool {
+        self.places.contains(place)
+    }
+
+    /// How many bytes are to go out now.
+    pub(super) fn excess(&self) -> u64 {
+        if self.loose { self.held.saturating_sub(self.window) } else { 0 }
+    }
+
+    /// Whether a message may go out: the store gives it back.
+    pub(super) fn is_readable(&self, entry: &Entry) -> bool {
+        entry.persistent && entry.sequence > 0 && entry.sequence <= self.readable_to
+    }
+
+    /// A message goes out.
+    pub(super) fn out(&mut self, entry: &Entry) {
+        self.went(entry.bytes());
+        self.places.add(entry.sequence, entry.follows);
+        self.count += 1;
+        if entry.redeliveries != entry.message.redelivery_counter() {
+            self.redeliveries.insert(entry.sequence, entry.redeliveries);
+        }
+        if entry.expiration > 0 {
+            self.deadlines.note(entry.sequence, entry.expiration);
+        }
+    }
+
+    /// All went out that could.
+    pub(super) fn settle_excess(&mut self) {
+        self.loose = false;
+    }
+
+    /// The store says up to which batch all can be read.
+    pub(super) fn heard(&mut self, settled: u64) {
+        if let Some((_, place)) = self.fence.take_if(|(batch, _)| *batch <= settled) {
+            self.loose |= place > self.readable_to;
+            self.readable_to = self.readable_to.max(place);
+        }
+    }
+
+    /// Whether it would help to know when more can be read.
+    pub(super) fn wants_fence(&self) -> bool {
+        self.fence.is_none() && self.held > self.window && self.last_kept > self.readable_to
+    }
+
+    /// All that was handed to the store until now can be read when this batch is settled.
+    pub(super) fn set_fence(&mut self, batch: u64) {
+        self.fence = Some((batch, self.last_kept));
+    }
+
+    /// Whether a page is to come, so that none is asked for.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Asks for the page from a place on.
+    pub(super) fn ask(&mut self, from: i64) {
+        let last = self.places.last().unwrap_or(from);
+        self.reading = Some(Reading { from, last, begun: false });
+    }
+
+    /// Where the page begins that was asked for and that nobody reads yet; from now on somebody
+    /// does.
+    pub(super) fn begin_page(&mut self) -> Option<i64> {
+        let reading = self.reading.as_mut().filter(|reading| !reading.begun)?;
+        reading.begun = true;
+        Some(reading.from)
+    }
+
+    /// The page has come. Returns where it begins, and the last place of what was on disk when it
+    /// was asked for.
+    pub(super) fn end_page(&mut self) -> Option<(i64, i64)> {
+        let Reading { from, last, .. } = self.reading.take_if(|reading| reading.begun)?;
+        Some((from, last))
+    }
+
+    /// The store gave a message, and none between it and `follows`. Returns how often it has been
+    /// delivered, by the message's own count or by ours, if it waited on disk only: now it does not
+    /// any more.
+    pub(super) fn take(&mut self, place: i64, follows: i64, own_count: i32) -> Option<i32> {
+        if !self.places.take(place, follows) {
+            return None;
+        }
+        self.count = self.count.saturating_sub(1);
+        Some(self.redeliveries.remove(&place).unwrap_or(own_count))
+    }
+
+    /// The store has nothing from `first` to `last`.
+    pub(super) fn nothing_between(&mut self, first: i64, last: i64) {
+        self.places.remove(first, last);
+    }
+
+    /// Forgets what is known of messages on disk if there are none. Returns how many there should
+    /// have been.
+    pub(super) fn rest(&mut self) -> usize {
+        if !self.places.is_empty() {
+            return 0;
+        }
+        self.redeliveries.clear();
+        self.deadlines.clear();
+        std::mem::take(&mut self.count)
+    }
+
+    /// The subscription in a slot is gone.
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.starving.remove(&slot);
+        self.ending.remove(&slot);
+    }
+
+    /// Where messages are to be read to find some that have expired.
+    pub(super) fn next_to_expire(&mut self) -> Option<i64> {
+        while let Some(now) = self.sweep {
+            let unknown = || self.deadlines.unknown().filter(|_| self.look_at_unknown);
+            let due = self.deadlines.due(now);
+            let Some(place) = due.or_else(unknown) else {
+                self.sweep = None;
+                break;
+            };
+            self.look_at_unknown &= due.is_some();
+            let from = self.places.next_from(place);
+            // What is in memory looks after itself.
+            match from.map_or(Some(i64::MAX), |from| from.checked_sub(1)) {
+                Some(before) if before >= place => self.deadlines.cut(place, before),
+                _ => return from,
+            }
+        }
+        None
+    }
+
+    /// Where the first is that waits on disk only.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.places.next_from(i64::MIN)
+    }
+}

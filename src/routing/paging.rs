@@ -1,0 +1,58 @@
+//! What a queue tells its store, and hears of it, about messages that need not be in memory.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_store::contract::{Refusal, Ticket};
+
+use super::pager::Recall;
+use super::persistence::QueueStore;
+use crate::destination::Queue;
+
+/// Lets go out what may, and asks for what is to come in. Under the queue's lock, after each input.
+pub(super) fn look_after(queue: &mut Queue, store: &QueueStore, address: &Destination) {
+    if !queue.is_paging() {
+        return;
+    }
+    let persistence = store.persistence();
+    queue.page_out(persistence.store().settled().0);
+    if queue.wants_fence()
+        && let Some(ticket) = recall(store, address)
+    {
+        queue.set_fence(ticket.0);
+        queue.page_out(persistence.store().settled().0);
+    }
+    if queue.ask_for_page() {
+        persistence.pager().call(address);
+    }
+}
+
+/// Looks after the queue again when all that was handed to the store until now is settled, with this
+/// batch; or when the store has room, if it has none.
+pub(super) fn recall(store: &QueueStore, address: &Destination) -> Option<Ticket> {
+    let persistence = store.persistence();
+    let recall = Recall { pager: Arc::clone(persistence.pager()), queue: address.clone() };
+    match persistence.barrier(Arc::new(recall)) {
+        Ok(ticket) => Some(ticket),
+        Err(Refusal::Full) => {
+            persistence.pager().call_later(address);
+            None
+        }
+        // The broker ends.
+        Err(_) => None,
+    }
+}
+
+/// Whether the store keeps so many bytes of a queue. When that changes, or may change because it was
+/// not known exactly, the queue is looked after.
+pub(super) fn is_full(store: &mut QueueStore, address: &Destination, limit: u64) -> bool {
+    if store.bytes() < limit {
+        return false;
+    }
+    if store.wants_mark()
+        && let Some(ticket) = recall(store, address)
+    {
+        store.mark(ticket);
+    }
+    store.bytes() >= limit
+}

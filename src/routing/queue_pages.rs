@@ -1,0 +1,161 @@
+//! Queues whose backlog is longer than memory is for: what waits on disk only is read here, away from
+//! their locks.
+
+use std::sync::Arc;
+
+use ferrymq_openwire::destination::Destination;
+use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
+
+use super::broker::Broker;
+use super::directory::Living;
+use super::persistence::message_of;
+use super::queue_handle::{Aftermath, QueueHandle};
+use crate::destination::{HeldMessage, Page, PageSize};
+
+/// How many bytes are read at once for whoever explains.
+const LOOK: usize = 1024 * 1024;
+
+/// A page that a queue waits for.
+struct Wanted {
+    queue: QueueId,
+    from: u64,
+    limits: ReadLimits,
+}
+
+impl Broker {
+    /// Completes when a queue has something to be read, perhaps before this was called.
+    pub async fn pages_wanted(&self) {
+        match &self.persistence {
+            Some(persistence) => persistence.pager().calls().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Completes when somebody waits for memory that queues could do without, perhaps before this was
+    /// called.
+    pub async fn memory_wanted(&self) {
+        match &self.persistence {
+            Some(persistence) => persistence.pager().pressed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Somebody has to wait for memory.
+    pub fn want_memory(&self) {
+        if let Some(persistence) = &self.persistence
+            && self.memory.is_pressed()
+        {
+            persistence.pager().press();
+        }
+    }
+
+    /// Lets queues keep less of their backlogs in memory, if that is short.
+    pub fn relieve_memory(&self) {
+        let now = self.clock.now_millis();
+        for living in self.directory.all() {
+            if !self.memory.is_pressed() {
+                return;
+            }
+            if let Living::Queue(queue) = living {
+                self.clear_up(queue.with_queue(now, |queue, _| queue.heed_pressure()));
+            }
+        }
+    }
+
+    /// Up to `most` messages of a queue that wait on disk only, from a place on, as they are now, and
+    /// where to go on after them, if there are more. May wait for a device.
+    pub(super) fn on_disk(
+        &self,
+        queue: &QueueHandle,
+        from: i64,
+        most: usize,
+    ) -> (Vec<HeldMessage>, Option<i64>) {
+        let Some(persistence) = &self.persistence else { return (Vec::new(), None) };
+        let wanted = queue.with_store(|queue, store| {
+            let from = u64::try_from(queue.paged_from(from)?).unwrap_or(0);
+            let limits = ReadLimits { messages: most, bytes: LOOK };
+            Some(Wanted { queue: store.id()?, from, limits })
+        });
+        let Some(wanted) = wanted else { return (Vec::new(), None) };
+        let Page { messages, .. } = read(persistence.store(), &wanted, queue.address());
+        let next = messages.last().map(|(last, _)| last.saturating_add(1));
+        let held = messages.into_iter().filter_map(|(sequence, message)| {
+            let message = Arc::new(message?);
+            let redeliveries = message.redelivery_counter();
+            Some(HeldMessage { message, sequence, redeliveries })
+        });
+        let held: Vec<HeldMessage> = held.collect();
+        let on_disk = queue.look(|queue, _| {
+            held.into_iter().filter(|held| queue.is_paged(held.sequence)).collect()
+        });
+        (on_disk, next)
+    }
+
+    /// Whether [`page`](Self::page) may wait for a device.
+    pub fn paging_waits(&self) -> bool {
+        self.persistence.as_ref().is_some_and(|persistence| persistence.store().reading_waits())
+    }
+
+    /// The next queue that has something to be read, if there is one.
+    pub fn next_to_page(&self) -> Option<Destination> {
+        self.persistence.as_ref()?.pager().next()
+    }
+
+    /// Reads what a queue waits for, one page at most. May wait for a device.
+    pub fn page(&self, address: &Destination) {
+        let Some(persistence) = &self.persistence else { return };
+        // One that was deleted meanwhile waits for nothing.
+        let Some(Living::Queue(queue)) = self.directory.find(address) else { return };
+        let now = self.clock.now_millis();
+        let (wanted, left) = queue.begin_page(now);
+        self.clear_up(left);
+        if let Some(wanted) = wanted {
+            let page = read(persistence.store(), &wanted, address);
+            self.clear_up(queue.take_page(page, self.clock.now_millis()));
+        }
+    }
+}
+
+impl QueueHandle {
+    /// Takes up what the store holds from before: nothing of it is read yet.
+    pub(super) fn take_up(&self, state: &QueueState) -> Aftermath {
+        let (Some(first), Some(last)) = (state.first, state.last) else {
+            return Aftermath::default();
+        };
+        let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let count = usize::try_from(state.messages).unwrap_or(usize::MAX);
+        self.with_queue(i64::MIN, |queue, _| queue.take_up(count, place(first), place(last)))
+    }
+
+    /// The page that it waits for, if nobody reads it yet; and what is left to do.
+    fn begin_page(&self, now: i64) -> (Option<Wanted>, Aftermath) {
+        let left = self.with_queue(now, |_, _| {});
+        let wanted = self.with_store(|queue, store| {
+            let (from, PageSize { messages, bytes }) = queue.begin_page()?;
+            let limits = ReadLimits { messages, bytes };
+            Some(Wanted { queue: store.id()?, from: u64::try_from(from).unwrap_or(0), limits })
+        });
+        (wanted, left)
+    }
+
+    fn take_page(&self, page: Page, now: i64) -> Aftermath {
+        self.with_queue(now, |queue, effects| queue.take_page(page, now, effects))
+    }
+}
+
+fn read(store: &dyn Store, wanted: &Wanted, address: &Destination) -> Page {
+    let mut stored: Vec<Stored> = Vec::new();
+    let outcome = store.read(wanted.queue, wanted.from, wanted.limits, &mut stored);
+    let failed = outcome.is_err();
+    if let Err(error) = outcome {
+        tracing::error!(queue = %address, %error, "cannot read what waits on disk");
+    }
+    let messages = stored.iter().map(|stored| {
+        let message = message_of(stored);
+        if let Err(error) = &message {
+            tracing::error!(queue = %address, %error, "a message stays on disk");
+        }
+        (i64::try_from(stored.sequence).unwrap_or(i64::MAX), message.ok())
+    });
+    Page { messages: messages.collect(), failed }
+}
