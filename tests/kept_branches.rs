@@ -482,6 +482,39 @@ async fn an_operator_sees_what_is_prepared_and_ends_it() {
     peer.nothing_comes().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_larger_than_a_file_of_the_journal_is_committed() {
+    let data = folder("large");
+    let configuration = format!("[broker]\ndata_dir = \"{data}\"");
+    let broker = Ferry::named("A").configure(&configuration).start();
+    let mut peer = Wire::opened_at(broker.url(), "peer").await;
+    for (number, kind) in [(1, COMMIT_ONE_PHASE), (2, PREPARE)] {
+        let id = if kind == PREPARE { xid(2) } else { peer.local(1) };
+        peer.ask(peer.step(Some(id.clone()), BEGIN)).await.unwrap();
+        for _ in 0..40 {
+            let fields = MessageFields {
+                transaction_id: Some(id.clone()),
+                persistent: true,
+                ..peer.message(&places().bills, number, 1024 * 1024)
+            };
+            let answer = peer.submit(&fields);
+            peer.answer(answer).await.unwrap();
+        }
+        if kind == PREPARE {
+            step(&mut peer, &id, END).await.unwrap();
+            assert_eq!(prepare(&mut peer, &id).await, 0);
+            step(&mut peer, &id, COMMIT_TWO_PHASE).await.unwrap();
+        } else {
+            peer.ask(peer.step(Some(id), kind)).await.unwrap();
+        }
+    }
+    peer.consume(1, &places().bills, 100).await;
+    let came = peer.numbers(80).await;
+    assert_eq!(came.iter().filter(|number| **number == 2).count(), 40);
+    drop(broker);
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
 /// What a client is told whose commit was not answered before the link was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {

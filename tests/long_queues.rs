@@ -186,6 +186,36 @@ async fn a_selector_that_matches_nothing_in_memory_finds_what_it_wants_on_disk()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_of_several_queues_drains_each_in_its_order() {
+    let node = small_broker(journal("several", true)).await;
+    fill(&node, "sender", 1..=COUNT).await;
+    let bills = Destination::queue("bills");
+    let mut sender = Wire::opened(&node, "other").await;
+    let mut answers = Vec::new();
+    for number in 1..=COUNT {
+        let bill = MessageFields { persistent: true, ..sender.message(&bills, number, SIZE) };
+        answers.push(sender.submit(&bill));
+    }
+    for answer in answers {
+        sender.answer(answer).await.unwrap();
+    }
+    goes_to_disk(&node).await;
+    let mut receiver = Wire::opened(&node, "receiver").await;
+    receiver.consume(1, &Destination::queue(">"), 10).await;
+    let mut last = [0, 0];
+    for _ in 0..COUNT * 2 {
+        let dispatch = receiver.dispatch().await;
+        let of = usize::from(dispatch.destination.as_ref() == Some(&bills));
+        assert_eq!(number_of(&dispatch), last[of] + 1);
+        last[of] += 1;
+        receiver.settle(&dispatch);
+    }
+    assert_eq!(last, [COUNT, COUNT]);
+    is_empty(&node).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_sees_what_is_on_disk_in_order_and_takes_none_of_it() {
     let node = small_broker(journal("browser", true)).await;
     fill(&node, "sender", 1..=COUNT).await;

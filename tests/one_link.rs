@@ -173,3 +173,35 @@ async fn two_brokers_of_one_name_are_told_apart_and_told_so() {
     at_first.send_numbers("queue://undisturbed", 0, 1).await;
     assert!(text_within(&consumer, PATIENCE).await.is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_on_a_copy_of_anothers_data_is_told_that_it_is_one() {
+    let folder = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("one-link-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder.to_str().unwrap().to_owned()
+    };
+    let keeping = |name: &str, folder: &str| {
+        Ferry::named(name).admin().configure(&format!("[broker]\ndata_dir = \"{folder}\""))
+    };
+    let (original, copy) = (folder("original"), folder("copy"));
+    keeping("a", &original).start().terminate();
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(&original).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), std::path::Path::new(&copy).join(file.file_name())).unwrap();
+    }
+    let a = keeping("a", &original).start();
+    let b = keeping("b", &copy).network(&format!("static:({})", a.url())).start();
+    let reason = until("the link says why", PATIENCE, || {
+        let links = get(&b.admin(), "/api/v1/links").json();
+        links["links"][0]["reason"].as_str().map(str::to_owned)
+    });
+    assert!(reason.contains("a copy of the other's data directory"), "{reason}");
+    assert!(reason.contains(a.url()), "{reason}");
+    drop((a, b));
+    for folder in [original, copy] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

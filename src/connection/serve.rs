@@ -15,7 +15,7 @@ use ferrymq_transport::handshake::handshake;
 use ferrymq_transport::link::{Link, LinkError, Receiver};
 use ferrymq_transport::pace::Pace;
 use ferrymq_transport::pipe::pipe;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,9 @@ const OWN_VERSION: u8 = 12;
 const UNREAD: Duration = Duration::from_millis(1);
 /// A reading that brings as much needs no waiting for more.
 const ENOUGH: usize = 64;
+/// How long a store may take to make room for a transaction that ends. What is larger than its usual
+/// files gets one of its own, which takes a moment to make.
+const ROOM: Duration = Duration::from_secs(2);
 /// How long what is queued for a peer may take to leave when its connection ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -340,6 +343,9 @@ async fn read(
             if let Some(ended) = End::of(peer.retry_parked()) {
                 return ended;
             }
+            if let Some(ended) = await_room(peer).await {
+                return ended;
+            }
         }
         if peer.held_answers.want_room() {
             space.as_mut().enable();
@@ -380,6 +386,31 @@ async fn handle_all(peer: &mut Peer, batch: &mut Vec<Command>) -> Option<End> {
             return Some(ended);
         }
         wait_for_former(peer).await;
+        if let Some(ended) = await_room(peer).await {
+            return Some(ended);
+        }
+    }
+    None
+}
+
+/// Gives the store a moment to make room for a transaction that ends; then it is done, or refused:
+/// what would be put off would hold up all others. `Some` when the connection ends with it.
+async fn await_room(peer: &mut Peer) -> Option<End> {
+    while let Some(step) = peer.transactions.lacking.take() {
+        let broker = Arc::clone(&peer.broker);
+        let until = Instant::now() + ROOM;
+        loop {
+            // Registered before the store is asked, so that its word is not missed.
+            let room = broker.memory().space().notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if !peer.lacks_room(&step) || timeout_at(until, room).await.is_err() {
+                break;
+            }
+        }
+        if let Some(ended) = End::of(peer.take_lacking(&step)) {
+            return Some(ended);
+        }
     }
     None
 }

@@ -20,16 +20,18 @@ use crate::transaction::{self, Prepare};
 /// How many local transactions one connection may have open, and how many steps may wait.
 const MOST_OPEN: usize = 16_384;
 
+/// Steps, as OpenWire numbers them.
+const PREPARE: i8 = 1;
+const COMMIT_ONE_PHASE: i8 = 2;
+const COMMIT_TWO_PHASE: i8 = 3;
+const END: i8 = 7;
+
 /// What a branch is when there is nothing to commit (`XA_RDONLY`).
 const READ_ONLY: i32 = 3;
 
 impl Peer {
     /// Takes a step of a transaction; one that ends it waits while messages of it wait for room.
     pub(super) fn transact(&mut self, info: &TransactionInfo) -> Result<Outcome, Refusal> {
-        const PREPARE: i8 = 1;
-        const COMMIT_ONE_PHASE: i8 = 2;
-        const COMMIT_TWO_PHASE: i8 = 3;
-        const END: i8 = 7;
         let waits = |id| self.transactions.waits(id);
         if let Some(id) = &info.transaction_id
             && matches!(info.kind, PREPARE | COMMIT_ONE_PHASE | COMMIT_TWO_PHASE | END)
@@ -41,6 +43,36 @@ impl Peer {
             self.transactions.put_off(id.clone(), info.clone());
             return Ok(Outcome::Unanswered);
         }
+        if self.lacks_room(info) {
+            // It has a moment: see `await_room`.
+            self.transactions.lacking = Some(info.clone());
+            return Ok(Outcome::Unanswered);
+        }
+        self.take_step(info)
+    }
+
+    /// Whether the store has no room now for what a step would keep.
+    pub(super) fn lacks_room(&self, info: &TransactionInfo) -> bool {
+        if !self.broker.is_persistent() || !matches!(info.kind, PREPARE..=COMMIT_TWO_PHASE) {
+            return false;
+        }
+        match &info.transaction_id {
+            Some(TransactionId::Local(id)) => {
+                let local = self.transactions.local.get(&id.value);
+                local.is_some_and(|local| self.broker.hindrance(&local.work).is_some())
+            }
+            Some(TransactionId::Xa(id)) => self.broker.branch_lacks_room(id),
+            None => false,
+        }
+    }
+
+    /// Takes a step that has had a moment for what it lacks.
+    pub(super) fn take_lacking(&mut self, step: &TransactionInfo) -> Flow {
+        let outcome = self.take_step(step);
+        self.answer(step.command_id, step.response_required, outcome)
+    }
+
+    fn take_step(&mut self, info: &TransactionInfo) -> Result<Outcome, Refusal> {
         match &info.transaction_id {
             Some(TransactionId::Local(id)) => self.transact_locally(id, info.kind),
             Some(TransactionId::Xa(id)) => self.transact_branch(id, info),
@@ -185,7 +217,9 @@ impl Peer {
 
     /// Takes the steps that need not wait any more.
     pub(super) fn take_steps(&mut self) -> Flow {
-        while let Some(step) = self.transactions.next_step() {
+        while self.transactions.lacking.is_none()
+            && let Some(step) = self.transactions.next_step()
+        {
             let (id, wanted) = (step.command_id, step.response_required);
             let outcome = self.transact(&step);
             if let flow @ (Flow::End | Flow::Refused) = self.answer(id, wanted, outcome) {

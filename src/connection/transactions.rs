@@ -16,6 +16,8 @@ pub(super) struct Transactions {
     /// The latest commits, also of the same connection over an earlier link; asked for when the
     /// first transaction comes.
     pub(super) commits: Option<RecentCommits>,
+    /// A step for which the store has no room: nothing else is handled before it has had a moment.
+    pub(super) lacking: Option<TransactionInfo>,
     /// How many messages of each transaction wait for room.
     parked: HashMap<TransactionId, Waiting>,
     /// Steps that must not be taken before those messages are in.

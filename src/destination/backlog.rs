@@ -69,21 +69,21 @@ impl Backlog {
         entry
     }
 
-    /// Moves entries that may go `out`, the last ones first, until they free this many bytes or no
-    /// more may; they are in their order there.
+    /// Moves those of the last entries `out` that may go: of those that a store keeps and that take
+    /// this many bytes together, so that the first ones stay. They are in their order there.
     pub(super) fn page_out(
         &mut self,
         bytes: u64,
         may_go: impl Fn(&Entry) -> bool,
         out: &mut Vec<Entry>,
     ) {
-        let (mut freed, mut cut) = (0, self.line.len());
+        let (mut passed, mut cut) = (0, self.line.len());
         for (at, entry) in self.line.iter().enumerate().rev() {
-            if freed >= bytes {
+            if passed >= bytes {
                 break;
             }
-            if may_go(entry) {
-                freed += entry.bytes();
+            if entry.persistent {
+                passed += entry.bytes();
                 cut = at;
             }
         }
@@ -98,11 +98,13 @@ impl Backlog {
         }
         let mut go = Vec::new();
         for (sequence, entry) in self.aside.iter().rev() {
-            if freed >= bytes {
+            if passed >= bytes {
                 break;
             }
+            if entry.persistent {
+                passed += entry.bytes();
+            }
             if may_go(entry) {
-                freed += entry.bytes();
                 go.push(*sequence);
             }
         }

@@ -73,6 +73,14 @@ impl Queue {
         self.transacted.left_behind.push(entry);
     }
 
+    /// How many messages a transaction holds.
+    pub fn held_count(&self, by: Tag) -> usize {
+        let windows = self.transacted.windows.get(&by);
+        let windows = windows.map_or(0, |slots| slots.values().sum());
+        let mine = |entry: &&Entry| entry.held_by == Some(by);
+        windows + self.transacted.left_behind.iter().filter(mine).count()
+    }
+
     /// The places of the persistent messages that a transaction holds: what its commit settles.
     pub fn held_places(&self, by: Tag) -> Vec<i64> {
         let kept = |entry: &Entry| entry.persistent && entry.held_by == Some(by);

@@ -31,7 +31,8 @@ impl Queue {
         }
         let mut on_disk: Option<i64> = None;
         while let Some(sequence) = self.returns.take_due(now) {
-            if self.is_paged(sequence) {
+            // What comes after one on disk waits for that, so that order holds.
+            if on_disk.is_some() || self.is_paged(sequence) {
                 on_disk = Some(on_disk.map_or(sequence, |first| first.min(sequence)));
             } else {
                 self.ask_again(sequence, now, effects);

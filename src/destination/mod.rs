@@ -43,6 +43,8 @@ mod at_rest;
 #[cfg(test)]
 mod audit_tests;
 #[cfg(test)]
+mod paging_bench;
+#[cfg(test)]
 mod paging_tests;
 #[cfg(test)]
 mod replay_tests;

@@ -1,299 +1,11 @@
-//! Queues whose backlog is longer than memory is for, beside a store that takes its time.
+//! Queues whose backlog is longer than memory is for.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use ferrymq_openwire::commands::ConsumerInfo;
-use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{BrokerId, ConnectionId, MessageId, ProducerId, SessionId};
-use ferrymq_openwire::message::{Message, MessageFields, MessageKind};
-use ferrymq_openwire::properties::{Properties, Value};
+use ferrymq_network::rules::replay::ReplayPolicy;
 
+use super::paging_bench::{Bench, SIZE, asking, bridge};
 use super::*;
-use crate::selector::Selectors;
-
-/// The broker's memory.
-const ROOM: usize = 1 << 30;
-/// What a message counts as.
-const SIZE: u64 = 1024 + 100;
-
-fn producer() -> ProducerId {
-    ProducerId::new(&SessionId::new(&ConnectionId::new("c"), 1), 1)
-}
-
-fn id(place: i64) -> MessageId {
-    MessageId::new(producer(), place)
-}
-
-fn message(place: i64, expiration: i64, persistent: bool) -> Message {
-    let mut properties = Properties::default();
-    properties.insert("odd", Value::Int(i32::from(place % 2 != 0)));
-    properties.insert("rare", Value::Int(i32::from(place % 97 == 0)));
-    let properties = properties.encode();
-    let mut message = Message::from_fields(&MessageFields {
-        kind: MessageKind::Text,
-        producer_id: Some(producer()),
-        destination: Some(Destination::queue("q")),
-        message_id: Some(id(place)),
-        content: Some(vec![0; 100 - properties.len()].into()),
-        marshalled_properties: Some(properties),
-        persistent,
-        expiration,
-        ..MessageFields::default()
-    })
-    .expect("a valid message");
-    message.set_broker_sequence_id(place);
-    message
-}
-
-fn admission(selector: Option<&str>) -> Admission {
-    let info = ConsumerInfo { selector: selector.map(Into::into), ..ConsumerInfo::default() };
-    let own = BrokerId::new("own");
-    Admission::of(&info, &own, &Selectors::default()).expect("a valid selector")
-}
-
-fn asking(prefetch: usize, selector: Option<&str>, browser: bool) -> QueueSubscription {
-    QueueSubscription {
-        priority: 0,
-        prefetch,
-        admission: admission(selector),
-        network: false,
-        route: Vec::new(),
-        distance: 0,
-        settling: 0,
-        browser,
-        exclusive: false,
-        shared: None,
-    }
-}
-
-/// What the store is told.
-enum Change {
-    Keep(i64, Message),
-    Forget(i64),
-    Nothing,
-}
-
-/// A queue, its store, and who reads there.
-struct Bench {
-    queue: Queue,
-    account: Arc<MemoryAccount>,
-    broker: Arc<MemoryAccount>,
-    others: Option<Charge>,
-    effects: Effects,
-    now: i64,
-    last: i64,
-    /// What the store gives.
-    kept: BTreeMap<i64, Message>,
-    changes: VecDeque<Change>,
-    submitted: u64,
-    settled: u64,
-    asked: bool,
-    reading: Option<Page>,
-    /// What was dispatched and not settled, by subscription, in order.
-    held: BTreeMap<SubscriptionKey, VecDeque<i64>>,
-    shown: BTreeMap<SubscriptionKey, Vec<i64>>,
-    ended: BTreeSet<SubscriptionKey>,
-    /// What nobody has consumed.
-    alive: BTreeSet<i64>,
-    pages: usize,
-}
-
-impl Bench {
-    fn new(window: u64) -> Self {
-        let broker = MemoryAccount::root(ROOM as u64);
-        let account = MemoryAccount::below(&broker, None);
-        Self {
-            queue: Queue::new(Arc::clone(&account)).paging(window),
-            account,
-            broker,
-            others: None,
-            effects: Effects::default(),
-            now: 1_000,
-            last: 0,
-            kept: BTreeMap::new(),
-            changes: VecDeque::new(),
-            submitted: 0,
-            settled: 0,
-            asked: false,
-            reading: None,
-            held: BTreeMap::new(),
-            shown: BTreeMap::new(),
-            ended: BTreeSet::new(),
-            alive: BTreeSet::new(),
-            pages: 0,
-        }
-    }
-
-    /// A broker that starts with what the store of another one holds.
-    fn restarted(mut self, window: u64) -> Self {
-        self.settle(usize::MAX);
-        let mut bench = Self::new(window);
-        (bench.kept, bench.alive, bench.last) = (self.kept, self.alive, self.last);
-        if let (Some((first, _)), Some((last, _))) =
-            (bench.kept.first_key_value(), bench.kept.last_key_value())
-        {
-            bench.queue.take_up(bench.kept.len(), *first, *last);
-        }
-        bench.carry_out();
-        bench
-    }
-
-    fn submit(&mut self, change: Change) -> u64 {
-        self.changes.push_back(change);
-        self.submitted += 1;
-        self.submitted
-    }
-
-    fn send(&mut self, expiration: i64, persistent: bool) {
-        self.last += 1;
-        let message = message(self.last, expiration, persistent);
-        self.alive.insert(self.last);
-        if persistent {
-            self.submit(Change::Keep(self.last, message.clone()));
-        }
-        self.queue.enqueue(Arc::new(message), self.now, &mut self.effects);
-        self.carry_out();
-    }
-
-    fn subscribe(&mut self, asked: QueueSubscription) -> SubscriptionKey {
-        let key = self.queue.subscribe(asked, self.now, &mut self.effects);
-        self.held.insert(key, VecDeque::new());
-        self.shown.insert(key, Vec::new());
-        self.ended.remove(&key);
-        self.carry_out();
-        key
-    }
-
-    fn unsubscribe(&mut self, key: SubscriptionKey) {
-        self.held.remove(&key);
-        self.queue.unsubscribe(key, Delivered::Unknown, self.now, &mut self.effects);
-        self.carry_out();
-    }
-
-    /// Settles the first message of a subscription.
-    fn consume(&mut self, key: SubscriptionKey, kind: AckKind) -> Option<i64> {
-        let place = self.held.get_mut(&key)?.pop_front()?;
-        let id = id(place);
-        let ack = Acknowledgement {
-            kind,
-            first: Some(&id),
-            last: Some(&id),
-            destination: None,
-            count: 1,
-            cause: (kind == AckKind::Poison).then(|| "bad".into()),
-        };
-        let settled = self.queue.acknowledge(key, &ack, self.now, &mut self.effects);
-        assert_eq!(settled, Ok(1));
-        if kind != AckKind::Poison {
-            assert!(self.alive.remove(&place), "{place} is consumed once");
-        }
-        self.carry_out();
-        Some(place)
-    }
-
-    fn carry_out(&mut self) {
-        for dispatch in std::mem::take(&mut self.effects.dispatches) {
-            let place = dispatch.message.broker_sequence_id();
-            assert!(self.alive.contains(&place), "{place} is gone");
-            let held = self.held.values().flatten().any(|other| *other == place);
-            assert!(!held, "{place} is with two consumers");
-            self.held.get_mut(&dispatch.to).expect("a subscription").push_back(place);
-        }
-        for dispatch in std::mem::take(&mut self.effects.shown) {
-            let place = dispatch.message.broker_sequence_id();
-            self.shown.get_mut(&dispatch.to).expect("a browser").push(place);
-        }
-        self.ended.extend(std::mem::take(&mut self.effects.ended));
-        for place in std::mem::take(&mut self.effects.consumed) {
-            self.submit(Change::Forget(place));
-        }
-        let dead = std::mem::take(&mut self.effects.dead_letters);
-        let expired = std::mem::take(&mut self.effects.expired);
-        for message in dead.into_iter().map(|letter| letter.message).chain(expired) {
-            let place = message.broker_sequence_id();
-            assert!(self.alive.remove(&place), "{place} leaves once");
-            self.submit(Change::Forget(place));
-        }
-        if !self.queue.is_paging() {
-            return;
-        }
-        self.queue.page_out(self.settled);
-        if self.queue.wants_fence() {
-            let fence = self.submit(Change::Nothing);
-            self.queue.set_fence(fence);
-        }
-        self.asked |= self.queue.ask_for_page();
-    }
-
-    fn settle(&mut self, batches: usize) {
-        for change in self.changes.drain(..batches.min(self.changes.len())) {
-            self.settled += 1;
-            match change {
-                Change::Keep(place, message) => drop(self.kept.insert(place, message)),
-                Change::Forget(place) => drop(self.kept.remove(&place)),
-                Change::Nothing => {}
-            }
-        }
-        self.carry_out();
-    }
-
-    fn begin_page(&mut self) {
-        if std::mem::take(&mut self.asked)
-            && let Some((from, size)) = self.queue.begin_page()
-        {
-            let most = (size.bytes / 300).clamp(1, size.messages);
-            let messages = self.kept.range(from..).take(most);
-            let messages = messages.map(|(place, message)| (*place, Some(message.clone())));
-            self.reading = Some(Page { messages: messages.collect(), failed: false });
-        }
-    }
-
-    fn end_page(&mut self) {
-        if let Some(page) = self.reading.take() {
-            self.pages += 1;
-            self.queue.take_page(page, self.now, &mut self.effects);
-            self.carry_out();
-        }
-    }
-
-    /// Lets the store and its reader do all that they have to.
-    fn rest(&mut self) {
-        for _ in 0..100_000 {
-            self.settle(usize::MAX);
-            self.begin_page();
-            if self.reading.is_none() && self.changes.is_empty() {
-                return;
-            }
-            self.end_page();
-        }
-        panic!("it does not come to rest");
-    }
-
-    fn expire(&mut self, now: i64) {
-        self.now = now;
-        self.queue.expire(now, &mut self.effects);
-        self.carry_out();
-    }
-
-    fn memory(&self) -> u64 {
-        self.account.used()
-    }
-
-    fn waiting(&self) -> usize {
-        self.alive.len() - self.held.values().map(VecDeque::len).sum::<usize>()
-    }
-
-    /// Consumes all, one by one.
-    fn drain(&mut self, key: SubscriptionKey) -> Vec<i64> {
-        let mut all = Vec::new();
-        loop {
-            self.rest();
-            let Some(place) = self.consume(key, AckKind::Standard) else { return all };
-            all.push(place);
-        }
-    }
-}
 
 #[test]
 fn a_long_backlog_takes_little_memory_and_drains_in_order() {
@@ -511,7 +223,7 @@ fn nothing_is_lost_doubled_or_left_behind() {
                 12 if random.u8(..10) == 0 => {
                     // Somebody else takes the broker's memory, or gives it back.
                     bench.others = (bench.others.is_none() && random.bool())
-                        .then(|| bench.broker.charge(ROOM));
+                        .then(|| bench.broker.charge(super::paging_bench::ROOM));
                     bench.queue.heed_pressure();
                     bench.carry_out();
                 }
@@ -548,5 +260,53 @@ fn nothing_is_lost_doubled_or_left_behind() {
         assert!(expired.len() < 200, "seed {seed}");
         assert_eq!((bench.queue.pending(), bench.memory()), (0, 0), "seed {seed}");
         assert!(bench.kept.is_empty(), "seed {seed}");
+    }
+}
+
+/// What goes back to a broker that it has visited is found on disk when its time has come: when the
+/// last consumer here has gone, after a delay, or at a rate.
+#[test]
+fn what_goes_back_over_a_bridge_comes_from_disk_in_its_time_and_order() {
+    const BACKLOG: i64 = 300;
+    let delayed = ReplayPolicy { replay_delay: 5_000, ..ReplayPolicy::default() };
+    let limited = ReplayPolicy { rate_limit: 7, rate_duration: 1_000, ..ReplayPolicy::default() };
+    for policy in [ReplayPolicy::default(), delayed.clone(), limited] {
+        let mut bench = Bench::replaying(20 * SIZE, policy.clone());
+        let back = bench.subscribe(bridge(50));
+        let busy = (policy != delayed).then(|| bench.subscribe(asking(1, None, false)));
+        let kept = i64::from(busy.is_some());
+        for _ in 0..BACKLOG + kept {
+            bench.send(0, true);
+        }
+        bench.rest();
+        assert!(bench.queue.paged() > 200, "{policy:?}");
+        assert!(bench.held[&back].is_empty(), "{policy:?}");
+        if let Some(busy) = busy {
+            assert_eq!(bench.consume(busy, AckKind::Standard), Some(1));
+            let returned = bench.held[&busy].front().copied();
+            assert!(returned.is_none_or(|place| place == 2), "{policy:?}");
+            bench.unsubscribe(busy);
+        }
+        let (mut sent_back, started) = (Vec::new(), bench.now);
+        for step in 1..2_000 {
+            bench.rest();
+            while let Some(place) = bench.consume(back, AckKind::Standard) {
+                sent_back.push(place);
+                bench.rest();
+            }
+            if bench.alive.is_empty() {
+                break;
+            }
+            bench.tick(started + step * 50);
+        }
+        let expected: Vec<i64> = (1 + kept..=BACKLOG + kept).collect();
+        assert_eq!(sent_back, expected, "{policy:?}");
+        if policy == delayed {
+            assert!(bench.now >= started + 5_000);
+        }
+        if policy.rate_limit > 0 {
+            assert!(bench.now >= started + 40_000, "{}", bench.now - started);
+        }
+        assert_eq!((bench.queue.pending(), bench.memory()), (0, 0));
     }
 }

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::bridges_back::NodeBridges;
 use super::guide::{Guide, GuideHandle};
 use super::local_broker::NodeBroker;
+use super::readers::page_queues;
 use super::status::NodeStatus;
 use super::watch::NodeWatch;
 use crate::config::BrokerConfig;
@@ -33,9 +34,6 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 
 /// How often all queues are asked for memory at most.
 const RELIEF_PERIOD: Duration = Duration::from_secs(1);
-
-/// How many pages of queues are read at once.
-const READERS: usize = 4;
 
 /// What a node needs from the world around it: real, or simulated.
 #[derive(Clone)]
@@ -268,31 +266,6 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
         }
     }
-}
-
-/// Reads what queues wait for: a few at a time, so that one that is slow to read holds up few.
-async fn page_queues(broker: Arc<Broker>, end: CancellationToken) {
-    let mut reading: JoinSet<()> = JoinSet::new();
-    loop {
-        while reading.len() < READERS
-            && let Some(queue) = broker.next_to_page()
-        {
-            if broker.paging_waits() {
-                let broker = Arc::clone(&broker);
-                reading.spawn_blocking(move || broker.page(&queue));
-            } else {
-                broker.page(&queue);
-                tokio::task::yield_now().await;
-            }
-        }
-        tokio::select! {
-            biased;
-            () = end.cancelled() => break,
-            Some(_) = reading.join_next() => {}
-            () = broker.pages_wanted(), if reading.len() < READERS => {}
-        }
-    }
-    while reading.join_next().await.is_some() {}
 }
 
 /// Takes memory back from queues that can do without, when somebody waits for it.

@@ -5,6 +5,7 @@ mod build;
 mod cluster;
 mod guide;
 mod local_broker;
+mod readers;
 mod status;
 mod watch;
 

@@ -25,6 +25,9 @@ use super::topic_set::TopicSet;
 use super::work::{Sends, Work};
 use crate::destination::{AckKind, Acknowledgement, SharedCharge};
 
+/// What a store takes, at most, to forget a message, in bytes.
+const FORGETTING: usize = 40;
+
 /// Messages and how each came.
 type Messages = Vec<(Arc<Message>, Arrival)>;
 
@@ -52,9 +55,10 @@ impl Broker {
         self.apply(change, record);
     }
 
-    /// Why a transaction cannot be committed now, if the store has no room for it. What is committed
-    /// all the same is put off, and all after it waits.
-    pub(super) fn hindrance(&self, work: &Work) -> Option<String> {
+    /// Why a transaction cannot be committed now, if the store has no room for it; asking makes the
+    /// store tell of room later. What were committed all the same would be put off, and all after it
+    /// would wait.
+    pub fn hindrance(&self, work: &Work) -> Option<String> {
         let copies = |address: &Destination| match self.directory.find(address) {
             Some(Living::Topic(topic)) => topic.copies().map_or(0, |copies| copies.len()),
             _ => 0,
@@ -63,7 +67,16 @@ impl Broker {
         let bytes = persistent.fold(0_usize, |sum, (address, bytes)| {
             sum.saturating_add(bytes.saturating_mul(1 + copies(address)))
         });
-        let fits = bytes == 0 || self.has_room_to_keep(bytes);
+        // What only forgets has room of its own.
+        if bytes == 0 || self.persistence.is_none() {
+            return None;
+        }
+        let tag = work.tag.tag();
+        let queues = work.queues.values().map(|queue| queue.held_count(tag));
+        let durables = work.durables.iter().map(|(subscriber, _)| subscriber.held_count(tag));
+        let held = queues.chain(durables).sum::<usize>();
+        let bytes = bytes.saturating_add(held.saturating_mul(FORGETTING));
+        let fits = self.has_room_to_keep(bytes);
         (!fits).then(|| format!("the store has no room for its {bytes} bytes now"))
     }
 

@@ -166,6 +166,11 @@ impl DurableSubscriber {
         self.state.lock().queue.restore_held_shared(message, charge, by);
     }
 
+    /// How many messages a transaction holds.
+    pub(super) fn held_count(&self, by: Tag) -> usize {
+        self.state.lock().queue.held_count(by)
+    }
+
     /// What is kept of the messages that a transaction holds.
     pub(super) fn held(&self, by: Tag) -> Vec<Origin> {
         let state = self.state.lock();

@@ -284,6 +284,11 @@ impl QueueHandle {
         self.state.lock().queue.restore_held(Arc::new(message), by);
     }
 
+    /// How many messages a transaction holds.
+    pub(super) fn held_count(&self, by: Tag) -> usize {
+        self.state.lock().queue.held_count(by)
+    }
+
     /// What is kept of the messages that a transaction holds.
     pub(super) fn held(&self, by: Tag) -> Vec<Origin> {
         let state = self.state.lock();

@@ -22,6 +22,9 @@ use crate::transaction::{BranchSnapshot, TagLease};
 /// may hold: what is small in bytes is not free.
 const MOST_MESSAGES: usize = 1_000_000;
 
+/// What a store takes, at most, to keep a message beside what it consists of, in bytes.
+const KEEPING: usize = 80;
+
 /// The messages that a transaction sends and the acknowledgements that it makes, until it ends with
 /// [`Broker::commit`](super::Broker::commit) or [`Broker::roll_back`](super::Broker::roll_back).
 pub struct Work {
@@ -114,7 +117,7 @@ impl Work {
             persistent: 0,
         });
         if message.persistent() {
-            sends.persistent += message.image_len();
+            sends.persistent += message.image_len() + KEEPING;
         }
         sends.charge.grow(message.size());
         sends.messages.push((message, arrival));

@@ -96,9 +96,8 @@ impl Broker {
 
     fn keep_branch(&self, branch: &BranchSnapshot, work: &mut Work) -> Result<(), String> {
         let Some(persistence) = &self.persistence else { return Ok(()) };
-        let bytes = work.persistent().map(|(_, bytes)| bytes).sum();
-        if !self.has_room_to_keep(bytes) {
-            return Err(format!("the store has no room for its {bytes} bytes now"));
+        if let Some(reason) = self.hindrance(work) {
+            return Err(reason);
         }
         let tag = work.tag.tag();
         let mut held: Vec<Origin> = Vec::new();
@@ -108,11 +107,21 @@ impl Broker {
         for (subscriber, _) in &work.durables {
             held.extend(subscriber.held(tag));
         }
+        // That it is prepared is kept in any case.
+        let bytes = held.len().saturating_mul(size_of::<Origin>());
+        if !self.has_room_to_keep(bytes) {
+            return Err(format!("the store has no room for the {bytes} bytes of what it holds"));
+        }
         let mut batch = Batch::new();
         let kept = KeptBranch::keep(branch, &held, work.persistent_messages(), &mut batch);
         work.kept = Some(kept.map_err(|error| error.to_string())?);
         persistence.submit(&mut batch);
         Ok(())
+    }
+
+    /// Whether the store has no room now for what a branch would keep.
+    pub fn branch_lacks_room(&self, id: &XaTransactionId) -> bool {
+        self.branches.lock().peek(id).is_some_and(|work| self.hindrance(work).is_some())
     }
 
     /// Commits a branch.

@@ -156,6 +156,11 @@ impl<W> Branches<W> {
         }
     }
 
+    /// The work of a branch, to be looked at.
+    pub fn peek(&self, id: &XaTransactionId) -> Option<&W> {
+        self.branches.get(id)?.work.as_ref()
+    }
+
     /// Something failed that nobody was told of: the branch can only be rolled back.
     pub fn fail(&mut self, id: &XaTransactionId, why: &str) {
         if let Some(branch) = self.branches.get_mut(id)

@@ -53,9 +53,15 @@ impl Agent {
             ("file", Uri::Endpoint(endpoint)) => {
                 Self::File(FileConfig::new(endpoint, &mut options)?)
             }
-            ("http", _) => Self::Http(HttpConfig::new(uri, &mut options)?),
+            ("http", _) => {
+                let config = HttpConfig::new(uri, &mut options)?;
+                built("http", cfg!(feature = "http"))?;
+                Self::Http(config)
+            }
             ("dns", Uri::Composite(composite)) => {
-                Self::Dns(DnsConfig::new(composite, &mut options)?)
+                let config = DnsConfig::new(composite, &mut options)?;
+                built("dns", cfg!(feature = "dns"))?;
+                Self::Dns(config)
             }
             ("static" | "simple" | "masterslave", Uri::Composite(composite)) => {
                 let mut composite = composite.clone();
@@ -126,9 +132,40 @@ impl Agent {
         match self {
             Self::List(remotes) => Discovery::settled(Known::exactly(remotes.clone())),
             Self::Multicast(config) => multicast::listen(config.clone(), surroundings.own),
+            #[cfg(feature = "dns")]
             Self::Dns(config) => dns::ask(config.clone(), surroundings.own, surroundings.seed),
             Self::File(config) => file::watch(config.clone(), surroundings.own),
+            #[cfg(feature = "http")]
             Self::Http(config) => http::look_up(config.clone(), surroundings.own),
+            // Nobody can be asked, so none is made.
+            #[cfg(not(feature = "dns"))]
+            Self::Dns(_) => Discovery::settled(Known::nobody_yet()),
+            #[cfg(not(feature = "http"))]
+            Self::Http(_) => Discovery::settled(Known::nobody_yet()),
+        }
+    }
+}
+
+/// Whether an agent is there, by the features that it needs.
+fn built(scheme: &'static str, is_built: bool) -> Result<(), AgentError> {
+    if is_built { Ok(()) } else { Err(AgentError::NotBuilt { scheme }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_in_is_refused_by_name() {
+        for (uri, is_built) in [
+            ("dns:(a:1)", cfg!(feature = "dns")),
+            ("http://a:1/r/g", cfg!(feature = "http")),
+            ("file:brokers", true),
+            ("multicast://default", true),
+        ] {
+            let agent = Agent::new(&uri.parse().unwrap());
+            let refused = matches!(agent, Err(AgentError::NotBuilt { .. }));
+            assert_eq!(refused, !is_built, "{uri}");
         }
     }
 }

@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::AgentError;
-use crate::http::{self, HttpConfig};
+#[cfg(feature = "http")]
+use crate::http;
+use crate::http::HttpConfig;
 use crate::multicast::{self, MulticastConfig};
 
 /// How long taking leave may take.
@@ -39,7 +41,13 @@ impl Announce {
             ("multicast", Uri::Endpoint(endpoint)) => {
                 Ok(Self::Multicast(MulticastConfig::to_announce(endpoint)?))
             }
-            ("http", _) => Ok(Self::Http(HttpConfig::to_announce(uri)?)),
+            ("http", _) => {
+                let config = HttpConfig::to_announce(uri)?;
+                match cfg!(feature = "http") {
+                    true => Ok(Self::Http(config)),
+                    false => Err(AgentError::NotBuilt { scheme: "http" }),
+                }
+            }
             (scheme, _) => Err(AgentError::AnnouncesNothing { scheme: scheme.to_owned() }),
         }
     }
@@ -54,6 +62,10 @@ impl Announce {
                 clock.clone(),
                 stopping,
             )),
+            // Nobody can be told, so none is made.
+            #[cfg(not(feature = "http"))]
+            Self::Http(_) => tokio::spawn(std::future::ready(())),
+            #[cfg(feature = "http")]
             Self::Http(config) => {
                 tokio::spawn(http::announce(config.clone(), endpoint.bare(), stopping))
             }

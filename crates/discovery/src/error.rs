@@ -14,6 +14,12 @@ pub enum AgentError {
         /// Why, and what to use in its place.
         why: &'static str,
     },
+    /// An agent that this program was built without.
+    #[error("`{scheme}:` is not built in: that needs the feature `{scheme}` of ferrymq-discovery")]
+    NotBuilt {
+        /// The scheme, which is the feature's name, too.
+        scheme: &'static str,
+    },
     /// A scheme of clients, which redials under the bridge.
     #[error(
         "`{scheme}:` cannot carry a bridge, which must know when its link is renewed; \

@@ -256,7 +256,13 @@ impl Bridge {
             return self.end(BridgeEnd::RemoteUnnamed);
         };
         if remote.id == self.settings.local.id {
-            return self.end(BridgeEnd::Loopback);
+            let local = &self.settings.local;
+            let is_this = remote.name == local.name && remote.url == local.url;
+            let BrokerIdentity { name, url, .. } = remote;
+            return self.end(match is_this {
+                true => BridgeEnd::Loopback,
+                false => BridgeEnd::SameIdentifier { name, url },
+            });
         }
         let work = Work::new(&self.settings, remote.clone());
         let ids = &work.local_ids;

@@ -55,6 +55,17 @@ pub enum BridgeEnd {
     /// Both ends are the same broker.
     #[error("the address leads back to this broker; point the connector at another one")]
     Loopback,
+    /// Another broker bears the identifier of this one.
+    #[error(
+        "the broker there, {name} at {url}, has the identifier of this one: one of them runs on a \
+         copy of the other's data directory; give it a directory of its own"
+    )]
+    SameIdentifier {
+        /// What it is called.
+        name: String,
+        /// Where it says that it is.
+        url: String,
+    },
     /// Another link of this connector leads to the same broker.
     #[error("{0}")]
     Twin(String),

@@ -174,7 +174,9 @@ impl Supervisor {
         self.first = if came_to_life { 0 } else { at + 1 };
         let verdict = match &end {
             BridgeEnd::Stopped if !giving_way => return Attempt::Stopped,
-            BridgeEnd::Loopback | BridgeEnd::Twin(_) => Failure::Idle,
+            BridgeEnd::Loopback | BridgeEnd::SameIdentifier { .. } | BridgeEnd::Twin(_) => {
+                Failure::Idle
+            }
             _ if let Some(reason) = not_needed(&end, giving_way)
                 && let Some(remote) = self.board.status().remote_broker =>
             {
