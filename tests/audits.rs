@@ -118,7 +118,8 @@ async fn of_two_copies_that_took_different_ways_one_goes_on() {
     };
     onward.ask(demand.into()).await.unwrap();
     let mut bridge = bridge(&node, "bridge").await;
-    let message = from_afar(&bridge, &queue, 1, &[&far]);
+    let times = Some(vec![Some(BrokerId::new("0@17"))]);
+    let message = MessageFields { cluster: times, ..from_afar(&bridge, &queue, 1, &[&far]) };
     deliver(&mut bridge, &message).await;
     let gone = onward.dispatch().await;
     onward.settle(&gone);

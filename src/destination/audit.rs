@@ -10,7 +10,7 @@ use ferrymq_openwire::message::{Message, Origin};
 use lru::LruCache;
 
 use super::audit_window::{AuditRecord, Seen, SequenceWindow, WORD};
-use super::effects::{Course, Dispatch};
+use super::effects::Dispatch;
 
 /// What an audit remembers at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +80,9 @@ impl AuditMemory {
 /// A copy may only be dropped for another one that lives: one that is here, or was consumed here. One
 /// that has *gone on* may meet a copy where it gets to, and be dropped there for the sake of the very
 /// one that comes here; if both brokers did so, none would be left. So what comes after it by another
-/// way is taken, and dropped where the first one ends. What comes by the same way is not: whoever sends
-/// again from where it stood has nobody else who could have dropped the first.
+/// way is taken, and dropped where the first one ends. What a FerryMQ sends again by the same way is
+/// not: nobody can have dropped the first one for its sake. An ActiveMQ broker may: it drops what comes
+/// back to it, by whatever way, while it has what it will send again.
 ///
 /// A client's own producers stand apart, so that those of many short-lived clients do not push out
 /// what bridges brought. But what either brings is looked for among what both brought: a client that
@@ -183,18 +184,12 @@ impl Audit {
 
     /// These leave the destination, some of them for other brokers.
     pub fn follow(&mut self, dispatches: &[Dispatch]) {
-        for Dispatch { message, course, .. } in dispatches {
-            match course {
-                Course::Here => {}
-                Course::Onward => self.gone(message, false),
-                Course::Back => self.gone(message, true),
-            }
-        }
+        let onward = dispatches.iter().filter(|dispatch| dispatch.onward);
+        onward.for_each(|dispatch| self.gone(&dispatch.message));
     }
 
-    /// A message that came over a bridge goes on over another one. `back`: to the broker that brought
-    /// it, which is no FerryMQ and may drop it there for one that it then sends again.
-    pub(super) fn gone(&mut self, message: &Message, back: bool) {
+    /// A message that came over a bridge goes on over another one.
+    pub(super) fn gone(&mut self, message: &Message) {
         let own = message.broker_path_len() == 0;
         if !self.settings.enabled || own && self.produced.is_none() {
             return;
@@ -204,7 +199,7 @@ impl Audit {
             return;
         }
         self.mark(Note::Gone(message.broker_path_visits(&self.own)), &origin);
-        if !back && !own {
+        if !own && message.carries_hop_times() {
             self.mark(Note::by_way(message), &origin);
         }
     }

@@ -59,7 +59,7 @@ fn a_copy_is_not_dropped_for_one_that_has_gone_on_and_may_be_dropped_itself() {
     let (mut one, mut other) = (audit(128, 8), audit(128, 8));
     assert_eq!(ask(&mut one, 1, 5, &["a"]), Seen::Never);
     assert_eq!(ask(&mut other, 1, 5, &["a"]), Seen::Never);
-    one.gone(&via(1, 5, &["a"]), false);
+    one.gone(&via(1, 5, &["a"]));
     assert_eq!(ask(&mut other, 1, 5, &["a", "one"]), Seen::Before, "its own is still there");
     assert_eq!(ask(&mut one, 1, 5, &["a", "other"]), Seen::Unknown);
     // Now it is here, and lives.
@@ -67,15 +67,25 @@ fn a_copy_is_not_dropped_for_one_that_has_gone_on_and_may_be_dropped_itself() {
 }
 
 #[test]
-fn what_is_sent_again_by_the_same_way_is_a_copy_wherever_the_first_one_is() {
-    let mut audit = audit(128, 8);
-    assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Never);
-    audit.gone(&via(1, 5, &["a"]), false);
-    assert_eq!(ask(&mut audit, 1, 5, &["a"]), Seen::Before);
-    // Unless it went back there: its sender may have dropped it for the one that comes again.
-    assert_eq!(ask(&mut audit, 1, 6, &["a"]), Seen::Never);
-    audit.gone(&via(1, 6, &["a"]), true);
-    assert_eq!(ask(&mut audit, 1, 6, &["a"]), Seen::Unknown);
+fn what_a_ferrymq_sends_again_by_the_same_way_is_a_copy_wherever_the_first_one_is() {
+    let session = SessionId::new(&ConnectionId::new("c"), 1);
+    let message = |cluster: Option<Vec<Option<BrokerId>>>| {
+        let fields = MessageFields {
+            message_id: Some(MessageId::new(ProducerId::new(&session, 1), 5)),
+            broker_path: Some(vec![Some(BrokerId::new("a"))]),
+            cluster,
+            ..MessageFields::default()
+        };
+        Message::from_fields(&fields).unwrap()
+    };
+    let times = Some(vec![Some(BrokerId::new("0@17"))]);
+    for (times, again) in [(times, Seen::Before), (None, Seen::Unknown)] {
+        let mut audit = audit(128, 8);
+        let message = message(times);
+        assert_eq!(audit.seen(&message, Bringer::Bridge), Some(Seen::Never));
+        audit.gone(&message);
+        assert_eq!(audit.seen(&message, Bringer::Bridge), Some(again));
+    }
 }
 
 #[test]
@@ -208,7 +218,7 @@ fn what_a_client_sent_to_two_brokers_is_not_dropped_by_both() {
     for audit in [&mut one, &mut other] {
         let sent = via(1, 5, &[]);
         assert_eq!(audit.seen(&sent, Bringer::Producer), Some(Seen::Never));
-        audit.gone(&sent, false);
+        audit.gone(&sent);
     }
     assert_eq!(ask(&mut one, 1, 5, &["other"]), Seen::Unknown);
     assert_eq!(ask(&mut other, 1, 5, &["one"]), Seen::Unknown);

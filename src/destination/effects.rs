@@ -25,19 +25,8 @@ pub struct Dispatch {
     pub message: Arc<Message>,
     /// How often it has been delivered before.
     pub redeliveries: i32,
-    /// Where it goes with that.
-    pub course: Course,
-}
-
-/// Where a message goes that is dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Course {
-    /// To a consumer of this broker.
-    Here,
-    /// Over a bridge.
-    Onward,
-    /// Over a bridge to the broker that brought it, which is no FerryMQ.
-    Back,
+    /// Whether it goes over a bridge, to another broker.
+    pub onward: bool,
 }
 
 /// A message that nobody will get, and why.

@@ -5,7 +5,7 @@ use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
-use super::effects::{Course, Dispatch, Effects, SubscriptionKey};
+use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::inflow::Takers;
 use super::queue::{Queue, dispose};
@@ -205,7 +205,7 @@ impl Queue {
                 to,
                 message,
                 redeliveries,
-                course: Course::Here,
+                onward: false,
             }));
             effects.ended.extend(ended.then_some(to));
             if let Some(paging) = &mut self.paging

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::message::Message;
-use ferrymq_openwire::text::Text;
 
 use super::admission::Admission;
 use super::allowance::Allowance;
 use super::browse::BrowseCursor;
 use super::contender::Contender;
-use super::effects::{Course, Dispatch, Effects, SubscriptionKey};
+use super::effects::{Dispatch, Effects, SubscriptionKey};
 use super::entry::Entry;
 use super::rate::Rate;
 use super::shared_window::{MemberNumber, SharedWindow};
@@ -46,21 +44,6 @@ pub struct QueueSubscription {
 }
 
 impl QueueSubscription {
-    /// Where a message goes that it gets.
-    fn course_of(&self, message: &Message) -> Course {
-        let Some(next) = self.admission.next_broker().filter(|_| self.network) else {
-            return Course::Here;
-        };
-        if self.settling == 0 {
-            return Course::Onward;
-        }
-        let next = next.value.as_ref().map(Text::as_bytes);
-        match message.broker_path_names().last() {
-            Some(last) if last == next => Course::Back,
-            _ => Course::Onward,
-        }
-    }
-
     /// Whether a browser may see it.
     pub(super) fn admits(&self, entry: &Entry) -> bool {
         self.admission.admits(&entry.message, entry.redeliveries)
@@ -117,7 +100,7 @@ impl Subscription {
             to,
             message: Arc::clone(&entry.message),
             redeliveries: entry.redeliveries,
-            course: self.asked.course_of(&entry.message),
+            onward: self.asked.network,
         });
         self.window.withdraw_pull();
         self.window.push(entry);

@@ -53,7 +53,7 @@ impl Subscription {
 /// How long, in milliseconds, a message that came from a broker that is no FerryMQ stays before it
 /// goes back there: until it has our answer, that broker still has the message and takes what returns
 /// for a copy, which it drops.
-const SETTLING: i64 = 2_000;
+const SETTLING: i64 = 5_000;
 
 impl Broker {
     /// Lets a consumer have messages.

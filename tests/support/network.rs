@@ -168,7 +168,7 @@ fn activemq(at: usize, port: u16, dials: &[(String, bool)]) -> ActiveMq {
     // Otherwise 5.17 drops what returns as a second copy. So it does with what returns before it has
     // forgotten that it forwarded it: without a delay messages end in the dead letters of ActiveMQ
     // brokers that are joined to each other.
-    let delay = number_from("FERRYMQ_REPLAY_DELAY").unwrap_or(2_000).to_string();
+    let delay = number_from("FERRYMQ_REPLAY_DELAY").unwrap_or(5_000).to_string();
     setup = setup.flag("--replay-delay", &delay).flag("--audit", "false");
     // What had to wait for that is looked at again only then.
     setup.flag("--scan-ms", "1000").start()

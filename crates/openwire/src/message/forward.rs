@@ -228,6 +228,11 @@ impl<'a> HopTimes<'a> {
 }
 
 impl Message {
+    /// Whether whoever forwarded it last is a FerryMQ: it noted a time, and ActiveMQ brokers drop those.
+    pub fn carries_hop_times(&self) -> bool {
+        self.field(Slot::Cluster).first().is_some_and(|present| *present != 0)
+    }
+
     /// When each broker of the path took the message in, in milliseconds since 1970, as far as they
     /// noted it: FerryMQ brokers do, and ActiveMQ brokers drop what was noted before them.
     pub fn hop_times(&self) -> Vec<Option<i64>> {
