@@ -9,7 +9,7 @@ use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::{Message, Origin};
 use lru::LruCache;
 
-use super::audit_window::{AuditRecord, Seen, SequenceWindow, WORD};
+use super::audit_window::{AuditRecord, Seen, SequenceWindow};
 use super::effects::Dispatch;
 
 /// What an audit remembers at most.
@@ -165,7 +165,8 @@ impl Audit {
             Bringer::Bridge => (Note::Came(visits), (visits == 0).then_some(Note::Produced)),
             Bringer::Producer => (Note::Produced, Some(Note::Came(0))),
         };
-        let mut seen = self.mark(own, &origin);
+        // Of what no store keeps, nobody need know later that it came.
+        let mut seen = self.mark(own, &origin, message.persistent());
         let again = by == Bringer::Producer && seen == Seen::Before;
         if seen != Seen::Before && other.is_some_and(|other| self.has(other, &origin)) {
             seen = Seen::Before;
@@ -198,14 +199,14 @@ impl Audit {
         if own && !self.has(Note::Produced, &origin) {
             return;
         }
-        self.mark(Note::Gone(message.broker_path_visits(&self.own)), &origin);
+        self.mark(Note::Gone(message.broker_path_visits(&self.own)), &origin, false);
         if !own && message.carries_hop_times() {
-            self.mark(Note::by_way(message), &origin);
+            self.mark(Note::by_way(message), &origin, false);
         }
     }
 
-    /// Sets the bit of a message, and says what it was.
-    fn mark(&mut self, note: Note, origin: &Origin<'_>) -> Seen {
+    /// Sets the bit of a message, and says what it was. `keep`: a store is told.
+    fn mark(&mut self, note: Note, origin: &Origin<'_>, keep: bool) -> Seen {
         self.set_key(note, origin);
         let words = self.settings.depth.div_ceil(64).max(1);
         let windows = match note {
@@ -213,14 +214,14 @@ impl Audit {
             _ => &mut self.windows,
         };
         let windows = windows.get_or_insert_with(LruCache::unbounded);
-        let records = self.records.as_mut().filter(|_| note.is_kept());
+        let records = self.records.as_mut();
         let key = self.key.as_slice();
         let (seen, grown) = match windows.get_mut(key) {
             Some(window) => {
                 let (before, span) = (window.bytes(), window.span());
                 let seen = window.mark(origin.sequence, words);
                 if let Some(records) = records {
-                    window.record(key, origin.sequence, span, records);
+                    window.record(key, origin.sequence, span, keep, records);
                 }
                 (seen, window.bytes().wrapping_sub(before))
             }
@@ -228,7 +229,7 @@ impl Audit {
                 let mut window = SequenceWindow::default();
                 let seen = window.mark(origin.sequence, words);
                 if let Some(records) = records {
-                    window.record(key, origin.sequence, 0..0, records);
+                    window.record(key, origin.sequence, 0..0, keep, records);
                 }
                 let bytes = PRODUCER_BYTES + key.len() + window.bytes();
                 windows.push(key.into(), window);
@@ -276,9 +277,8 @@ impl Audit {
     pub fn forget_all(&mut self) {
         let all = [self.windows.take(), self.produced.take()];
         for (key, window) in all.into_iter().flatten().flatten() {
-            if let Some(records) = self.records.as_mut().filter(|_| Note::kept(&key)) {
-                let starts = window.span().step_by(WORD as usize);
-                records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
+            if let Some(records) = &mut self.records {
+                records.extend(window.forgotten(&key));
             }
         }
         self.memory.used.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
@@ -304,9 +304,8 @@ impl Audit {
                 self.bytes = self.bytes.wrapping_sub(bytes);
                 self.memory.used.fetch_sub(bytes, Ordering::Relaxed);
                 self.forgotten += 1;
-                if let Some(records) = self.records.as_mut().filter(|_| Note::kept(&key)) {
-                    let starts = window.span().step_by(WORD as usize);
-                    records.extend(starts.map(|start| AuditRecord::of(&key, start, 0)));
+                if let Some(records) = &mut self.records {
+                    records.extend(window.forgotten(&key));
                 }
             }
         }
@@ -326,7 +325,8 @@ enum Note {
     Came(usize),
     /// Their client sent them here.
     Produced,
-    /// Those of this visit have gone on, as far as the broker remembers since its start.
+    /// Those of this visit have gone on, as far as the broker remembers since its start: no store keeps
+    /// it, and without it what came is taken to be here still.
     Gone(usize),
     /// They came by the way with this hash, and have gone on.
     ByWay(u64),
@@ -353,20 +353,9 @@ impl Note {
         }
     }
 
-    /// Whether a store keeps it. Without the rest, what came is taken to be here still.
-    fn is_kept(self) -> bool {
-        matches!(self, Self::Came(_) | Self::Produced)
-    }
-
     /// Whether a key is that of what a client sent.
     fn is_produced(key: &[u8]) -> bool {
         key.starts_with(&Self::PRODUCED.to_le_bytes())
-    }
-
-    /// The same of a key.
-    fn kept(key: &[u8]) -> bool {
-        let number = key.first_chunk().copied().map_or(0, u64::from_le_bytes);
-        number & (Self::GONE | Self::BY_WAY) == 0
     }
 }
 

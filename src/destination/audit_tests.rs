@@ -18,6 +18,7 @@ fn via(producer: i64, number: i64, path: &[&str]) -> Message {
     let fields = MessageFields {
         message_id: Some(MessageId::new(ProducerId::new(&session, producer), number)),
         broker_path: Some(path.iter().map(|broker| Some(BrokerId::new(*broker))).collect()),
+        persistent: true,
         ..MessageFields::default()
     };
     Message::from_fields(&fields).unwrap()
@@ -157,6 +158,36 @@ fn a_window_agrees_with_a_set() {
     for number in [i64::MIN, i64::MAX, 0, i64::MIN, i64::MAX] {
         let _ = window.mark(number, 3);
     }
+}
+
+#[test]
+fn a_store_is_told_nothing_of_what_it_does_not_keep() {
+    let message = |number, persistent| {
+        let session = SessionId::new(&ConnectionId::new("c"), 1);
+        let fields = MessageFields {
+            message_id: Some(MessageId::new(ProducerId::new(&session, 1), number)),
+            broker_path: Some(vec![Some(BrokerId::new("a"))]),
+            persistent,
+            ..MessageFields::default()
+        };
+        Message::from_fields(&fields).unwrap()
+    };
+    let mut audit = audit(128, 8);
+    audit.record();
+    for number in 0..1_000 {
+        audit.seen(&message(number, false), Bringer::Bridge);
+        assert_eq!(audit.take_records().count(), 0, "{number}");
+    }
+    audit.seen(&message(1_000, true), Bringer::Bridge);
+    assert_eq!(audit.take_records().count(), 1);
+    let kept: usize = (1_001..2_000)
+        .map(|number| {
+            audit.seen(&message(number, false), Bringer::Bridge);
+            let records = audit.take_records();
+            records.inspect(|record| assert_eq!(record.word, 0)).count()
+        })
+        .sum();
+    assert!((1..20).contains(&kept), "words that left the window: {kept}");
 }
 
 #[test]

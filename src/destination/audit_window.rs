@@ -32,6 +32,8 @@ pub(super) struct SequenceWindow {
     pub(super) bits: VecDeque<u64>,
     /// Of numbers below, nothing is known.
     floor: Option<i64>,
+    /// Whether a store was told of some of it, and must be told of what is forgotten.
+    pub(super) kept: bool,
 }
 
 /// How many numbers a word has bits for.
@@ -56,17 +58,26 @@ impl SequenceWindow {
         self.first..self.first.saturating_add((self.bits.len() as i64).saturating_mul(WORD))
     }
 
-    /// Says what marking a number has changed since it had bits for the numbers of `before`.
+    /// Says what marking a number has changed since it had bits for the numbers of `before`. `keep`:
+    /// the number is worth keeping.
     pub(super) fn record(
-        &self,
+        &mut self,
         key: &[u8],
         number: i64,
         before: Range<i64>,
+        keep: bool,
         records: &mut Vec<AuditRecord>,
     ) {
+        self.kept |= keep;
+        if !self.kept {
+            return;
+        }
         let gone = before.start..before.end.min(self.first);
         let gone = gone.step_by(WORD as usize);
         records.extend(gone.map(|start| AuditRecord::of(key, start, 0)));
+        if !keep {
+            return;
+        }
         let start = number.div_euclid(WORD).saturating_mul(WORD);
         let at = start.checked_sub(self.first).and_then(|from| usize::try_from(from / WORD).ok());
         if let Some(word) = at.and_then(|at| self.bits.get(at)) {
@@ -74,8 +85,15 @@ impl SequenceWindow {
         }
     }
 
+    /// What a store must be told when all of it is forgotten.
+    pub(super) fn forgotten(&self, key: &[u8]) -> impl Iterator<Item = AuditRecord> {
+        let kept = if self.kept { self.span() } else { 0..0 };
+        kept.step_by(WORD as usize).map(move |start| AuditRecord::of(key, start, 0))
+    }
+
     /// Sets the bits of a word.
     pub(super) fn restore(&mut self, start: i64, word: u64) {
+        self.kept = true;
         let bits = self.reach(start, MOST_RESTORED).and_then(|at| self.bits.get_mut(at));
         if let Some(bits) = bits {
             *bits |= word;

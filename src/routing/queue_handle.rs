@@ -221,14 +221,11 @@ impl QueueHandle {
         Arc::make_mut(&mut message).set_broker_sequence_id(place);
         self.counters.add_enqueued();
         if let Some(store) = &mut state.store {
-            let persistent = message.persistent();
-            if persistent {
+            if message.persistent() {
                 store.keep(&self.address, &message);
                 arrival.origin().into_iter().for_each(|origin| store.forget_at(origin));
             }
-            // Of what is not kept, a bridge need not know later that it came.
-            let records = state.audit.take_records().filter(|one| persistent || one.word == 0);
-            records.for_each(|record| store.note(&record));
+            state.audit.take_records().for_each(|record| store.note(&record));
         }
         let State { queue, effects, inflow, .. } = state;
         hold_back.then(|| queue.hold_back(place));
