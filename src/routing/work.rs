@@ -26,7 +26,7 @@ const MOST_MESSAGES: usize = 1_000_000;
 const KEEPING: usize = 80;
 
 /// The messages that a transaction sends and the acknowledgements that it makes, until it ends with
-/// [`Broker::commit`](super::Broker::commit) or [`Broker::roll_back`](super::Broker::roll_back).
+/// `Broker::commit` or [`Broker::roll_back`](super::Broker::roll_back).
 pub struct Work {
     pub(super) tag: TagLease,
     pub(super) sends: BTreeMap<Destination, Sends>,
