@@ -348,6 +348,16 @@ async fn a_list_of_the_broker_leads_to_brokers_that_nobody_configured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_of_the_broker_is_not_followed_where_that_is_not_wanted() {
+    let mut world = World::new().await;
+    let (_connection, a) = world.connected("failover:(tcp://a:1)?updateURIsSupported=false").await;
+    a.push(control(|control| control.connected_brokers = Some("tcp://a:1,tcp://b:1".into())));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.network.crash("a");
+    assert!(tokio::time::timeout(Duration::from_secs(300), world.b.accept()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_preferred_broker_is_gone_back_to() {
     let mut world = World::new().await;
     world.network.cut("client", "a");
@@ -427,6 +437,23 @@ async fn messages_that_nobody_confirms_are_sent_again_where_that_is_wanted() {
     let (mut b, _) = world.b.accept().await;
     let Command::Message(again) = b.serve_until("Message").await else { panic!() };
     assert_eq!(again.message_id().unwrap().producer_sequence_id, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_messages_that_nobody_confirms_the_latest_are_kept_as_far_as_they_fit() {
+    let mut world = World::new().await;
+    let (connection, mut a) =
+        world.connected(&format!("{AB}&trackMessages=true&maxCacheSize=5500")).await;
+    let producer = producer(&connection.session(AckMode::Auto), &mut a).await;
+    for _ in 0..3 {
+        let message = OutgoingMessage::text("x".repeat(1_200)).persistent(false);
+        producer.send(message).await.unwrap();
+        assert!(matches!(a.next().await, Command::Message(_)));
+    }
+    a.cut();
+    let (mut b, _) = world.b.accept().await;
+    let Command::Message(again) = b.serve_until("Message").await else { panic!() };
+    assert_eq!(again.message_id().unwrap().producer_sequence_id, 2, "the first had to go");
 }
 
 #[tokio::test(start_paused = true)]
