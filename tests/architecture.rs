@@ -173,7 +173,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "ferrymq_transport::outbox",
         ],
     ),
-    ("destination", &["ferrymq_network::rules"]),
+    ("destination", &["ferrymq_network::rules", "ferrymq_transport::clock::WallOffset"]),
     ("selector", &[]),
     ("transaction", &[]),
     (

@@ -246,3 +246,18 @@ async fn what_has_expired_is_not_dispatched_though_it_waited_in_a_window() {
     assert_eq!(node.status().memory, 0);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_nobody_could_name_is_refused() {
+    let node = broker(Limits::default()).await;
+    let queue = Destination::queue("orders");
+    let mut peer = consuming(&node, &queue, 10, 0).await;
+    let nameless = MessageFields { message_id: None, ..peer.message(&queue, 1, 2048) };
+    let sent = peer.submit(&nameless);
+    let refusal = peer.answer(sent).await.unwrap_err();
+    assert!(refusal.message.unwrap().to_string().contains("no identifier"));
+    // The connection goes on.
+    peer.send(&queue, 2, 2048);
+    assert_eq!(peer.number().await, (2, 0));
+    node.stop().await;
+}

@@ -6,6 +6,7 @@ mod wire;
 
 use ferrymq::config::Limits;
 use ferrymq::node::Node;
+use ferrymq_openwire::commands::MessageAck;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::MessageFields;
 use ferrymq_openwire::properties::{Properties, Value};
@@ -38,6 +39,20 @@ async fn filled(node: &Node, queue: &Destination, count: i64) -> Wire {
         peer.answer(sent).await.unwrap();
     }
     peer
+}
+
+/// Refuses what comes next.
+async fn refuse(peer: &mut Wire, count: usize) {
+    const POISON: i8 = 1;
+    for _ in 0..count {
+        let id = peer.dispatch().await.message.unwrap().message_id();
+        let ack = MessageAck {
+            first_message_id: id.clone(),
+            last_message_id: id,
+            ..peer.ack(1, POISON, 1, 1, 1)
+        };
+        peer.ask(ack.into()).await.unwrap();
+    }
 }
 
 async fn found(peer: &mut Wire, consumer: i64, queue: &Destination) -> Vec<i64> {
@@ -104,6 +119,34 @@ async fn dead_letters_are_tried_again_where_they_died() {
     assert!(said.contains("does not say where it was sent first"), "{said}");
     peer.consume(3, &Destination::queue("odd"), 10).await;
     assert_eq!(peer.number().await.0, 9);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_moves_comes_to_an_end() {
+    let node = broker(Limits::default()).await;
+    let (queue, dead) = (Destination::queue("orders.new"), Destination::queue("ActiveMQ.DLQ"));
+    let mut peer = filled(&node, &queue, 5).await;
+    for (from, to) in [("orders.>", "orders.old"), ("a,orders.new", "b,orders.new"), (">", "b")] {
+        let (code, said) = run(&node, &["move", from, "--to", to]).await;
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("it would be moved again, for ever"), "{said}");
+    }
+    let moved = "moved 5 messages of queue://orders.> to queue://old".to_owned();
+    assert_eq!(run(&node, &["move", "orders.>", "--to", "old"]).await, (0, moved));
+    let moved = "moved 5 messages of queue://old to where they were sent first".to_owned();
+    assert_eq!(run(&node, &["move", "old", "--to-origin"]).await, (0, moved));
+    // What is tried again and refused again is tried once.
+    peer.consume(1, &queue, 10).await;
+    refuse(&mut peer, 5).await;
+    let refusing = tokio::spawn(async move {
+        refuse(&mut peer, 5).await;
+        peer
+    });
+    let moved = "moved 5 messages of queue://ActiveMQ.DLQ to where they were sent first".to_owned();
+    assert_eq!(run(&node, &["retry", "--batch", "2"]).await, (0, moved));
+    let mut peer = refusing.await.unwrap();
+    assert_eq!(found(&mut peer, 2, &dead).await.len(), 5);
     node.stop().await;
 }
 

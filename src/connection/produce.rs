@@ -98,6 +98,10 @@ impl Peer {
 
     /// Makes `last_target` that of this message.
     pub(super) fn find_target(&mut self, message: &Message) -> Result<(), Refusal> {
+        if !message.is_identified() {
+            // Nobody could acknowledge it.
+            return Err(Refusal::state("the message has no identifier"));
+        }
         let known = self.last_target.as_ref().is_some_and(|last| {
             message.destination_is(last.route.address()) && message.producer_is(&last.producer)
         });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_openwire::message::Message;
+use ferrymq_transport::clock::WallOffset;
 
 use super::memory::{Charge, SharedCharge};
 use crate::transaction::Tag;
@@ -17,7 +18,7 @@ pub(super) struct Entry {
     pub(super) redeliveries: i32,
     /// The open transaction in which it was acknowledged.
     pub(super) held_by: Option<Tag>,
-    /// The message's own, at hand: by the time it is asked again, the message is far from the
+    /// The message's own, by the wall clock, at hand: by the time it is asked again, the message is far from the
     /// processor.
     pub(super) expiration: i64,
     /// Whether a store keeps it until it is settled.
@@ -46,8 +47,8 @@ impl Entry {
         }
     }
 
-    /// Whether its time is over.
-    pub(super) fn has_expired(&self, now: i64) -> bool {
-        self.expiration > 0 && self.expiration < now
+    /// Whether its time is over, which its sender's clock told.
+    pub(super) fn has_expired(&self, now: i64, offset: &WallOffset) -> bool {
+        self.expiration > 0 && self.expiration < offset.wall(now)
     }
 }

@@ -188,7 +188,7 @@ impl Queue {
                 }
                 continue;
             };
-            if entry.has_expired(now) {
+            if entry.has_expired(now, &self.offset) {
                 effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
                 continue;
             }

@@ -17,6 +17,7 @@ mod doubts;
 mod effects;
 mod entry;
 mod exclusive;
+mod expiry;
 mod in_transactions;
 mod inflow;
 mod insight;

@@ -173,9 +173,10 @@ impl Queue {
         let edge = self.paging.as_ref().and_then(|paging| paging.next_before(first, None));
         let edge = edge.filter(|edge| *edge <= last);
         let last = edge.map_or(last, |edge| edge.saturating_sub(1));
+        let offset = &self.offset;
         let seen = |entry: &Entry| {
             (first..=last).contains(&entry.sequence)
-                && !entry.has_expired(now)
+                && !entry.has_expired(now, offset)
                 && subscription.asked.admits(entry)
         };
         let held = self.slots.iter().flatten().flat_map(|other| other.window.entries());

@@ -141,7 +141,7 @@ impl Queue {
         let nothing = page.messages.is_empty();
         for (place, message) in page.messages {
             if let Some(entry) = self.bring_in(place, follows, message) {
-                if entry.has_expired(now) {
+                if entry.has_expired(now, &self.offset) {
                     effects.expired.push(entry.message);
                 } else {
                     self.lay_in(entry);

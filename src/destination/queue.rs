@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
+use ferrymq_transport::clock::WallOffset;
 
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::backlog::Backlog;
@@ -33,7 +34,8 @@ use super::window::{Outcome, Window};
 /// through the pending ones that it has not tested yet. So neither a full consumer nor one that
 /// admits little holds up the others.
 ///
-/// `now` is wall-clock time in milliseconds, as in a message's `expiration`.
+/// `now` is time in milliseconds that never jumps; the [offset](Self::telling) says how far the wall
+/// clock is ahead, by which messages expire.
 pub struct Queue {
     pub(super) account: Arc<MemoryAccount>,
     pub(super) pending: Backlog,
@@ -71,6 +73,8 @@ pub struct Queue {
     pub(super) transacted: Transacted,
     /// What was refused and is tried again later.
     pub(super) resting: Resting,
+    /// Of the clock by which messages expire.
+    pub(super) offset: WallOffset,
 }
 
 impl Queue {
@@ -106,6 +110,7 @@ impl Queue {
             scanned: 0,
             transacted: Transacted::default(),
             resting: Resting::default(),
+            offset: WallOffset::default(),
         }
     }
 
@@ -358,17 +363,6 @@ impl Queue {
         }
     }
 
-    /// Drops what has expired while it waited.
-    pub fn expire(&mut self, now: i64, effects: &mut Effects) {
-        while let Some(&(expiration, sequence)) = self.expiring.first()
-            && expiration < now
-        {
-            self.expiring.pop_first();
-            effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
-        }
-        self.look_for_expired(now);
-    }
-
     fn take_in(&mut self, mut entry: Entry, now: i64, effects: &mut Effects) {
         self.last_come = self.last_come.max(entry.sequence);
         if let Some(paging) = &mut self.paging
@@ -381,7 +375,7 @@ impl Queue {
 
     /// Gives an entry to a subscription with room, or keeps it.
     pub(super) fn offer(&mut self, entry: Entry, now: i64, effects: &mut Effects) {
-        if entry.has_expired(now) {
+        if entry.has_expired(now, &self.offset) {
             effects.expired.push(entry.message);
             return;
         }
@@ -456,7 +450,7 @@ impl Queue {
                 }
             }
             let Some(entry) = entry else { break };
-            let (sequence, expired) = (entry.sequence, entry.has_expired(now));
+            let (sequence, expired) = (entry.sequence, entry.has_expired(now, &self.offset));
             let mut judgement = Judgement::Refused;
             let taken = if expired {
                 self.take_pending(sequence)

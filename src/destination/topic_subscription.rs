@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ferrymq_openwire::message::Message;
+use ferrymq_transport::clock::WallOffset;
 
 use super::acknowledgement::{AckKind, Acknowledgement};
 use super::admission::Admission;
@@ -34,6 +35,8 @@ pub struct TopicSubscription {
     waiting: VecDeque<Pending>,
     /// How many of both count on no account.
     uncharged: usize,
+    /// Of the clock by which messages expire.
+    offset: WallOffset,
 }
 
 impl TopicSubscription {
@@ -47,7 +50,14 @@ impl TopicSubscription {
             outstanding: VecDeque::new(),
             waiting: VecDeque::new(),
             uncharged: 0,
+            offset: WallOffset::default(),
         }
+    }
+
+    /// The same subscription, which is told how far the wall clock is ahead.
+    pub fn telling(mut self, offset: WallOffset) -> Self {
+        self.offset = offset;
+        self
     }
 
     /// Messages not settled, waiting ones included, that count on no account.
@@ -64,7 +74,7 @@ impl TopicSubscription {
     pub fn offer(&mut self, pending: Pending, now: i64, dispatches: &mut Vec<Arc<Message>>) {
         let message = &*pending.message;
         if !self.admission.admits(message, message.redelivery_counter())
-            || has_expired(message, now)
+            || has_expired(message, self.offset.wall(now))
         {
             return;
         }
@@ -124,7 +134,7 @@ impl TopicSubscription {
     fn fill(&mut self, now: i64, dispatches: &mut Vec<Arc<Message>>) {
         while self.has_room() {
             let Some(next) = self.waiting.pop_front() else { return };
-            if has_expired(&next.message, now) {
+            if has_expired(&next.message, self.offset.wall(now)) {
                 self.uncharged -= usize::from(next.charge.is_none());
             } else {
                 self.hand_over(next, dispatches);
@@ -146,7 +156,7 @@ impl TopicSubscription {
     }
 }
 
-fn has_expired(message: &Message, now: i64) -> bool {
+fn has_expired(message: &Message, wall: i64) -> bool {
     let expiration = message.expiration();
-    expiration > 0 && expiration < now
+    expiration > 0 && expiration < wall
 }

@@ -32,6 +32,11 @@ use crate::routing::{Broker, BrokerSettings, Recovered, RecoveryError, identify}
 /// `expireMessagesPeriod`).
 const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the machine's clock has been set.
+const CLOCK_PERIOD: Duration = Duration::from_secs(1);
+/// What a clock that is not set may wander between two looks, in milliseconds.
+const WANDERING: i64 = 500;
+
 /// How often all queues are asked for memory at most.
 const RELIEF_PERIOD: Duration = Duration::from_secs(1);
 
@@ -146,6 +151,7 @@ impl Node {
             guiding.push(guidance);
         }
         tasks.spawn(expire_messages(Arc::clone(&broker), end.clone()));
+        tasks.spawn(follow_clock(broker.clock().clone(), end.clone()));
         tasks.spawn(wake_queues(Arc::clone(&broker), end.clone()));
         tasks.spawn(let_go_of_commits(Arc::clone(&broker), end.clone()));
         tasks.spawn(page_queues(Arc::clone(&broker), end.clone()));
@@ -265,6 +271,24 @@ async fn expire_messages(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(EXPIRY_PERIOD) => broker.expire_messages(),
+        }
+    }
+}
+
+/// Looks whether the machine's clock has been set: messages expire by it, and nothing else is moved.
+async fn follow_clock(clock: Clock, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(CLOCK_PERIOD) => {}
+        }
+        let step_ms = clock.follow();
+        if step_ms.abs() > WANDERING {
+            tracing::warn!(
+                step_ms,
+                "the machine's clock was set; messages expire by what it shows now"
+            );
         }
     }
 }

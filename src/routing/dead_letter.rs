@@ -40,7 +40,7 @@ impl Broker {
         let id = former.as_ref().map(|id| id.to_string()).unwrap_or_default();
         let until = match place.expiration {
             0 => 0,
-            time => self.clock.now_millis().saturating_add(time),
+            time => self.clock.wall_millis().saturating_add(time),
         };
         let to = &place.address;
         match dead_letter(message, self.letters.next(former.as_ref()), to, until, cause) {

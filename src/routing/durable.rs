@@ -99,8 +99,14 @@ impl Broker {
                     address: address.clone(),
                     reason: "its description is too long to be kept",
                 })?;
-                let made =
-                    DurableSubscriber::new(name.clone(), wanted, admission.clone(), account, store);
+                let made = DurableSubscriber::new(
+                    name.clone(),
+                    wanted,
+                    admission.clone(),
+                    account,
+                    store,
+                    self.clock.wall_offset().clone(),
+                );
                 let made = Arc::new(made);
                 let listener = Listener::Durable(Arc::clone(&made));
                 let topics = self.attach_to(members, |topics| {
@@ -142,7 +148,14 @@ impl Broker {
         let store = Some(persistence.subscription_store(id));
         let account = Arc::clone(&self.memory);
         let wanted = Wanted::of(&info, &address);
-        let made = DurableSubscriber::new(name.clone(), wanted, admission, account, store);
+        let made = DurableSubscriber::new(
+            name.clone(),
+            wanted,
+            admission,
+            account,
+            store,
+            self.clock.wall_offset().clone(),
+        );
         let made = Arc::new(made);
         let listener = Listener::Durable(Arc::clone(&made));
         let permits = permits.map(Arc::new);

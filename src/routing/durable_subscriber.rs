@@ -8,6 +8,7 @@ use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_store::contract::{Batch, QueueId};
+use ferrymq_transport::clock::WallOffset;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -75,9 +76,10 @@ impl DurableSubscriber {
         admission: Admission,
         account: Arc<MemoryAccount>,
         store: Option<QueueStore>,
+        offset: WallOffset,
     ) -> Self {
         let state = State {
-            queue: Queue::new(account),
+            queue: Queue::new(account).telling(offset),
             store,
             admission,
             info: ConsumerInfo::default(),
@@ -351,8 +353,8 @@ impl Locked<'_> {
     /// Whether it wants a message that is published.
     pub(super) fn admits(&self, message: &Message, now: i64) -> bool {
         let expiration = message.expiration();
-        let expired = expiration > 0 && expiration < now;
-        let State { ended, admission, .. } = &*self.state;
+        let State { queue, ended, admission, .. } = &*self.state;
+        let expired = expiration > 0 && expiration < queue.wall(now);
         !expired && !ended && admission.admits(message, message.redelivery_counter())
     }
 

@@ -43,6 +43,7 @@ impl Broker {
                 .iter()
                 .find_map(|policy| policy.in_doubt_hold)
                 .map_or(IN_DOUBT_HOLD, |hold| i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)),
+            offset: self.clock.wall_offset().clone(),
             store: self.queue_store(address),
             window: self.window(limit),
             store_limit: matching.iter().find_map(|policy| policy.store_limit),

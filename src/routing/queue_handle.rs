@@ -102,10 +102,11 @@ pub(super) struct Removed;
 
 impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
-        let Terms { account, mut audit, replay, redelivery, in_doubt_hold, .. } = terms;
+        let Terms { account, mut audit, replay, redelivery, in_doubt_hold, offset, .. } = terms;
         let (store, window, store_limit) = (terms.store, terms.window, terms.store_limit);
         let mut queue = Queue::shared(Arc::clone(&account), replay)
             .redelivering(redelivery)
+            .telling(offset)
             .holding_doubts(in_doubt_hold);
         if store.is_some() {
             audit.record();

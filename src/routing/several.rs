@@ -61,7 +61,13 @@ impl Broker {
         let topics = if topics.is_empty() {
             None
         } else {
-            let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
+            let subscriber = TopicSubscriber::new(
+                id,
+                link.outbox.clone(),
+                prefetch,
+                admission,
+                self.clock.wall_offset().clone(),
+            );
             let subscriber = Arc::new(subscriber.beside(Arc::clone(group.window())));
             let listener = Listener::Plain(Arc::clone(&subscriber));
             let topics = self.attach_to(&topics, |topics| {

@@ -106,7 +106,13 @@ impl Broker {
                 _ => Held::Several(self.subscribe_several(members, asked, admission, id, link)?),
             }
         } else {
-            let subscriber = TopicSubscriber::new(id, link.outbox.clone(), prefetch, admission);
+            let subscriber = TopicSubscriber::new(
+                id,
+                link.outbox.clone(),
+                prefetch,
+                admission,
+                self.clock.wall_offset().clone(),
+            );
             self.subscribe_topics(members, link.permits, Arc::new(subscriber))?
         };
         // A browser takes nothing, so that no other broker need know of it.

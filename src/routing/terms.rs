@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
+use ferrymq_transport::clock::WallOffset;
 
 use super::persistence::QueueStore;
 use crate::destination::{Audit, MemoryAccount, RedeliveryPolicy};
@@ -19,6 +20,8 @@ pub(super) struct Terms {
     pub(super) redelivery: RedeliveryPolicy,
     /// A queue's: how long what another broker may have is held for that one, in milliseconds.
     pub(super) in_doubt_hold: i64,
+    /// How far the clock is ahead by which its messages expire.
+    pub(super) offset: WallOffset,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
     /// How many bytes of what is kept and waits stay in memory.

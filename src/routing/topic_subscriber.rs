@@ -7,6 +7,7 @@ use ferrymq_openwire::commands::MessageDispatch;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
+use ferrymq_transport::clock::WallOffset;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
@@ -49,9 +50,10 @@ impl TopicSubscriber {
         outbox: Outbox,
         prefetch: usize,
         admission: Admission,
+        offset: WallOffset,
     ) -> Self {
         let state = State {
-            subscription: TopicSubscription::new(prefetch, admission),
+            subscription: TopicSubscription::new(prefetch, admission).telling(offset),
             replayed: 0,
             dispatches: Vec::new(),
             batch: Vec::new(),

@@ -36,6 +36,11 @@ impl Simulation {
         self.clock.now_millis()
     }
 
+    /// Sets the clocks of all hosts forward or back.
+    pub fn set_clocks_by(&self, millis: i64) {
+        self.clock.set_by(millis);
+    }
+
     /// Starts a broker on the host of its name; it bridges to each of `remotes`.
     pub async fn broker(&self, name: &str, remotes: &[&str], limits: Limits) -> Node {
         let dialer = Arc::new(self.network.host(name));

@@ -1,45 +1,78 @@
-//! Wall-clock time, passed in from the edge.
+//! Time, passed in from the edge.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// What time it is, for timestamps that peers see. Durations are measured with
-/// [`tokio::time::Instant`] instead.
+/// What time it is, in milliseconds since 1970, as OpenWire counts.
+///
+/// A machine's clock is set now and then, by an hour when a virtual machine goes on after a pause.
+/// [`now_millis`](Self::now_millis) does not follow such steps, so that it can tell how long something
+/// has taken; [`wall_millis`](Self::wall_millis) does, and is for what others compare with clocks of
+/// their own: timestamps and expirations.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    source: Source,
+    epoch_millis: i64,
+    started: Instant,
+    ahead: WallOffset,
+    /// Whether there is a machine's clock to follow; a test's or a simulation's advances with tokio's.
+    system: bool,
 }
 
-#[derive(Debug, Clone)]
-enum Source {
-    System,
-    /// Advances with tokio's clock, which a test or a simulation pauses.
-    Simulated {
-        epoch_millis: i64,
-        started: Instant,
-    },
+/// How far the machine's clock is ahead of [`Clock::now_millis`], as far as it was
+/// [followed](Clock::follow): cheap to ask on every path.
+#[derive(Debug, Clone, Default)]
+pub struct WallOffset(Arc<AtomicI64>);
+
+impl WallOffset {
+    /// The machine's time at a time of [`Clock::now_millis`].
+    pub fn wall(&self, now_millis: i64) -> i64 {
+        now_millis.saturating_add(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self { source: Source::System }
+        Self { system: true, ..Self::starting_at(since_1970().map_or(0, millis)) }
     }
 
-    /// A clock that shows `epoch_millis` now and advances with tokio's clock.
+    /// A clock that shows `epoch_millis` now and advances with tokio's clock, which a test or a
+    /// simulation pauses.
     pub fn starting_at(epoch_millis: i64) -> Self {
-        Self { source: Source::Simulated { epoch_millis, started: Instant::now() } }
+        let ahead = WallOffset::default();
+        Self { epoch_millis, started: Instant::now(), ahead, system: false }
     }
 
-    /// Milliseconds since 1970, as OpenWire counts.
+    /// What the machine's clock showed when this one was made, and what has elapsed since. It never
+    /// jumps.
     pub fn now_millis(&self) -> i64 {
-        match &self.source {
-            Source::System => since_1970().map_or(0, millis),
-            Source::Simulated { epoch_millis, started } => {
-                epoch_millis.saturating_add(millis(started.elapsed()))
-            }
-        }
+        self.epoch_millis.saturating_add(millis(self.started.elapsed()))
+    }
+
+    /// What the machine's clock shows.
+    pub fn wall_millis(&self) -> i64 {
+        let system = self.system.then(since_1970).flatten();
+        system.map_or_else(|| self.ahead.wall(self.now_millis()), millis)
+    }
+
+    /// How far the machine's clock is ahead.
+    pub fn wall_offset(&self) -> &WallOffset {
+        &self.ahead
+    }
+
+    /// Looks at the machine's clock, which may have been set; returns by how many milliseconds, since
+    /// the last look. All clones of this clock know of it.
+    pub fn follow(&self) -> i64 {
+        let ahead = self.wall_millis().saturating_sub(self.now_millis());
+        ahead.saturating_sub(self.ahead.0.swap(ahead, Ordering::Relaxed))
+    }
+
+    /// Sets the clock that a simulated machine has, forward or back.
+    pub fn set_by(&self, millis: i64) {
+        self.ahead.0.fetch_add(millis, Ordering::Relaxed);
     }
 }
 
@@ -66,8 +99,23 @@ mod tests {
         assert_eq!(copy.now_millis(), 3_601_000);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_moves_no_duration() {
+        let clock = Clock::starting_at(5_000);
+        let copy = clock.clone();
+        clock.set_by(-3_600_000);
+        assert_eq!((copy.now_millis(), copy.wall_millis()), (5_000, 5_000 - 3_600_000));
+        assert_eq!(copy.wall_offset().wall(7_000), 7_000 - 3_600_000);
+    }
+
     #[test]
     fn the_system_clock_is_past_this_codes_first_day() {
-        assert!(Clock::system().now_millis() > 1_700_000_000_000);
+        let clock = Clock::system();
+        assert!(clock.now_millis() > 1_700_000_000_000);
+        // As if it had been set since: what it shows is what the machine's shows.
+        clock.set_by(3_600_000);
+        assert!((clock.wall_millis() - clock.now_millis()).abs() < 60_000);
+        assert!(clock.follow() < -3_000_000);
+        assert!(clock.follow().abs() < 60_000);
     }
 }

@@ -1,5 +1,7 @@
 //! The commands.
 
+use ferrymq_network::composite::members;
+use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::arguments::{MoveArguments, PurgeArguments, RetryArguments, Selection};
@@ -30,8 +32,12 @@ async fn carry_out(from: &Destination, fate: &Fate, selection: &Selection) -> Ex
         complain(format_args!("{from} is no queue: only queues keep messages"));
         return ExitCode::Usage;
     }
-    if *fate == Fate::To(from.clone()) {
-        complain(format_args!("{from} cannot be moved to itself"));
+    if let Fate::To(to) = fate
+        && let Some(within) = members(to).into_iter().find(|to| covers(from, to))
+    {
+        complain(format_args!(
+            "{from} cannot be moved to {within}: it would be moved again, for ever"
+        ));
         return ExitCode::Usage;
     }
     let mut shutdown = match Shutdown::listen() {
@@ -63,6 +69,11 @@ async fn carry_out(from: &Destination, fate: &Fate, selection: &Selection) -> Ex
         (None, Ok(())) => return ExitCode::Done,
     }
     ExitCode::Failed
+}
+
+/// Whether what lies in `place` is taken when all of `from` is.
+fn covers(from: &Destination, place: &Destination) -> bool {
+    members(from).iter().any(|member| DestinationPattern::of(member).matches(place))
 }
 
 fn told_count(count: u64, from: &Destination, fate: &Fate, dry_run: bool) -> String {

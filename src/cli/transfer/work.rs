@@ -78,12 +78,24 @@ async fn take(
     shutdown: &mut Shutdown,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    // What is refused again comes back here; only what was here at the beginning is tried.
+    let all = if *fate == Fate::ToOrigin {
+        let mut found = Outcome { count: 0, told: false, failure: None };
+        look(connection, from, selection, shutdown, &mut found).await?;
+        outcome.told = found.told;
+        found.count
+    } else {
+        u64::MAX
+    };
     let session = connection.session(AckMode::Transacted);
     let producer = session.producer(ProducerOptions::anywhere()).await?;
     let consumer = consumer(&session, from, selection, false).await?;
     let mut batch = Vec::new();
-    while next(&consumer, selection, outcome, shutdown, &mut batch).await? {
-        let sent = send_on(&producer, from, fate, &batch).await;
+    while !outcome.told
+        && outcome.count < all
+        && next(&consumer, selection, all, outcome, shutdown, &mut batch).await?
+    {
+        let sent = send_on(&producer, fate, &batch).await;
         if let Err(failure) = sent {
             session.rollback().await?;
             return Err(failure);
@@ -105,7 +117,7 @@ async fn look(
     let session = connection.session(AckMode::Auto);
     let consumer = consumer(&session, from, selection, true).await?;
     let mut batch = Vec::new();
-    while next(&consumer, selection, outcome, shutdown, &mut batch).await? {
+    while next(&consumer, selection, u64::MAX, outcome, shutdown, &mut batch).await? {
         outcome.count += batch.len() as u64;
         batch.clear();
     }
@@ -129,15 +141,16 @@ async fn consumer(
     session.consumer(options).await
 }
 
-/// Receives the next batch; false when there is none, or nobody wants more.
+/// Receives the next batch, of `all`; false when there is none, or nobody wants more.
 async fn next(
     consumer: &Consumer,
     selection: &Selection,
+    all: u64,
     outcome: &mut Outcome,
     shutdown: &mut Shutdown,
     batch: &mut Vec<Delivery>,
 ) -> Result<bool, Failure> {
-    let left = selection.limit.map_or(u64::MAX, |limit| limit - outcome.count);
+    let left = selection.limit.unwrap_or(u64::MAX).min(all).saturating_sub(outcome.count);
     let most = usize::try_from(left.min(selection.batch.into())).unwrap_or(usize::MAX);
     while batch.len() < most {
         tokio::select! {
@@ -158,15 +171,13 @@ async fn next(
     Ok(!batch.is_empty())
 }
 
-async fn send_on(
-    producer: &Producer,
-    from: &Destination,
-    fate: &Fate,
-    batch: &[Delivery],
-) -> Result<(), Failure> {
+async fn send_on(producer: &Producer, fate: &Fate, batch: &[Delivery]) -> Result<(), Failure> {
     for message in batch {
         match fate {
-            Fate::To(to) => producer.forward(to, message, |fields| moved(fields, from)).await?,
+            Fate::To(to) => {
+                let was = message.message().destination();
+                producer.forward(to, message, |fields| moved(fields, was)).await?;
+            }
             Fate::ToOrigin => {
                 let origin = origin(message)?;
                 producer.forward(&origin, message, |fields| revived(fields, message)).await?;
@@ -186,8 +197,8 @@ fn origin(message: &ReceivedMessage) -> Result<Destination, Failure> {
 }
 
 /// It says where it was, unless it says where it was sent first.
-fn moved(fields: &mut MessageFields, from: &Destination) {
-    fields.original_destination.get_or_insert_with(|| from.clone());
+fn moved(fields: &mut MessageFields, was: Option<Destination>) {
+    fields.original_destination = fields.original_destination.take().or(was);
 }
 
 /// It is a dead letter no more.

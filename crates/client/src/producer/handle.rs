@@ -271,7 +271,7 @@ impl Producer {
             return Err(SendError::Closed);
         }
         let headers = &message.headers;
-        let timestamp = self.session.connection().core().clock.now_millis();
+        let timestamp = self.session.connection().core().clock.wall_millis();
         let ttl = headers.ttl.or(self.options.ttl).unwrap_or_default();
         let ttl_millis = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let (group_id, group_sequence) = match &headers.group {

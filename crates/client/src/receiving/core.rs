@@ -189,7 +189,7 @@ impl ConsumerCore {
     }
 
     fn now(&self) -> Now {
-        Now { instant: Instant::now(), epoch_millis: self.clock.now_millis() }
+        Now { instant: Instant::now(), epoch_millis: self.clock.wall_millis() }
     }
 
     fn ring_for_good(&self, why: &Ended) {

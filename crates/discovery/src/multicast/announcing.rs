@@ -116,7 +116,7 @@ impl Herald {
 
     async fn say(&mut self, socket: &UdpSocket, alive: bool, service: &str) -> io::Result<()> {
         // Grows also from one run of the broker to the next.
-        let now = u64::try_from(self.clock.now_millis()).unwrap_or_default();
+        let now = u64::try_from(self.clock.wall_millis()).unwrap_or_default();
         self.counter = now.max(self.counter.saturating_add(1));
         let proof = self.secret.as_ref().map(|secret| (secret, self.counter));
         let packet = write(&self.config.group, alive, service, proof);

@@ -102,6 +102,11 @@ impl Message {
         self.structure(Slot::MessageId)
     }
 
+    /// Whether it has an identity at all. Allocates nothing.
+    pub fn is_identified(&self) -> bool {
+        self.field(Slot::MessageId).first().is_some_and(|flag| *flag != 0)
+    }
+
     /// Whether this is its identity. Allocates nothing.
     pub fn has_id(&self, id: &MessageId) -> bool {
         self.holds_id(id).unwrap_or_default()
