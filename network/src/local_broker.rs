@@ -46,6 +46,17 @@ pub const RETIREMENT: i8 = 5;
 /// it is brought them again, while a consumer elsewhere would get a second copy.
 pub const IN_DOUBT: i64 = -3;
 
+/// The type of a bridge's `MessageAck` for a message that it asked about: the far broker does not have
+/// it. It goes back to its place, for everybody. ActiveMQ has no such number.
+pub const ABSENCE: i8 = 7;
+
+/// What a broker answers (`IntegerResponse`) to a bridge's question about a message: it has it, or had
+/// it, and would drop a second copy.
+pub const HERE: i32 = 1;
+
+/// The same: it never came, and will not come by an earlier link any more.
+pub const NOT_HERE: i32 = 0;
+
 impl BrokerIdentity {
     /// Who a `BrokerInfo` says that its sender is; a broker without a name is called by its id.
     /// `None`: it has no id.
@@ -94,6 +105,11 @@ impl BrokerIdentity {
 ///   old order and without raising a redelivery counter; so does the end of the pipe.
 /// - One of [`IN_DOUBT`] gives it back in the same way, but holds persistent messages of queues for a
 ///   while for the next bridge to the same broker.
+/// - When a bridge introduces itself, the broker tells it, among the durable subscriptions that its
+///   predecessors left, of queues with messages that the far broker may have: as subscriptions without
+///   a name. A browser of such a queue, made for a bridge, gets those and no others; what it
+///   acknowledges is gone, what it says an [`ABSENCE`] of is for everybody. When there are no more, it
+///   gets a dispatch without a message.
 /// - A [`RETIREMENT`] gives back a part of that in the same way, at once; from then on the consumer
 ///   stands in nobody's way.
 pub trait LocalBroker: Send + Sync + 'static {

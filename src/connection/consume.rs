@@ -1,6 +1,6 @@
 //! Consumers and their acknowledgements.
 
-use ferrymq_network::local_broker::RETIREMENT;
+use ferrymq_network::local_broker::{ABSENCE, RETIREMENT};
 use ferrymq_openwire::commands::{
     ConsumerControl, ConsumerInfo, MessageAck, RemoveSubscriptionInfo,
 };
@@ -122,6 +122,10 @@ impl Peer {
         if let Some(consumer) = consumer {
             if ack.ack_type == RETIREMENT && self.permits.is_some() {
                 self.broker.retire(&mut consumer.subscription, ack);
+                return Ok(());
+            }
+            if ack.ack_type == ABSENCE && self.permits.is_some() {
+                self.broker.deny(&consumer.subscription, ack);
                 return Ok(());
             }
             self.broker.acknowledge(&consumer.subscription, ack)?;

@@ -1,6 +1,7 @@
 //! The broker's side of each link: its peer's sessions, producers and consumers.
 
 mod consume;
+mod doubts;
 mod duplex;
 mod guidance;
 mod held_answers;

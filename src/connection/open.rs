@@ -62,6 +62,7 @@ impl Peer {
             // A bridge of our own takes up what its predecessors left.
             let mut left = self.broker.durable_consumers();
             left.retain(|info| info.network_subscription);
+            left.extend(self.in_doubt());
             self.tell(left);
         }
         if info.manageable {

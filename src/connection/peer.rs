@@ -337,6 +337,9 @@ impl Peer {
                 );
                 return Flow::End;
             }
+            Command::MessageDispatch(asked) if self.is_network => {
+                self.say_whether_it_is_here(&asked)
+            }
             // Hints, and answers to what needs none.
             Command::ControlCommand(_) | Command::FlushCommand(_) => Ok(Outcome::Done),
             Command::BrokerSubscriptionInfo(theirs) => {

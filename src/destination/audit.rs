@@ -183,6 +183,16 @@ impl Audit {
         Some(seen)
     }
 
+    /// Whether a message that its bridge may bring again would be known, as far as a second copy of
+    /// it would be dropped. Nothing is remembered.
+    pub fn has_had(&mut self, message: &Message) -> bool {
+        let Some(origin) = message.origin().filter(|_| self.settings.enabled) else { return false };
+        let visits = message.broker_path_visits(&self.own);
+        let came = self.has(Note::Came(visits), &origin);
+        let here = came || visits == 0 && self.has(Note::Produced, &origin);
+        here && (!self.has(Note::Gone(visits), &origin) || self.has(Note::by_way(message), &origin))
+    }
+
     /// These leave the destination, some of them for other brokers.
     pub fn follow(&mut self, dispatches: &[Dispatch]) {
         let onward = dispatches.iter().filter(|dispatch| dispatch.onward);

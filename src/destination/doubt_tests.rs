@@ -146,3 +146,140 @@ fn what_is_held_back_is_nobodys_and_keeps_its_place() {
     queue.let_go(&[1], 0, &mut effects);
     assert!(effects.dispatches.is_empty());
 }
+
+/// Asks the broker beyond a bridge what it has.
+fn asking(to: &str, prefetch: usize) -> QueueSubscription {
+    QueueSubscription { browser: true, ..consumer(Some(to), prefetch) }
+}
+
+fn settle(queue: &mut Queue, to: SubscriptionKey, number: i64, effects: &mut Effects) {
+    let last = id(number);
+    let ack =
+        Acknowledgement { last: Some(&last), ..Acknowledgement::of_count(AckKind::Individual, 1) };
+    queue.acknowledge(to, &ack, 5, effects).unwrap();
+}
+
+#[test]
+fn the_next_bridge_asks_about_it_whatever_is_wanted_there() {
+    let (mut queue, mut effects) = in_doubt(HOLD);
+    let local = queue.subscribe(consumer(None, 100), 1, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [2]);
+    assert!(queue.doubts_about(&BrokerId::new("far")) && queue.in_doubt(None) == 2);
+    let asks = queue.subscribe(asking("far", 1), 1, &mut effects);
+    assert_eq!(numbers(&mut effects, asks), [1]);
+    assert_eq!(effects.ended, []);
+    settle(&mut queue, asks, 1, &mut effects);
+    assert_eq!(effects.consumed, [1]);
+    assert_eq!(numbers(&mut effects, asks), [3]);
+    queue.deny(asks, &id(3), 5, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [3]);
+    assert_eq!(std::mem::take(&mut effects.ended), [asks]);
+    queue.unsubscribe(asks, Delivered::Nothing, 6, &mut effects);
+    assert!(!queue.doubts_about(&BrokerId::new("far")));
+    assert!(effects.ended.is_empty() && effects.doubtful == 0);
+}
+
+/// A queue that its broker kept: messages from 1 to 5, of which those up to 3 were handed to `far`, and
+/// those from 3 to 4 to `off`.
+fn kept(hold: i64) -> (Queue, Effects) {
+    let (mut queue, mut effects) = (queue(hold).paging(1 << 20), Effects::default());
+    queue.take_up(5, 1, 5);
+    queue.recall_mark(BrokerId::new("far"), (1, 3), 0, &mut effects);
+    queue.recall_mark(BrokerId::new("off"), (3, 4), 0, &mut effects);
+    (queue, effects)
+}
+
+/// Gives a queue the page that it asks for.
+fn page(queue: &mut Queue, effects: &mut Effects) {
+    assert!(queue.ask_for_page());
+    let (from, _) = queue.begin_page().unwrap();
+    let messages = (from.max(1)..=5).map(|number| (number, message(number, true)));
+    let messages = messages.map(|(place, message)| (place, Arc::into_inner(message)));
+    queue.take_page(Page { messages: messages.collect(), failed: false }, 1, effects);
+}
+
+#[test]
+fn what_a_mark_covers_is_nobodys_before_all_have_been_asked() {
+    let (mut queue, mut effects) = kept(HOLD);
+    let local = queue.subscribe(consumer(None, 100), 1, &mut effects);
+    page(&mut queue, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [5]);
+    assert_eq!(queue.in_doubt(None), 5, "one counts twice");
+    let far = queue.subscribe(asking("far", 100), 1, &mut effects);
+    let off = queue.subscribe(asking("off", 100), 1, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [1, 2, 3]);
+    assert_eq!(numbers(&mut effects, off), [4]);
+    assert_eq!(std::mem::take(&mut effects.ended), [far], "the other one has still to be asked");
+    queue.deny(far, &id(1), 1, &mut effects);
+    settle(&mut queue, far, 2, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [1]);
+    queue.deny(far, &id(3), 1, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [] as [i64; 0]);
+    assert_eq!(numbers(&mut effects, off), [3]);
+    assert_eq!(std::mem::take(&mut effects.ended), [off]);
+    queue.unsubscribe(far, Delivered::Nothing, 1, &mut effects);
+    let ended = |effects: &mut Effects| {
+        effects.marks.drain(..).map(|mark| (mark.broker, mark.places)).collect::<Vec<_>>()
+    };
+    assert_eq!(ended(&mut effects), [(BrokerId::new("far"), None)]);
+    // The link is lost: nothing is known.
+    queue.unsubscribe(off, Delivered::InDoubt, 1, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [] as [i64; 0]);
+    let off = queue.subscribe(asking("off", 100), 2, &mut effects);
+    assert_eq!(numbers(&mut effects, off), [3, 4]);
+    queue.deny(off, &id(4), 2, &mut effects);
+    settle(&mut queue, off, 3, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [4]);
+    assert_eq!(ended(&mut effects), []);
+    queue.unsubscribe(off, Delivered::Nothing, 2, &mut effects);
+    assert_eq!(ended(&mut effects), [(BrokerId::new("off"), None)]);
+    assert_eq!((queue.in_doubt(None), effects.doubtful), (0, 0));
+}
+
+#[test]
+fn what_a_mark_covers_is_not_held_for_ever() {
+    let (mut queue, mut effects) = kept(HOLD);
+    let local = queue.subscribe(consumer(None, 100), 1, &mut effects);
+    page(&mut queue, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [5]);
+    assert_eq!(queue.next_tick(), Some(HOLD));
+    queue.tick(HOLD, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [1, 2, 3, 4]);
+    assert!(effects.doubtful >= 4);
+    assert_eq!(effects.marks.len(), 2);
+
+    let (mut queue, mut effects) = kept(0);
+    assert_eq!(effects.marks.len(), 2, "not at all, if that is not wanted");
+    let local = queue.subscribe(consumer(None, 100), 1, &mut effects);
+    page(&mut queue, &mut effects);
+    assert_eq!(numbers(&mut effects, local), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_waited_is_handed_on_when_a_mark_over_it_is_durable() {
+    let (mut queue, mut effects) = (queue(HOLD).paging(1 << 20), Effects::default());
+    for number in 1..=2 {
+        queue.enqueue(message(number, true), 0, &mut effects);
+    }
+    let far = queue.subscribe(consumer(Some("far"), 100), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [] as [i64; 0]);
+    let mark = effects.marks.pop().unwrap();
+    assert!(mark.places.is_some_and(|(first, last)| first == 1 && last > 1000));
+    // What comes now does not overtake it.
+    queue.enqueue(message(3, true), 0, &mut effects);
+    assert!(numbers(&mut effects, far).is_empty() && queue.wants_mark_fence());
+    queue.set_mark_fence(9);
+    queue.hear_of_marks(8, 0, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [] as [i64; 0]);
+    queue.hear_of_marks(9, 0, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [1, 2, 3]);
+    queue.enqueue(message(4, true), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [4], "it is covered");
+    assert!(effects.marks.is_empty());
+    // One beyond the mark brings another one along.
+    queue.enqueue(message(100_000, true), 0, &mut effects);
+    assert_eq!(numbers(&mut effects, far), [100_000]);
+    assert_eq!(effects.marks.pop().unwrap().places.unwrap().0, 1, "from the first that is out");
+    queue.unsubscribe(far, Delivered::InDoubt, 0, &mut effects);
+    assert!(effects.marks.is_empty());
+}

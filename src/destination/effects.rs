@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
+use super::handed::MarkRecord;
+
 /// A subscription within its queue; reused after the subscription is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey(pub(super) usize);
@@ -55,6 +57,8 @@ pub struct Effects {
     pub expired: Vec<Arc<Message>>,
     /// Messages that a consumer refused for good.
     pub dead_letters: Vec<DeadLetter>,
+    /// What a store must know of what bridges are handed, before they are.
+    pub marks: Vec<MarkRecord>,
     /// How many messages were held for the broker that may have them, and are not any more.
     pub doubtful: usize,
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 
 use ferrymq_openwire::ids::BrokerId;
 
-use super::doubts::Doubts;
 use super::effects::{Effects, SubscriptionKey};
-use super::entry::Entry;
 use super::queue::{Queue, note_first};
 use super::returns::Judgement;
 use super::subscription::Subscription;
@@ -31,10 +29,13 @@ impl Queue {
         if self.returns.is_rested(now) {
             self.reconsider(now, effects);
         }
+        self.end_doubts(now, effects);
         let mut on_disk: Option<i64> = None;
+        let mut ended = false;
         while let Some(sequence) = self.returns.take_due(now) {
             let released = self.returns.doubts.ends(sequence, now);
             effects.doubtful += usize::from(released);
+            ended |= released;
             // What comes after one on disk waits for that, so that order holds.
             if on_disk.is_some() || self.is_paged(sequence) {
                 on_disk = Some(on_disk.map_or(sequence, |first| first.min(sequence)));
@@ -44,6 +45,9 @@ impl Queue {
         }
         if let Some(first) = on_disk {
             self.look_again(first, now, effects);
+        }
+        if ended {
+            self.end_marks(effects);
         }
         while let Some(slot) = self.returns.take_turn(now) {
             // One that is kept out is served when it is let in.
@@ -55,7 +59,7 @@ impl Queue {
 
     /// Lets all go again through what waits from a place on: what is on disk only is asked about when
     /// it has been read.
-    fn look_again(&mut self, first: i64, now: i64, effects: &mut Effects) {
+    pub(super) fn look_again(&mut self, first: i64, now: i64, effects: &mut Effects) {
         for slot in 0..self.slots.len() {
             let subscription = self.slots.get(slot).and_then(Option::as_ref);
             if subscription.is_some_and(|one| !one.asked.browser && !one.retired) {
@@ -66,7 +70,7 @@ impl Queue {
     }
 
     /// What waits from a place on is to be tested again for a subscription.
-    fn test_from(&mut self, slot: usize, first: i64) {
+    pub(super) fn test_from(&mut self, slot: usize, first: i64) {
         let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         if std::mem::take(&mut subscription.ready) {
             self.ready.remove(subscription.asked.priority, slot);
@@ -101,22 +105,6 @@ impl Queue {
             self.fill(slot, now, effects);
         }
         self.sharing.looked(next, now);
-    }
-
-    /// The same queue, which holds a message that may be at another broker for so long for that one,
-    /// in milliseconds.
-    pub fn holding_doubts(mut self, hold: i64) -> Self {
-        self.returns.doubts = Doubts::new(hold);
-        self
-    }
-
-    /// These may be at a broker whose bridge has gone.
-    pub(super) fn doubt(&mut self, entries: &[Entry], at: Option<&BrokerId>, now: i64) {
-        for entry in entries.iter().filter(|entry| entry.persistent) {
-            if let Some(broker) = at {
-                self.returns.doubt(entry.sequence, broker, now);
-            }
-        }
     }
 
     /// Lets nobody have the message at this place, which is about to come, before it is
@@ -157,7 +145,7 @@ impl Queue {
             }
             return;
         }
-        self.note_refusals(sequence);
+        self.note_refusals(sequence, effects);
         // Those without room could not be asked; they must be when they have it.
         for subscription in self.slots.iter_mut().flatten().filter(|one| !one.ready) {
             if released || subscription.asked.network {
@@ -199,7 +187,12 @@ impl Queue {
                     if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
                         self.returns.count(subscription, &entry, now);
                         subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
+                        self.note_handed(slot, sequence, effects);
                     }
+                }
+                Judgement::Unmarked => {
+                    self.returns.back_in_line(slot, sequence);
+                    return self.await_mark(slot, sequence, effects);
                 }
                 Judgement::Admitted => return self.returns.back_in_line(slot, sequence),
                 Judgement::InTurn(_) => return self.returns.note(slot, judgement, sequence),

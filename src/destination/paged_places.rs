@@ -31,6 +31,13 @@ impl PagedPlaces {
         self.runs.range(place..).next().map(|(first, _)| *first)
     }
 
+    /// How many places from one to another may have such a message.
+    pub(super) fn most_between(&self, first: i64, last: i64) -> usize {
+        let runs = self.runs.range(..=last).rev().take_while(|(_, to)| **to >= first);
+        let length = |from: i64, to: i64| usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+        runs.map(|(from, to)| length((*from).max(first), (*to).min(last)) + 1).sum()
+    }
+
     /// Whether the message that the store keeps at this place is one of them.
     pub(super) fn contains(&self, place: i64) -> bool {
         self.next_from(place) == Some(place)

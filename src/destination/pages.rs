@@ -45,6 +45,7 @@ impl Queue {
     /// this many bytes in memory.
     pub fn paging(mut self, window: u64) -> Self {
         self.paging = Some(Box::new(Paging::new(window)));
+        self.returns.handed = Some(Box::default());
         self
     }
 
@@ -249,7 +250,7 @@ impl Queue {
             let place = match &subscription.browse {
                 Some(browse) => browse.look().map(|_| browse.range().0)?,
                 None if subscription.ready || !subscription.has_room() => return None,
-                None if !self.exclusives.let_in(*slot) => return None,
+                None if !self.lets_in(*slot) => return None,
                 None => subscription.tested_to,
             };
             Some((*slot, paging.next_before(place, None)?))

@@ -163,6 +163,11 @@ impl Paging {
         in_memory.is_none_or(|in_memory| next < in_memory).then_some(next)
     }
 
+    /// How many messages may wait on disk only from one place to another.
+    pub(super) fn most_between(&self, first: i64, last: i64) -> usize {
+        self.places.most_between(first, last).min(self.count)
+    }
+
     pub(super) fn contains(&self, place: i64) -> bool {
         self.places.contains(place)
     }

@@ -88,10 +88,15 @@ pub(super) fn bridge(prefetch: usize) -> QueueSubscription {
     }
 }
 
+/// The places of what the broker beyond a bridge may have; none: nothing.
+type Mark = Option<(i64, i64)>;
+
 /// What the store is told.
 pub(super) enum Change {
-    Keep(i64, Message),
+    /// A message, and in the same batch the mark that it brings along.
+    Keep(i64, Message, Option<Mark>),
     Forget(i64),
+    Mark(Mark),
     Nothing,
 }
 
@@ -107,6 +112,7 @@ pub(super) struct Bench {
     /// What the store gives.
     pub(super) kept: BTreeMap<i64, Message>,
     pub(super) changes: VecDeque<Change>,
+    pub(super) mark: Mark,
     pub(super) submitted: u64,
     pub(super) settled: u64,
     pub(super) asked: bool,
@@ -136,6 +142,7 @@ impl Bench {
             last: 0,
             kept: BTreeMap::new(),
             changes: VecDeque::new(),
+            mark: None,
             submitted: 0,
             settled: 0,
             asked: false,
@@ -182,10 +189,11 @@ impl Bench {
         let mut message = message(self.last, expiration, persistent, self.forwarded);
         message.set_broker_in_time(self.now);
         self.alive.insert(self.last);
+        self.queue.enqueue(Arc::new(message.clone()), self.now, &mut self.effects);
         if persistent {
-            self.submit(Change::Keep(self.last, message.clone()));
+            let mark = self.effects.marks.pop().map(|mark| mark.places);
+            self.submit(Change::Keep(self.last, message, mark));
         }
-        self.queue.enqueue(Arc::new(message), self.now, &mut self.effects);
         self.carry_out();
     }
 
@@ -225,12 +233,36 @@ impl Bench {
         Some(place)
     }
 
+    /// Wherever the broker ends now, what a bridge is handed has a mark over it if it comes back.
+    fn check_mark(&self, place: i64) {
+        let (mut kept, mut mark) = (self.kept.contains_key(&place), self.mark);
+        let covered = |mark: Mark| mark.is_some_and(|(from, to)| (from..=to).contains(&place));
+        assert!(!kept || covered(mark), "no mark over {place}: {mark:?}");
+        for change in &self.changes {
+            match change {
+                Change::Keep(other, _, along) => {
+                    kept |= *other == place;
+                    mark = along.unwrap_or(mark);
+                }
+                Change::Mark(next) => mark = *next,
+                Change::Forget(_) | Change::Nothing => {}
+            }
+            assert!(!kept || covered(mark), "no mark over {place}: {mark:?}");
+        }
+    }
+
     pub(super) fn carry_out(&mut self) {
+        for mark in std::mem::take(&mut self.effects.marks) {
+            self.submit(Change::Mark(mark.places));
+        }
         for dispatch in std::mem::take(&mut self.effects.dispatches) {
             let place = dispatch.message.broker_sequence_id();
             assert!(self.alive.contains(&place), "{place} is gone");
             let held = self.held.values().flatten().any(|other| *other == place);
             assert!(!held, "{place} is with two consumers");
+            if dispatch.onward && dispatch.message.persistent() {
+                self.check_mark(place);
+            }
             self.held.get_mut(&dispatch.to).expect("a subscription").push_back(place);
         }
         for dispatch in std::mem::take(&mut self.effects.shown) {
@@ -248,6 +280,10 @@ impl Bench {
             assert!(self.alive.remove(&place), "{place} leaves once");
             self.submit(Change::Forget(place));
         }
+        if self.queue.wants_mark_fence() {
+            let fence = self.submit(Change::Nothing);
+            self.queue.set_mark_fence(fence);
+        }
         if !self.queue.is_paging() {
             return;
         }
@@ -263,11 +299,16 @@ impl Bench {
         for change in self.changes.drain(..batches.min(self.changes.len())) {
             self.settled += 1;
             match change {
-                Change::Keep(place, message) => drop(self.kept.insert(place, message)),
+                Change::Keep(place, message, along) => {
+                    self.kept.insert(place, message);
+                    self.mark = along.unwrap_or(self.mark);
+                }
+                Change::Mark(mark) => self.mark = mark,
                 Change::Forget(place) => drop(self.kept.remove(&place)),
                 Change::Nothing => {}
             }
         }
+        self.queue.hear_of_marks(self.settled, self.now, &mut self.effects);
         self.carry_out();
     }
 

@@ -310,3 +310,33 @@ fn what_goes_back_over_a_bridge_comes_from_disk_in_its_time_and_order() {
         assert_eq!((bench.queue.pending(), bench.memory()), (0, 0));
     }
 }
+
+/// A bridge's subscription takes part of a backlog at random moments: whatever a crash leaves, there is a
+/// mark over what it was handed (which the bench checks), and nothing is stuck for want of one.
+#[test]
+fn what_a_bridge_is_handed_has_a_mark_over_it_wherever_the_broker_ends() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::new(40 * SIZE);
+        let mut there: Option<SubscriptionKey> = None;
+        for _ in 0..400 {
+            match random.u8(..12) {
+                0..4 => bench.send(0, random.u8(..8) > 0),
+                4 => bench.last += random.i64(1..3_000),
+                5 => match there.take() {
+                    Some(key) => bench.unsubscribe(key),
+                    None => there = Some(bench.subscribe(bridge(1 + random.usize(..30)))),
+                },
+                6 => bench.settle(random.usize(..4)),
+                7 => bench.rest(),
+                _ => drop(there.and_then(|key| bench.consume(key, AckKind::Standard))),
+            }
+        }
+        let key = there.unwrap_or_else(|| bench.subscribe(bridge(10)));
+        bench.drain(key);
+        assert!(bench.alive.is_empty(), "seed {seed}: {:?} are left", bench.alive);
+        bench.unsubscribe(key);
+        bench.rest();
+        assert_eq!(bench.mark, None, "seed {seed}");
+    }
+}

@@ -67,6 +67,8 @@ pub struct Queue {
     subscriptions: usize,
     /// How many of them wait for their end only.
     pub(super) retired: usize,
+    /// How many of them ask about what their brokers may have.
+    pub(super) settling: usize,
     /// How many messages have been tested for subscriptions that got room.
     pub(super) scanned: usize,
     /// What open transactions hold.
@@ -107,6 +109,7 @@ impl Queue {
             full: Vec::new(),
             subscriptions: 0,
             retired: 0,
+            settling: 0,
             scanned: 0,
             transacted: Transacted::default(),
             resting: Resting::default(),
@@ -159,30 +162,6 @@ impl Queue {
         self.take_in(entry(message, Held::Shared(charge)), now, effects);
     }
 
-    /// Forgets those of the waiting messages that `which` picks.
-    pub fn discard(&mut self, which: impl Fn(&Message) -> bool, effects: &mut Effects) {
-        let mut from = i64::MIN;
-        while let Some(entry) = self.pending.first_from(from) {
-            let sequence = entry.sequence;
-            if which(&entry.message)
-                && let Some(entry) = self.take_pending(sequence)
-                && entry.persistent
-            {
-                effects.consumed.push(sequence);
-            }
-            from = sequence.saturating_add(1);
-        }
-    }
-
-    /// Takes out all that waits.
-    pub fn take_all(&mut self) -> Vec<Arc<Message>> {
-        let mut all = Vec::new();
-        while let Some(sequence) = self.pending.first_from(i64::MIN).map(|entry| entry.sequence) {
-            all.extend(self.take_pending(sequence).map(|entry| entry.message));
-        }
-        all
-    }
-
     /// Adds a subscription and dispatches what it may have.
     pub fn subscribe(
         &mut self,
@@ -190,9 +169,12 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) -> SubscriptionKey {
-        let browse = asked.browser.then(|| BrowseCursor::new(asked.prefetch, self.last_come));
-        let window = Window::new(if asked.browser { 0 } else { asked.prefetch });
+        let browse = asked.looks().then(|| BrowseCursor::new(asked.prefetch, self.last_come));
+        let window = Window::new(if asked.looks() { 0 } else { asked.prefetch });
         self.subscriptions += usize::from(!asked.browser);
+        self.settling += usize::from(asked.settles());
+        let handed = self.returns.handed.as_mut();
+        let mark = handed.and_then(|handed| asked.recognises().map(|at| handed.number(at)));
         let subscription = Subscription {
             window,
             allowance: self.sharing.allowance(&asked, now),
@@ -203,6 +185,8 @@ impl Queue {
             browse,
             way: Way::default(),
             rate: Rate::default(),
+            mark,
+            told: false,
         };
         let network = subscription.asked.network;
         let slot = match self
@@ -231,6 +215,7 @@ impl Queue {
         if self.opened {
             self.reconsider(now, effects);
         }
+        self.end_settling(effects);
         SubscriptionKey(slot)
     }
 
@@ -248,7 +233,11 @@ impl Queue {
         self.retired -= usize::from(subscription.retired);
         self.free.insert(key.0);
         self.refused_from.remove(&key.0);
+        self.settling -= usize::from(subscription.asked.settles());
         self.returns.forget(key.0);
+        if let Some(handed) = &mut self.returns.handed {
+            handed.forget(key.0);
+        }
         if let Some(paging) = &mut self.paging {
             paging.forget(key.0);
         }
@@ -260,6 +249,8 @@ impl Queue {
         if network {
             self.rank_ways();
         }
+        let next = subscription.asked.admission.next_broker();
+        self.settled(subscription.told && delivered == Delivered::Nothing, next);
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
             _ if network => 0,
@@ -278,7 +269,7 @@ impl Queue {
         }
         self.transacted.keep_from(key.0, &mut returned);
         if delivered == Delivered::InDoubt {
-            self.doubt(&returned, subscription.asked.admission.next_broker(), now);
+            self.doubt(&returned, next, now);
         }
         returned.sort_by_key(|entry| entry.sequence);
         for entry in returned {
@@ -289,6 +280,10 @@ impl Queue {
         }
         if !subscription.asked.browser {
             self.reconsider(now, effects);
+        }
+        if network {
+            self.end_marks(effects);
+            self.end_settling(effects);
         }
     }
 
@@ -319,6 +314,7 @@ impl Queue {
         self.taken = taken;
         outcome?;
         self.fill(key.0, now, effects);
+        self.end_settling(effects);
         Ok(settled)
     }
 
@@ -370,7 +366,14 @@ impl Queue {
         {
             entry.follows = paging.kept(entry.sequence);
         }
+        let Some(handed) = &mut self.returns.handed else {
+            return self.offer(entry, now, effects);
+        };
+        handed.comes(Some(entry.sequence));
         self.offer(entry, now, effects);
+        if let Some(handed) = &mut self.returns.handed {
+            handed.comes(None);
+        }
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
@@ -385,7 +388,7 @@ impl Queue {
         match chosen {
             Some(slot) => self.dispatch(slot, entry, now, effects),
             None => {
-                self.note_refusals(entry.sequence);
+                self.note_refusals(entry.sequence, effects);
                 self.sharing.note_waiting(now);
                 self.keep(entry);
             }
@@ -400,9 +403,14 @@ impl Queue {
     }
 
     /// Remembers which bridges might have a message later that stays pending for now.
-    pub(super) fn note_refusals(&mut self, sequence: i64) {
+    pub(super) fn note_refusals(&mut self, sequence: i64, effects: &mut Effects) {
         let refused_from = &mut self.refused_from;
         self.returns.settle_refusals(sequence, |slot| note_first(refused_from, slot, sequence));
+        while let Some(slot) = self.returns.next_unmarked() {
+            // What follows must not overtake it.
+            self.test_from(slot, sequence);
+            self.await_mark(slot, sequence, effects);
+        }
     }
 
     /// Hands an entry to a subscription that was taken out of the ring, and puts it back there
@@ -414,6 +422,7 @@ impl Queue {
             return self.keep(entry);
         };
         self.returns.count(subscription, &entry, now);
+        let place = entry.persistent.then_some(entry.sequence);
         subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
         subscription.ready = subscription.has_room();
         if subscription.ready {
@@ -423,16 +432,22 @@ impl Queue {
             subscription.tested_to = tested;
             self.sharing.note_full(subscription, now);
         }
+        if let Some(place) = place {
+            self.note_handed(slot, place, effects);
+        }
     }
 
     /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
     /// in the ring if room is left.
     pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
-        if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
+        if self.show(slot, now, effects) || !self.lets_in(slot) {
             return;
         }
         self.serve_line(slot, now, effects);
         let mut judging = Judging::default();
+        // One that asks about messages asks about no others.
+        let (first, last) = self.to_settle(slot);
+        self.skip_to(slot, first);
         loop {
             let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
             if subscription.ready {
@@ -444,11 +459,16 @@ impl Queue {
             let entry = self.pending.first_from(subscription.tested_to);
             if let Some(paging) = &mut self.paging {
                 let in_memory = entry.map(|entry| entry.sequence);
-                if paging.next_before(subscription.tested_to, in_memory).is_some() {
-                    paging.starving.insert(slot);
-                    return;
+                match paging.next_before(subscription.tested_to, in_memory) {
+                    Some(place) if place > last => break,
+                    Some(_) => {
+                        paging.starving.insert(slot);
+                        return;
+                    }
+                    None => {}
                 }
             }
+            let entry = entry.filter(|entry| entry.sequence <= last);
             let Some(entry) = entry else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now, &self.offset));
             let mut judgement = Judgement::Refused;
@@ -456,7 +476,10 @@ impl Queue {
                 self.take_pending(sequence)
             } else {
                 let Self { returns, slots, exclusives, .. } = &*self;
-                judgement = judging.judge(returns, slots, exclusives, slot, entry, now);
+                judgement = match last {
+                    i64::MAX => judging.judge(returns, slots, exclusives, slot, entry, now),
+                    _ => returns.judge(slots, exclusives, slot, entry, now),
+                };
                 if judgement == Judgement::Admitted {
                     if !subscription.asked.reserves() {
                         return;
@@ -467,6 +490,9 @@ impl Queue {
                     None
                 }
             };
+            if judgement == Judgement::Unmarked {
+                return self.await_mark(slot, sequence, effects);
+            }
             let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
                 return;
             };
@@ -476,7 +502,11 @@ impl Queue {
                 Some(entry) if expired => effects.expired.push(entry.message),
                 Some(entry) => {
                     self.returns.count(subscription, &entry, now);
+                    let persistent = entry.persistent;
                     subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
+                    if persistent {
+                        self.note_handed(slot, sequence, effects);
+                    }
                 }
                 None if judgement == Judgement::UnlessOthersGo => {
                     note_first(&mut self.refused_from, slot, sequence);
@@ -512,20 +542,6 @@ impl Queue {
             paging.came(entry.sequence, entry.bytes());
         }
         self.pending.insert(entry);
-    }
-
-    pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
-        let entry = self.pending.remove(sequence)?;
-        self.returns.doubts.forget(sequence);
-        if entry.expiration > 0 {
-            self.expiring.remove(&(entry.expiration, sequence));
-        }
-        if let Some(paging) = &mut self.paging
-            && entry.persistent
-        {
-            paging.went(entry.bytes());
-        }
-        Some(entry)
     }
 }
 

@@ -7,9 +7,10 @@ use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::ids::BrokerId;
 
 use super::admission::NotAdmitted;
-use super::doubts::Doubts;
+use super::doubts::{Bar, Doubts};
 use super::entry::Entry;
 use super::exclusive::Exclusives;
+use super::handed::Handed;
 use super::ready::ReadyRing;
 use super::subscription::Subscription;
 
@@ -34,6 +35,8 @@ pub(super) enum Judgement {
     NotYet,
     /// It may when it is its turn: the next ones come at this time.
     InTurn(i64),
+    /// It may once a mark over it is durable.
+    Unmarked,
 }
 
 /// A queue's messages that may go back, or may later.
@@ -44,6 +47,8 @@ pub(super) struct Returns {
     pub(super) held_back: BTreeSet<i64>,
     /// What is for one broker only, for a while.
     pub(super) doubts: Doubts,
+    /// How far bridges were handed what a store keeps.
+    pub(super) handed: Option<Box<Handed>>,
     /// When to ask again, and about which. One that has gone meanwhile is passed over.
     due: BTreeSet<(i64, i64)>,
     /// The same by message: each has one time.
@@ -55,6 +60,8 @@ pub(super) struct Returns {
     refusals: Vec<usize>,
     in_turn: Vec<(usize, i64)>,
     again: Option<i64>,
+    /// Who may have it once a mark is durable; reused.
+    unmarked: Vec<usize>,
     /// Until when the whole backlog is not gone through again, and whether that is wanted then.
     rests_until: i64,
     wanted: bool,
@@ -83,12 +90,14 @@ impl Returns {
             policy,
             held_back: BTreeSet::new(),
             doubts: Doubts::new(0),
+            handed: None,
             due: BTreeSet::new(),
             times: BTreeMap::new(),
             turns: BTreeMap::new(),
             refusals: Vec::new(),
             in_turn: Vec::new(),
             again: None,
+            unmarked: Vec::new(),
             rests_until: i64::MIN,
             wanted: false,
             #[cfg(test)]
@@ -110,7 +119,9 @@ impl Returns {
     ) -> Option<usize> {
         self.refusals.clear();
         self.in_turn.clear();
+        self.unmarked.clear();
         let mut refusals = std::mem::take(&mut self.refusals);
+        let mut unmarked = std::mem::take(&mut self.unmarked);
         let (mut in_turn, mut again) = (std::mem::take(&mut self.in_turn), None);
         let chosen =
             ready.take_first(|slot| match self.judge(slots, exclusives, slot, entry, now) {
@@ -135,8 +146,13 @@ impl Returns {
                     in_turn.push((slot, at));
                     false
                 }
+                Judgement::Unmarked => {
+                    unmarked.push(slot);
+                    false
+                }
             });
         (self.refusals, self.in_turn, self.again) = (refusals, in_turn, again);
+        self.unmarked = unmarked;
         chosen
     }
 
@@ -153,6 +169,11 @@ impl Returns {
         self.in_turn = in_turn;
     }
 
+    /// The same message: a subscription that may have it once a mark is durable.
+    pub(super) fn next_unmarked(&mut self) -> Option<usize> {
+        self.unmarked.pop()
+    }
+
     /// A message stays pending that the subscription in a slot was asked about.
     pub(super) fn note(&mut self, slot: usize, judgement: Judgement, sequence: i64) {
         match judgement {
@@ -161,6 +182,7 @@ impl Returns {
             Judgement::Admitted
             | Judgement::Refused
             | Judgement::UnlessOthersGo
+            | Judgement::Unmarked
             | Judgement::NotYet => {}
         }
     }
@@ -198,7 +220,7 @@ impl Returns {
         let asked = self.due.first().map(|(at, _)| *at);
         let turn = self.turns.values().filter_map(|line| line.at).min();
         let rested = self.wanted.then_some(self.rests_until);
-        asked.into_iter().chain(turn).chain(rested).min()
+        asked.into_iter().chain(turn).chain(rested).chain(self.doubts.next_end()).min()
     }
 
     /// Whether to go through the whole backlog now, if that is `wanted`; it is due later if not.
@@ -272,6 +294,12 @@ impl Returns {
         subscription.rate.next_turn(&self.policy, now)
     }
 
+    /// Whether a message may not go to a subscription because no mark says yet that it may have.
+    fn is_unmarked(&self, subscription: &Subscription, entry: &Entry) -> bool {
+        let (Some(mark), Some(handed)) = (subscription.mark, &self.handed) else { return false };
+        entry.persistent && !handed.allows(mark, entry.sequence)
+    }
+
     /// Whether a message may go to the subscription in a slot.
     pub(super) fn judge(
         &self,
@@ -291,8 +319,14 @@ impl Returns {
             return Judgement::NotYet;
         }
         let next = subscription.asked.admission.next_broker();
-        if let Some(until) = self.doubts.bars(entry.sequence, next, now) {
-            return Judgement::NotBefore(until);
+        if subscription.asked.settles() {
+            let asked = next.is_some_and(|at| self.doubts.may_be_at(entry.sequence, at));
+            return if asked { Judgement::Admitted } else { Judgement::Refused };
+        }
+        match self.doubts.bars(entry.sequence, next, now) {
+            Some(Bar::Until(until)) => return Judgement::NotBefore(until),
+            Some(Bar::Held) => return Judgement::NotYet,
+            None => {}
         }
         let others = slots
             .iter()
@@ -303,6 +337,7 @@ impl Returns {
         let next_turn = || self.next_turn(subscription, now);
         let to = subscription.contender();
         match to.check(&self.policy, next_turn, others, message, redeliveries, now) {
+            Ok(()) if self.is_unmarked(subscription, entry) => Judgement::Unmarked,
             Ok(()) => Judgement::Admitted,
             Err(NotAdmitted::Bridge(verdict)) if verdict.depends_on_others() => {
                 Judgement::UnlessOthersGo

@@ -34,7 +34,8 @@ pub struct QueueSubscription {
     pub route: Vec<BrokerId>,
     /// A bridge's: how long a message that goes back must have been here, in milliseconds.
     pub settling: i64,
-    /// It only looks: it gets what there is now, in order, and takes none of it.
+    /// It only looks: it gets what there is now, in order, and takes none of it. A bridge's gets what
+    /// the far broker may have already, to ask about it.
     pub browser: bool,
     /// It wants the queue for itself, and gets it unless another one has it.
     pub exclusive: bool,
@@ -47,6 +48,22 @@ impl QueueSubscription {
     /// Whether a browser may see it.
     pub(super) fn admits(&self, entry: &Entry) -> bool {
         self.admission.admits(&entry.message, entry.redeliveries)
+    }
+
+    /// Whether it only looks.
+    pub(super) fn looks(&self) -> bool {
+        self.browser && !self.network
+    }
+
+    /// Whether it is for what the far broker may have already.
+    pub(super) fn settles(&self) -> bool {
+        self.browser && self.network
+    }
+
+    /// The broker that recognises what it has, if messages go there.
+    pub(super) fn recognises(&self) -> Option<&BrokerId> {
+        let hands_on = self.network && !self.browser && self.settling == 0;
+        self.admission.next_broker().filter(|_| hands_on)
     }
 
     /// Takes room for a message; only of a window that it shares there may be none.
@@ -73,6 +90,10 @@ pub(super) struct Subscription {
     pub(super) way: Way,
     /// A bridge's: what has gone back over it.
     pub(super) rate: Rate,
+    /// A bridge's: the number of the mark that covers what it is handed.
+    pub(super) mark: Option<usize>,
+    /// Whether a bridge's that asks about messages was told that there are no more.
+    pub(super) told: bool,
 }
 
 impl Subscription {
@@ -100,7 +121,7 @@ impl Subscription {
             to,
             message: Arc::clone(&entry.message),
             redeliveries: entry.redeliveries,
-            onward: self.asked.network,
+            onward: self.asked.network && !self.asked.browser,
         });
         self.window.withdraw_pull();
         self.window.push(entry);

@@ -21,6 +21,7 @@ mod durable;
 mod durable_name;
 mod durable_subscriber;
 mod durables;
+mod in_doubt;
 mod insight;
 mod kept_command;
 mod kept_error;

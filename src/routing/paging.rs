@@ -11,6 +11,11 @@ use crate::destination::Queue;
 
 /// Lets go out what may, and asks for what is to come in. Under the queue's lock, after each input.
 pub(super) fn look_after(queue: &mut Queue, store: &QueueStore, address: &Destination) {
+    if queue.wants_mark_fence()
+        && let Some(ticket) = recall(store, address)
+    {
+        queue.set_mark_fence(ticket.0);
+    }
     if !queue.is_paging() {
         return;
     }

@@ -8,6 +8,7 @@ use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::commands::ConsumerInfo;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 use ferrymq_openwire::error::EncodeError;
+use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 use ferrymq_store::contract::{
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use super::kept_error::{KeptError, unknown};
 use super::kept_subscription::{self, Described};
 use super::pager::Pager;
-use crate::destination::AuditRecord;
+use crate::destination::{AuditRecord, MarkRecord};
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
@@ -332,6 +333,32 @@ impl Persistence {
         }
     }
 
+    /// Calls `each` with what other brokers may have of queues. What is said of queues that are gone is
+    /// forgotten.
+    pub(super) fn marks(
+        &self,
+        mut each: impl FnMut(QueueId, MarkRecord) -> bool,
+    ) -> Result<(), KeptError> {
+        let bad = || unknown("what a broker may have", "it has another form");
+        let mut stale = Batch::new();
+        self.each_entry(Table::Handed, ENTRIES, |entry| {
+            let (id, broker) = entry.key.split_first_chunk().ok_or_else(bad)?;
+            let broker = Text::from_wire(broker).map_err(|_| bad())?;
+            let (first, last) = entry.value.split_first_chunk().ok_or_else(bad)?;
+            let last = <[u8; 8]>::try_from(last).map_err(|_| bad())?;
+            let places = Some((i64::from_be_bytes(*first), i64::from_be_bytes(last)));
+            let mark = MarkRecord { broker: BrokerId { value: Some(broker) }, places };
+            if !each(QueueId(u32::from_be_bytes(*id)), mark) {
+                stale.remove(Table::Handed, entry.key.clone());
+            }
+            Ok(())
+        })?;
+        if !stale.is_empty() {
+            self.submit(&mut stale);
+        }
+        Ok(())
+    }
+
     /// The message of a queue at a place.
     pub(super) fn message(&self, queue: QueueId, place: i64) -> Result<Option<Message>, KeptError> {
         let Ok(sequence) = u64::try_from(place) else { return Ok(None) };
@@ -453,6 +480,22 @@ impl QueueStore {
             self.batch.remove(Table::Receipt, key);
         } else {
             self.batch.put(Table::Receipt, key, record.word.to_be_bytes().to_vec());
+        }
+    }
+
+    /// Keeps what another broker may have of this queue, before it is handed that.
+    pub(super) fn note_handed(&mut self, mark: &MarkRecord) {
+        let (Some(id), Some(broker)) = (self.id, &mark.broker.value) else { return };
+        let key = [&id.0.to_be_bytes()[..], broker.as_bytes()].concat();
+        if key.len() > MOST_KEY {
+            return;
+        }
+        match mark.places {
+            Some((first, last)) => {
+                let places = [first.to_be_bytes(), last.to_be_bytes()].concat();
+                self.batch.put(Table::Handed, key, places);
+            }
+            None => self.batch.remove(Table::Handed, key),
         }
     }
 

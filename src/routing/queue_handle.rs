@@ -48,7 +48,7 @@ pub(super) struct State {
     inflow: Inflow,
     /// When the queue is to be woken, as far as the broker was told.
     armed: Option<i64>,
-    audit: Audit,
+    pub(super) audit: Audit,
     /// Where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
     /// By the subscription's index.
@@ -474,9 +474,11 @@ impl QueueHandle {
             return false;
         }
         state.removed = true;
-        let State { audit, store, .. } = &mut *state;
+        let State { queue, effects, audit, store, .. } = &mut *state;
         if let Some(store) = store {
             audit.forget_all();
+            queue.forget_marks(effects);
+            effects.marks.drain(..).for_each(|mark| store.note_handed(&mark));
             store.end(audit.take_records());
         }
         state.queue = Queue::new(Arc::clone(&self.account));
@@ -499,6 +501,7 @@ impl QueueHandle {
         let settles = !effects.consumed.is_empty();
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
+            effects.marks.drain(..).for_each(|mark| store.note_handed(&mark));
             store.submit();
         }
         effects.consumed.clear();

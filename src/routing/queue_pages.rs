@@ -129,7 +129,12 @@ impl QueueHandle {
 
     /// The page that it waits for, if nobody reads it yet; and what is left to do.
     fn begin_page(&self, now: i64) -> (Option<Wanted>, Aftermath) {
-        let left = self.with_queue(now, |_, _| {});
+        let left = {
+            let settled = self.with_store(|_, store| Some(store.persistence().store().settled().0));
+            self.with_queue(now, |queue, effects| {
+                queue.hear_of_marks(settled.unwrap_or(0), now, effects);
+            })
+        };
         let wanted = self.with_store(|queue, store| {
             let (from, PageSize { messages, bytes }) = queue.begin_page()?;
             let limits = ReadLimits { messages, bytes };

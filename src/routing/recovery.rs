@@ -88,6 +88,11 @@ impl Broker {
         }
         persistence
             .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
+        let now = self.clock.now_millis();
+        persistence.marks(|id, mark| {
+            let queue = queues.get(&id);
+            queue.map(|queue| aftermath.append(queue.recall_mark(mark, now))).is_some()
+        })?;
         recovered.branches = undecided.restore(self);
         self.recover_outcomes(persistence)?;
         self.clear_up(aftermath);

@@ -88,7 +88,8 @@ impl Broker {
                 priority: info.priority,
                 prefetch,
                 admission: admission.clone().without_no_local(),
-                network: info.network_subscription,
+                // Only an own bridge asks about what it handed on.
+                network: info.network_subscription && (!info.browser || link.permits.is_some()),
                 browser: info.browser,
                 exclusive: info.exclusive,
                 distance: info.broker_path.as_ref().map_or(0, Vec::len),

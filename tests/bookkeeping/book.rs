@@ -69,11 +69,6 @@ struct Pages {
     groups: Vec<BTreeSet<Mark>>,
     /// The highest number that came first, by queue and producer.
     highest: BTreeMap<(String, String), u32>,
-    /// How often a broker has ended, and how often it had when a message was sent.
-    ends: usize,
-    ends_before: BTreeMap<Mark, usize>,
-    /// Messages that came twice, perhaps, from a queue with consumers at both brokers, after an end.
-    twice: BTreeSet<Mark>,
     /// Everything, in the order in which it happened.
     history: Vec<String>,
     faults: Vec<String>,
@@ -84,8 +79,6 @@ impl Book {
         let mut pages = self.0.lock();
         for mark in marks {
             pages.note(format!("{mark} {sent:?}"));
-            let ends = pages.ends;
-            pages.ends_before.entry(mark.clone()).or_insert(ends);
             // What was in doubt and is sent anew (a relay's) is as good as the last word on it.
             pages.sent.insert(mark.clone(), sent);
         }
@@ -96,26 +89,11 @@ impl Book {
         self.0.lock().groups.push(marks.into_iter().collect());
     }
 
-    /// A broker has ended, in whatever way.
-    pub fn ended(&self) {
-        self.0.lock().ends += 1;
-    }
-
     /// A consumer got a message. `in_order`: of a queue that has one consumer.
-    ///
-    /// Where consumers at both brokers share a queue, what a bridge had sent and not heard of when
-    /// its broker ended may go to either: it comes at least once.
     pub fn saw(&self, mark: &Mark, in_order: bool) {
         let mut pages = self.0.lock();
         pages.note(format!("{mark} seen"));
         match pages.taken.insert(mark.clone(), Taken::Seen) {
-            Some(before @ (Taken::Done | Taken::InDoubt))
-                if !in_order && pages.has_ended_since(mark) =>
-            {
-                // Of the two copies, one is consumed, whatever becomes of the other.
-                pages.taken.insert(mark.clone(), before);
-                pages.twice.insert(mark.clone());
-            }
             Some(Taken::Done) => pages.fault(format!("{mark} came again after it was consumed")),
             Some(Taken::Seen | Taken::InDoubt) => {}
             None if in_order => {
@@ -133,9 +111,6 @@ impl Book {
         let mut pages = self.0.lock();
         for mark in marks {
             pages.note(format!("{mark} taken {taken:?}"));
-            if pages.twice.contains(mark) {
-                continue;
-            }
             pages.taken.insert(mark.clone(), taken);
         }
     }
@@ -156,11 +131,6 @@ impl Book {
     /// How many messages were confirmed.
     pub fn confirmed(&self) -> usize {
         self.0.lock().sent.values().filter(|sent| **sent == Sent::Confirmed).count()
-    }
-
-    /// How many came twice where they may.
-    pub fn doubled(&self) -> usize {
-        self.0.lock().twice.len()
     }
 
     /// All that does not fit, now that everything has arrived. What is confirmed in the queue `from` of
@@ -204,10 +174,6 @@ impl Book {
 }
 
 impl Pages {
-    fn has_ended_since(&self, mark: &Mark) -> bool {
-        self.ends_before.get(mark).is_some_and(|before| *before < self.ends)
-    }
-
     fn note(&mut self, event: String) {
         self.history.push(event);
     }

@@ -26,20 +26,15 @@ pub(super) fn to_local(
         network_properties: (!settings.remote_reads_on).then(|| Text::from(FOREIGN)),
         ..introduced(remote)
     };
+    // Who is at the far end comes first: the answer to the connection says what may be there.
+    out.push(Command::BrokerInfo(Box::new(far_end)));
     let request = out.request(connection(ids, &settings.config.local_credentials));
     out.push(session(ids));
-    out.push(Command::BrokerInfo(Box::new(far_end)));
     request
 }
 
-/// Opens the remote end. Nothing waits for a reply; the last command is a request, whose response
-/// says that the remote broker took all of it. Returns its number; none over a duplex link, where
-/// ActiveMQ answers nothing of this and the first proof of life says it.
-pub(super) fn to_remote(
-    settings: &BridgeSettings,
-    ids: &EndIds,
-    out: &mut Outgoing,
-) -> Option<i32> {
+/// Opens the remote end: who is here.
+pub(super) fn to_remote(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgoing) {
     let config = &settings.config;
     let duplex = settings.role == Role::Initiator;
     // Who was dialled has introduced itself before it was asked for anything.
@@ -55,6 +50,13 @@ pub(super) fn to_remote(
     }
     out.push(connection(ids, &config.remote_credentials));
     out.push(session(ids));
+}
+
+/// Goes on there: forwards from now on, and listens to demand. Nothing waits for a reply; the last
+/// command is a request, whose response says that the remote broker took all of it. Returns its number;
+/// none over a duplex link, where ActiveMQ answers nothing of this and the first proof of life says it.
+pub(super) fn listen(settings: &BridgeSettings, ids: &EndIds, out: &mut Outgoing) -> Option<i32> {
+    let config = &settings.config;
     let producer = Command::from(ProducerInfo {
         producer_id: Some(ids.producer()),
         ..ProducerInfo::default()

@@ -95,7 +95,7 @@ impl Bridge {
         let Some(work) = &self.work else { return BridgeCounts::default() };
         BridgeCounts {
             forwards: work.forwarder.counts(),
-            in_flight: work.forwarder.in_flight(),
+            in_flight: work.forwarder.in_flight() + work.settling.in_flight(),
             demands: work.demand.len(),
             proven: work.liveness.proven(),
         }
@@ -130,7 +130,7 @@ impl Bridge {
             return;
         }
         match command {
-            Command::MessageDispatch(dispatch) => self.dispatched(dispatch),
+            Command::MessageDispatch(dispatch) => self.dispatched(dispatch, now),
             Command::Response(response) => {
                 self.local_answered(response.correlation_id, Ok(()), now)
             }
@@ -160,6 +160,9 @@ impl Bridge {
         match command {
             Command::BrokerInfo(info) => self.introduced(&info, now),
             Command::Response(response) => self.remote_answered(response.correlation_id, now),
+            Command::IntegerResponse(answer) => {
+                self.remote_said(answer.correlation_id, answer.result, now);
+            }
             Command::ExceptionResponse(refusal) => {
                 self.remote_refused(refusal.correlation_id, refusal.exception.as_ref(), now);
             }
@@ -198,6 +201,8 @@ impl Bridge {
         match self.phase {
             Phase::WaitingForBrokerInfo { .. } => self.end(BridgeEnd::RemoteSilent { seconds }),
             Phase::OpeningLocal { .. } => self.end(BridgeEnd::LocalSilent { seconds }),
+            // Perhaps it takes messages all the same; what is in doubt stays so.
+            Phase::Settling { .. } => self.give_up_settling(now),
             Phase::OpeningRemote { .. } => self.end(BridgeEnd::RemoteUnconfirmed { seconds }),
             Phase::Draining { .. } => self.end(BridgeEnd::Stopped),
             Phase::Live { .. } | Phase::Over { .. } => {}
@@ -285,6 +290,10 @@ impl Bridge {
             };
         }
         let Some(work) = &mut self.work else { return };
+        if let Phase::Settling { .. } = self.phase {
+            work.settling.local_answered(command, answer.is_err(), &mut self.local);
+            return self.go_on_if_settled(now);
+        }
         if work.forwarder.ended(command, &mut self.remote) {
             work.forget_topics_that_crossed();
         } else if let Some(number) = work.subscribing.remove(&command)
@@ -301,11 +310,51 @@ impl Bridge {
         }
     }
 
-    /// The local end is open: tell the remote broker everything, and follow static demand.
+    /// The local end is open: tell the remote broker who is here, and ask it about what it may have.
     fn open_remote(&mut self, remote: BrokerIdentity, now: Instant) {
         let Some(work) = &mut self.work else { return };
-        let ids = &work.remote_ids;
-        self.awaited = introduction::to_remote(&self.settings, ids, &mut self.remote);
+        introduction::to_remote(&self.settings, &work.remote_ids, &mut self.remote);
+        let doubted = self.kept.extract_if(.., |info| info.subscription_name.is_none());
+        let permits = &self.settings.permits;
+        let queues = doubted.filter_map(|info| info.destination);
+        let queues = queues.filter(|queue| permits.verdict(queue).may_cross());
+        work.settling.begin(queues, &mut self.local);
+        let until = now + self.settings.config.link_timeout;
+        self.phase = Phase::Settling { remote, until };
+        self.go_on_if_settled(now);
+    }
+
+    /// The remote broker answered a question about a message.
+    fn remote_said(&mut self, command: i32, answer: i32, now: Instant) {
+        let Some(work) = &mut self.work else { return };
+        if work.settling.answered(command, answer, &mut self.local)
+            && let Phase::Settling { until, .. } = &mut self.phase
+        {
+            *until = now + self.settings.config.link_timeout;
+            self.go_on_if_settled(now);
+        }
+    }
+
+    fn give_up_settling(&mut self, now: Instant) {
+        if let Some(work) = &mut self.work {
+            work.settling.abandon(&mut self.local);
+        }
+        self.go_on_if_settled(now);
+    }
+
+    fn go_on_if_settled(&mut self, now: Instant) {
+        let settled = self.work.as_ref().is_some_and(|work| work.settling.is_done());
+        if let Phase::Settling { remote, .. } = &self.phase
+            && settled
+        {
+            self.listen(remote.clone(), now);
+        }
+    }
+
+    /// Nothing is in doubt: listen to demand, and follow what is static.
+    fn listen(&mut self, remote: BrokerIdentity, now: Instant) {
+        let Some(work) = &mut self.work else { return };
+        self.awaited = introduction::listen(&self.settings, &work.remote_ids, &mut self.remote);
         if self.awaited.is_none() {
             work.liveness.ask(now, &mut self.remote);
         }
@@ -370,8 +419,12 @@ impl Bridge {
         }
     }
 
-    fn dispatched(&mut self, dispatch: MessageDispatch) {
+    fn dispatched(&mut self, dispatch: MessageDispatch, now: Instant) {
         let Some(work) = &mut self.work else { return };
+        if let Phase::Settling { .. } = self.phase {
+            work.settling.dispatched(&dispatch, &mut self.local, &mut self.remote);
+            return self.go_on_if_settled(now);
+        }
         let overlap = work.demand.topics_overlap();
         work.forwarder.dispatched(dispatch, overlap, &mut self.remote, &mut self.events);
     }
@@ -451,6 +504,7 @@ impl Bridge {
             self.remote.push(Command::ConnectionError(error));
         }
         if let Some(work) = &mut self.work {
+            work.settling.abandon(&mut self.local);
             work.forwarder.abandon(&mut self.local);
             farewell(&work.local_ids, &mut self.local);
             if !matches!(self.phase, Phase::OpeningLocal { .. }) {

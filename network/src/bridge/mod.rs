@@ -17,5 +17,6 @@ pub mod phase;
 mod recent;
 mod refusal;
 pub mod settings;
+mod settling;
 mod window;
 mod work;

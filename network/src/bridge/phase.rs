@@ -20,6 +20,13 @@ pub enum Phase {
         /// When waiting ends.
         until: Instant,
     },
+    /// The remote broker is asked which messages it has that were handed to an earlier bridge.
+    Settling {
+        /// The broker to bridge to.
+        remote: BrokerIdentity,
+        /// When it is not asked any more, unless it answers.
+        until: Instant,
+    },
     /// The remote broker has been told everything and has not confirmed. Demand is followed.
     OpeningRemote {
         /// The broker to bridge to.
@@ -144,6 +151,7 @@ impl Phase {
     pub fn remote(&self) -> Option<&BrokerIdentity> {
         match self {
             Self::OpeningLocal { remote, .. }
+            | Self::Settling { remote, .. }
             | Self::OpeningRemote { remote, .. }
             | Self::Live { remote, .. } => Some(remote),
             Self::WaitingForBrokerInfo { .. } | Self::Draining { .. } | Self::Over { .. } => None,
@@ -155,6 +163,7 @@ impl Phase {
         match self {
             Self::WaitingForBrokerInfo { until }
             | Self::OpeningLocal { until, .. }
+            | Self::Settling { until, .. }
             | Self::OpeningRemote { until, .. }
             | Self::Draining { until } => Some(*until),
             Self::Live { .. } | Self::Over { .. } => None,

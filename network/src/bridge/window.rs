@@ -66,7 +66,7 @@ pub(super) struct Dispatched {
 
 const POISON: i8 = 1;
 const STANDARD: i8 = 2;
-const INDIVIDUAL: i8 = 4;
+pub(super) const INDIVIDUAL: i8 = 4;
 /// `RemoveInfo`'s word for: nothing was delivered, raise no redelivery counter.
 pub(super) const NOTHING_DELIVERED: i64 = -1;
 

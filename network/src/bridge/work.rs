@@ -15,6 +15,7 @@ use super::forwarder::{ForwardTerms, Forwarder};
 use super::liveness::Liveness;
 use super::outgoing::Outgoing;
 use super::settings::{BridgeSettings, EndIds, Role};
+use super::settling::{Settling, SettlingTerms};
 use crate::broker_path::{self, WirePath};
 use crate::composite;
 use crate::config::NetworkConnectorConfig;
@@ -33,6 +34,7 @@ pub(super) struct Work {
     rule: DemandRule,
     pub(super) demand: DemandTable,
     pub(super) forwarder: Forwarder,
+    pub(super) settling: Settling,
     pub(super) liveness: Liveness,
     pub(super) advisory_acks: AdvisoryAcks,
     /// Demand subscriptions that the local broker has not confirmed, by request.
@@ -50,7 +52,14 @@ impl Work {
         let remote_ids = settings.remote_ids(&remote);
         let policy = settings.demand_policy(&remote);
         let config = &settings.config;
+        let own = settings.local.id.clone();
         Self {
+            settling: Settling::new(SettlingTerms {
+                session: local_ids.session.clone(),
+                producer: remote_ids.producer(),
+                own: own.clone(),
+                filter: policy.filter(),
+            }),
             rule: DemandRule {
                 own: settings.local.id.clone(),
                 consumer_ttl: config.consumer_ttl,

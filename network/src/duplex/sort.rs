@@ -19,6 +19,8 @@ pub(super) enum Addressee {
 pub(super) fn addressee(command: &Command) -> Addressee {
     match command {
         Command::BrokerInfo(_) | Command::ShutdownInfo(_) => Addressee::Both,
+        // A bridge asks about a message; what is dispatched goes to a consumer.
+        Command::MessageDispatch(asked) if asked.consumer_id.is_none() => Addressee::Broker,
         Command::Response(_)
         | Command::ExceptionResponse(_)
         | Command::DataResponse(_)

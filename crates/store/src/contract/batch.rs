@@ -36,17 +36,20 @@ pub enum Table {
     Prepared = 5,
     /// Outcomes of transactions that a client may still ask about.
     Outcome = 6,
+    /// What was handed to other brokers and may be there when this one has crashed: by queue and broker.
+    Handed = 7,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Broker,
         Self::Queue,
         Self::Subscription,
         Self::Receipt,
         Self::Prepared,
         Self::Outcome,
+        Self::Handed,
     ];
 
     /// The table of this number, if there is one.
