@@ -33,17 +33,6 @@ impl Queue {
         all
     }
 
-    /// Drops what has expired while it waited.
-    pub fn expire(&mut self, now: i64, effects: &mut Effects) {
-        while let Some(&(expiration, sequence)) = self.expiring.first()
-            && expiration < now
-        {
-            self.expiring.pop_first();
-            effects.expired.extend(self.take_pending(sequence).map(|entry| entry.message));
-        }
-        self.look_for_expired(now);
-    }
-
     /// Takes out a message that waits in memory.
     pub(super) fn take_pending(&mut self, sequence: i64) -> Option<Entry> {
         let entry = self.pending.remove(sequence)?;
