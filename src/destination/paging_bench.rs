@@ -109,6 +109,12 @@ pub(super) struct Bench {
     pub(super) changes: VecDeque<Change>,
     pub(super) submitted: u64,
     pub(super) settled: u64,
+    /// What the temporary store gives, and is told.
+    pub(super) spooled: BTreeMap<i64, Message>,
+    pub(super) spool_changes: VecDeque<Change>,
+    pub(super) spool_settled: u64,
+    /// Whether messages go there that are not persistent.
+    pub(super) spools: bool,
     pub(super) asked: bool,
     pub(super) reading: Option<Page>,
     /// What was dispatched and not settled, by subscription, in order.
@@ -138,6 +144,10 @@ impl Bench {
             changes: VecDeque::new(),
             submitted: 0,
             settled: 0,
+            spooled: BTreeMap::new(),
+            spool_changes: VecDeque::new(),
+            spool_settled: 0,
+            spools: false,
             asked: false,
             reading: None,
             held: BTreeMap::new(),
@@ -184,6 +194,8 @@ impl Bench {
         self.alive.insert(self.last);
         if persistent {
             self.submit(Change::Keep(self.last, message.clone()));
+        } else if self.spools {
+            self.queue.spool_next();
         }
         self.queue.enqueue(Arc::new(message), self.now, &mut self.effects);
         self.carry_out();
@@ -248,13 +260,25 @@ impl Bench {
             assert!(self.alive.remove(&place), "{place} leaves once");
             self.submit(Change::Forget(place));
         }
+        for message in self.queue.take_spooled() {
+            let place = message.broker_sequence_id();
+            self.spool_changes.push_back(Change::Keep(place, Message::clone(&message)));
+        }
+        let forgotten = self.queue.take_unspooled().into_iter().map(Change::Forget);
+        self.spool_changes.extend(forgotten);
         if !self.queue.is_paging() {
             return;
         }
-        self.queue.page_out(self.settled);
-        if self.queue.wants_fence() {
+        self.queue.page_out(self.spool_settled, Keeping::Spool);
+        if self.queue.wants_fence(Keeping::Spool) {
+            self.spool_changes.push_back(Change::Nothing);
+            let fence = self.spool_settled + self.spool_changes.len() as u64;
+            self.queue.set_fence(fence, Keeping::Spool);
+        }
+        self.queue.page_out(self.settled, Keeping::Store);
+        if self.queue.wants_fence(Keeping::Store) {
             let fence = self.submit(Change::Nothing);
-            self.queue.set_fence(fence);
+            self.queue.set_fence(fence, Keeping::Store);
         }
         self.asked |= self.queue.ask_for_page();
     }
@@ -268,6 +292,14 @@ impl Bench {
                 Change::Nothing => {}
             }
         }
+        for change in self.spool_changes.drain(..batches.min(self.spool_changes.len())) {
+            self.spool_settled += 1;
+            match change {
+                Change::Keep(place, message) => drop(self.spooled.insert(place, message)),
+                Change::Forget(place) => drop(self.spooled.remove(&place)),
+                Change::Nothing => {}
+            }
+        }
         self.carry_out();
     }
 
@@ -276,9 +308,13 @@ impl Bench {
             && let Some((from, size)) = self.queue.begin_page()
         {
             let most = (size.bytes / 300).clamp(1, size.messages);
-            let messages = self.kept.range(from..).take(most);
-            let messages = messages.map(|(place, message)| (*place, Some(message.clone())));
-            self.reading = Some(Page { messages: messages.collect(), failed: false });
+            let both =
+                self.kept.range(from..).take(most).chain(self.spooled.range(from..).take(most));
+            let mut messages: Vec<(i64, Option<Message>)> =
+                both.map(|(place, message)| (*place, Some(message.clone()))).collect();
+            messages.sort_by_key(|(place, _)| *place);
+            messages.truncate(most);
+            self.reading = Some(Page { messages, failed: false });
         }
     }
 
@@ -295,7 +331,7 @@ impl Bench {
         for _ in 0..100_000 {
             self.settle(usize::MAX);
             self.begin_page();
-            if self.reading.is_none() && self.changes.is_empty() {
+            if self.reading.is_none() && self.changes.is_empty() && self.spool_changes.is_empty() {
                 return;
             }
             self.end_page();

@@ -15,7 +15,7 @@ use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
-use super::paging::Paging;
+use super::paging::{Keeping, Paging};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
@@ -374,9 +374,12 @@ impl Queue {
         if let Some(paging) = &mut self.paging
             && entry.persistent
         {
-            entry.follows = paging.kept(entry.sequence);
+            entry.follows = paging.kept(entry.sequence, Keeping::Store);
         }
         self.offer(entry, now, effects);
+        if let Some(paging) = &mut self.paging {
+            paging.spool.next = false;
+        }
     }
 
     /// Gives an entry to a subscription with room, or keeps it.
@@ -504,6 +507,7 @@ impl Queue {
             }
         }
         self.last_kept = self.last_kept.max(entry.sequence);
+        let entry = self.spool(entry);
         self.lay_in(entry);
     }
 
@@ -512,10 +516,8 @@ impl Queue {
         if entry.expiration > 0 {
             self.expiring.insert((entry.expiration, entry.sequence));
         }
-        if let Some(paging) = &mut self.paging
-            && entry.persistent
-        {
-            paging.came(entry.sequence, entry.bytes());
+        if let Some(paging) = &mut self.paging {
+            paging.came(&entry);
         }
         self.pending.insert(entry);
     }
@@ -526,10 +528,8 @@ impl Queue {
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
         }
-        if let Some(paging) = &mut self.paging
-            && entry.persistent
-        {
-            paging.went(entry.bytes());
+        if let Some(paging) = &mut self.paging {
+            paging.went(&entry);
         }
         Some(entry)
     }
@@ -543,6 +543,7 @@ pub(super) fn entry(message: Arc<Message>, charge: Held) -> Entry {
         expiration: message.expiration(),
         persistent: message.persistent(),
         follows: i64::MIN,
+        spooled: None,
         charge,
         message,
     }

@@ -76,6 +76,7 @@ impl Simulation {
             clock: self.clock.clone(),
             seed,
             store,
+            spool: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await
