@@ -351,6 +351,7 @@ fn world() -> World {
         clock: Clock::system(),
         seed: 1,
         store: None,
+        spool: None,
         pace: Pace::default(),
     }
 }

@@ -73,6 +73,7 @@ impl Simulation {
             clock: self.clock.clone(),
             seed: self.seed,
             store: None,
+            spool: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await.unwrap()

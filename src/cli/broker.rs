@@ -83,7 +83,9 @@ pub(super) async fn run(arguments: BrokerArguments) -> ExitCode {
             return ExitCode::Failed;
         }
     };
-    let node = match Node::start(config, World { store: store.clone(), ..world }).await {
+    // Once the folder is this process's.
+    let spool = config.store.as_ref().map(|store| data::spool(store, world.seed));
+    let node = match Node::start(config, World { store: store.clone(), spool, ..world }).await {
         Ok(node) => node,
         Err(error) => {
             complain(error);

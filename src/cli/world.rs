@@ -25,6 +25,7 @@ pub(super) fn real_world() -> World {
         // The one place where chance comes in: below, everything follows from its seed.
         seed: fastrand::Rng::new().u64(..),
         store: None,
+        spool: None,
         pace: PACE.clone(),
     }
 }

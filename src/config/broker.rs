@@ -53,6 +53,11 @@ pub struct TransportConnectorConfig {
 pub struct Limits {
     /// Bytes of messages, over all destinations.
     pub memory: u64,
+    /// Whether a message for which there is no room is refused at once (ActiveMQ's
+    /// `sendFailIfNoSpace`).
+    pub send_fail_if_no_space: bool,
+    /// Else, how long it waits before it is refused; zero: for ever.
+    pub send_fail_if_no_space_after_timeout: Duration,
     /// Settings by destination, the most specific pattern first: the first one that matches a
     /// destination and has the setting decides.
     pub policies: Vec<DestinationPolicy>,
@@ -65,7 +70,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: Self::DEFAULT_MEMORY, policies: Vec::new() }
+        Self {
+            memory: Self::DEFAULT_MEMORY,
+            send_fail_if_no_space: false,
+            send_fail_if_no_space_after_timeout: Duration::ZERO,
+            policies: Vec::new(),
+        }
     }
 }
 
@@ -80,6 +90,10 @@ pub struct DestinationPolicy {
     /// Bytes that the store may keep of one such queue before its producers of persistent messages
     /// wait; `None`: as much as it has room for.
     pub store_limit: Option<u64>,
+    /// Whether a message for which there is no room is refused at once.
+    pub send_fail_if_no_space: Option<bool>,
+    /// Else, how long it waits before it is refused; zero: for ever.
+    pub send_fail_if_no_space_after_timeout: Option<Duration>,
     /// What such a destination remembers, to recognise what bridges bring again.
     pub audit: AuditPolicy,
     /// How such a queue sends messages back over bridges.
@@ -172,6 +186,8 @@ impl DestinationPolicy {
             pattern,
             memory_limit: None,
             store_limit: None,
+            send_fail_if_no_space: None,
+            send_fail_if_no_space_after_timeout: None,
             audit: AuditPolicy::default(),
             replay: ReplaySettings::default(),
             redelivery: RedeliverySettings::default(),

@@ -113,14 +113,26 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
     let mut limits =
         Limits { policies: policies(file.destination_policy, reader), ..Limits::default() };
     let usage = file.system_usage.map(|usage| usage.value);
-    if let Some(limit) = usage.as_ref().and_then(|usage| usage.store_limit.as_ref()) {
+    let limits_of_disk = usage.as_ref().map(|usage| (&usage.store_limit, &usage.temp_limit));
+    let (kept, spooled) = limits_of_disk.unwrap_or((&None, &None));
+    for limit in [kept, spooled].into_iter().flatten() {
         match &mut store {
-            Some(store) => store.limit = limit.value.0,
+            Some(store) => {
+                store.limit = kept.as_ref().map_or(store.limit, |limit| limit.value.0);
+                store.temp_limit = spooled.as_ref().map_or(store.temp_limit, |limit| limit.value.0);
+            }
             None => reader.report(
                 &limit.span,
                 "a limit for a store that is not there",
                 Some("set `data_dir` in [broker]".into()),
             ),
+        }
+    }
+    if let Some(usage) = &usage {
+        limits.send_fail_if_no_space =
+            usage.send_fail_if_no_space.as_ref().is_some_and(|fail| fail.value);
+        if let Some(after) = &usage.send_fail_if_no_space_after_timeout {
+            limits.send_fail_if_no_space_after_timeout = after.value;
         }
     }
     if let Some(memory) = usage.and_then(|usage| usage.memory_limit) {
@@ -320,6 +332,10 @@ fn policies(
         policies.push(DestinationPolicy {
             memory_limit,
             store_limit: section.store_limit.map(|limit| limit.0),
+            send_fail_if_no_space: section.send_fail_if_no_space.map(|fail| fail.value),
+            send_fail_if_no_space_after_timeout: section
+                .send_fail_if_no_space_after_timeout
+                .map(|after| after.value),
             audit: AuditPolicy {
                 enable_audit: section.enable_audit.map(|enable| enable.value),
                 max_queue_audit_depth: section.max_queue_audit_depth.map(count),

@@ -113,6 +113,12 @@ section! {
         /// What the store may keep of each such queue before its producers of persistent messages wait;
         /// without it, as much as `store_limit` of `[system_usage]` leaves.
         optional store_limit: ByteSize,
+        /// Whether a send to such a destination is refused at once when there is no room for it: when
+        /// this limit or another one is reached. Without it, as `[system_usage]` says.
+        optional send_fail_if_no_space: bool,
+        /// How long such a send waits before it is refused; `0s`: for ever. Without it, as
+        /// `[system_usage]` says.
+        optional send_fail_if_no_space_after_timeout: Duration,
         /// Whether each such destination recognises messages that a bridge brings again, and drops
         /// them.
         optional enable_audit: bool = "true",
@@ -255,6 +261,15 @@ section! {
         optional memory_limit ("memory_limit", "memory_usage"): ByteSize = "\"512MiB\"",
         /// Disk for what must outlive the broker, before producers of persistent messages wait.
         optional store_limit ("store_limit", "store_usage"): ByteSize = "\"100GiB\"",
+        /// Disk for non-persistent messages of queues, which wait there for want of memory, in the folder
+        /// `tmp` of `data_dir`; it is emptied at each start. Without a store they wait for memory.
+        optional temp_limit ("temp_limit", "temp_usage"): ByteSize = "\"50GiB\"",
+        /// Whether a send is refused at once when a limit leaves no room for it, with a
+        /// `ResourceAllocationException` that names the limit; without it the send waits. Bridges wait
+        /// in any case.
+        optional send_fail_if_no_space: bool = "false",
+        /// How long such a send waits before it is refused; `0s`: for ever.
+        optional send_fail_if_no_space_after_timeout: Duration = "\"0s\"",
     }
 }
 

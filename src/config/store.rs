@@ -18,6 +18,8 @@ pub struct StoreConfig {
     pub segment_bytes: u32,
     /// Bytes of all files.
     pub limit: u64,
+    /// Bytes of the files of what waits for want of memory only.
+    pub temp_limit: u64,
 }
 
 impl StoreConfig {
@@ -32,6 +34,7 @@ impl StoreConfig {
             sync_interval: Duration::from_secs(1),
             segment_bytes: 32 * 1024 * 1024,
             limit: 100 * 1024 * 1024 * 1024,
+            temp_limit: 50 * 1024 * 1024 * 1024,
         }
     }
 }

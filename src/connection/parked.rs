@@ -1,11 +1,12 @@
 //! Messages that wait for room at their destinations.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::ids::TransactionId;
 use ferrymq_openwire::message::Message;
+use tokio::time::Instant;
 
 use crate::destination::WaitingCharge;
 
@@ -32,6 +33,8 @@ pub(super) struct ParkedMessage {
     pub(super) address: Destination,
     /// The transaction that it is part of.
     pub(super) within: Option<TransactionId>,
+    /// Until when it waits, if not for ever.
+    pub(super) until: Option<Instant>,
     /// A bridge's: what it counts as, until it is taken.
     pub(super) _charge: Option<WaitingCharge>,
 }
@@ -47,6 +50,8 @@ pub(super) struct Parked {
     /// By destination the numbers of those that wait for it, in the order in which they came.
     lines: BTreeMap<Destination, VecDeque<u64>>,
     last: u64,
+    /// Until when those wait that do not wait for ever.
+    deadlines: BTreeSet<(Instant, u64)>,
     /// Places in all lines: a message for several destinations counts for each.
     places: usize,
     bytes: usize,
@@ -95,6 +100,7 @@ impl Parked {
         self.places += targets.len();
         self.latest = parked.message.size();
         self.bytes += self.latest;
+        self.deadlines.extend(parked.until.map(|until| (until, self.last)));
         for target in &targets {
             self.lines.entry(target.clone()).or_default().push_back(self.last);
         }
@@ -121,14 +127,35 @@ impl Parked {
     /// Takes out the next message of a line.
     pub(super) fn pop(&mut self, destination: &Destination) -> Option<ParkedMessage> {
         let number = *self.lines.get(destination)?.front()?;
+        self.take_out(number)
+    }
+
+    /// When the first of those is to be given up that do not wait for ever.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// Takes out one that has waited for as long as it may.
+    pub(super) fn pop_overdue(&mut self, now: Instant) -> Option<ParkedMessage> {
+        let (_, number) = *self.deadlines.first().filter(|(until, _)| *until <= now)?;
+        self.take_out(number)
+    }
+
+    fn take_out(&mut self, number: u64) -> Option<ParkedMessage> {
         let Waiting { parked, targets } = self.waiting.remove(&number)?;
         for target in &targets {
             if let Some(line) = self.lines.get_mut(target) {
-                line.pop_front();
+                // In the order of their numbers, and mostly the first.
+                if let Ok(at) = line.binary_search(&number) {
+                    line.remove(at);
+                }
                 if line.is_empty() {
                     self.lines.remove(target);
                 }
             }
+        }
+        if let Some(until) = parked.until {
+            self.deadlines.remove(&(until, number));
         }
         self.places -= targets.len();
         self.bytes -= parked.message.size();

@@ -1,22 +1,27 @@
 //! Producers and their messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ProducerAck, ProducerInfo};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ProducerId;
+use ferrymq_openwire::ids::{ProducerId, TransactionId};
 use ferrymq_openwire::message::Message;
+use tokio::time::Instant;
 
 use super::parked::ParkedMessage;
 use super::peer::{Flow, Leaving, Outcome, Peer, Resends};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{Arrival, Route};
+use crate::routing::{Arrival, KeptOut, NoSpace, PublishError, Route, Shortage};
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
+/// How long a message waits that would be refused at once, where no limit is reached: for those that
+/// came before it, or for the store, which makes room.
+const MOMENT: Duration = Duration::from_secs(2);
 
 impl Peer {
     pub(super) fn add_producer(&mut self, info: &ProducerInfo) -> Result<Outcome, Refusal> {
@@ -67,27 +72,7 @@ impl Peer {
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
         if parked || self.must_wait(route, &message) || !self.can_be_kept(&message) {
-            let full = route.is_full(self.arrival(), message.persistent());
-            if full || !self.can_be_kept(&message) {
-                // Not that it waits for consumers to get to it.
-                route.note_parked();
-                self.broker.want_memory();
-            }
-            if !parked && full {
-                tracing::debug!(
-                    remote = %self.remote,
-                    destination = %route.address(),
-                    "a producer waits: the destination is full"
-                );
-            }
-            let (windowed, address) = (*windowed, route.address().clone());
-            let targets = route.targets().cloned().collect();
-            let memory = self.broker.memory();
-            let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
-            let within = None;
-            let parked = ParkedMessage { message, windowed, address, within, _charge };
-            self.parked.push(targets, parked);
-            return Flow::Continue;
+            return self.put_off(message);
         }
         let outcome = self.accept(route, *windowed, message);
         if outcome.is_err() {
@@ -138,6 +123,121 @@ impl Peer {
         }
     }
 
+    /// Parks a message for which there is no room, or refuses it if messages do not wait there.
+    fn put_off(&mut self, message: Arc<Message>) -> Flow {
+        let Some(LastTarget { route, windowed, .. }) = &self.last_target else {
+            return Flow::Continue;
+        };
+        let (route, windowed) = (route.clone(), *windowed);
+        let shortage = route.shortage(self.arrival(), message.persistent());
+        let shortage = shortage.or_else(|| self.lack_of_store(&route, &message));
+        let until = match self.patience(&route, shortage.as_ref()) {
+            Ok(until) => until,
+            Err(refusal) => return self.refuse_message(message, windowed, refusal),
+        };
+        if shortage.is_some() || !self.can_be_kept(&message) {
+            // Not that it waits for consumers to get to it.
+            route.note_parked();
+            self.broker.want_memory();
+        }
+        self.park(&route, windowed, message, None, until);
+        Flow::Continue
+    }
+
+    /// Until when a message for which there is no room waits, if not for ever; or why it is refused.
+    /// The limit is counted.
+    pub(super) fn patience(
+        &self,
+        route: &Route,
+        shortage: Option<&Shortage>,
+    ) -> Result<Option<Instant>, Refusal> {
+        // A bridge keeps its messages at the other broker, as ActiveMQ has it.
+        let wish = if self.is_network { NoSpace::Wait } else { route.no_space() };
+        let (patience, shortage) = match (wish, shortage) {
+            (NoSpace::FailAfter(time), Some(shortage)) if time.is_zero() => {
+                self.broker.note_shortage(shortage, KeptOut::Refused);
+                return Err(PublishError::NoSpace(shortage.clone()).into());
+            }
+            (NoSpace::FailAfter(time), Some(shortage)) => (Some(time), Some(shortage)),
+            // The store makes room at this moment, or others go first.
+            (NoSpace::FailAfter(time), None) => (Some(time.max(MOMENT)), None),
+            (NoSpace::Wait, shortage) => (None, shortage),
+        };
+        if let Some(shortage) = shortage {
+            self.broker.note_shortage(shortage, KeptOut::Waits);
+        }
+        // A time beyond all clocks is for ever.
+        Ok(patience.and_then(|patience| Instant::now().checked_add(patience)))
+    }
+
+    /// Lets a message wait until there is room.
+    pub(super) fn park(
+        &mut self,
+        route: &Route,
+        windowed: bool,
+        message: Arc<Message>,
+        within: Option<TransactionId>,
+        until: Option<Instant>,
+    ) {
+        let address = route.address().clone();
+        let memory = self.broker.memory();
+        let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
+        let parked = ParkedMessage { message, windowed, address, within, until, _charge };
+        self.parked.push(route.targets().cloned().collect(), parked);
+    }
+
+    /// The store has no room for a message that must be kept, and can make none.
+    fn lack_of_store(&self, route: &Route, message: &Message) -> Option<Shortage> {
+        if self.can_be_kept(message) {
+            return None;
+        }
+        self.broker.shortage_of_store(route.address())
+    }
+
+    /// Tells a producer that its message is not taken; its window opens all the same.
+    fn refuse_message(&mut self, message: Arc<Message>, windowed: bool, why: Refusal) -> Flow {
+        let (id, wanted) = (message.command_id, message.response_required);
+        if windowed && !wanted {
+            self.outbox.push(Command::ProducerAck(ack_of(&message)));
+        }
+        self.answer(id, wanted, Err(why))
+    }
+
+    /// Gives up what has waited for as long as it may.
+    pub(super) fn refuse_overdue(&mut self) -> Flow {
+        let (now, before) = (Instant::now(), self.parked.len());
+        while let Some(parked) = self.parked.pop_overdue(now) {
+            let ParkedMessage { message, windowed, address, within, .. } = parked;
+            let error = match self.broker.route(&address) {
+                Ok(route) => {
+                    let shortage = match within {
+                        Some(_) => route.shortage_of_committed(),
+                        None => route.shortage(self.arrival(), message.persistent()),
+                    };
+                    let shortage = shortage.or_else(|| self.lack_of_store(&route, &message));
+                    if let Some(shortage) = &shortage {
+                        self.broker.note_shortage(shortage, KeptOut::Refused);
+                    }
+                    shortage.map_or(PublishError::Overdue { address }, PublishError::NoSpace)
+                }
+                Err(error) => error,
+            };
+            let flow = match &within {
+                None => self.refuse_message(message, windowed, error.into()),
+                Some(within) => {
+                    let (id, wanted) = (message.command_id, message.response_required);
+                    let outcome = self.fail_parked_in(within, wanted, &error);
+                    self.answer(id, wanted, outcome)
+                }
+            };
+            if let Flow::End | Flow::Refused = flow {
+                return flow;
+            }
+        }
+        // Others may have waited behind them.
+        if self.parked.len() < before { self.retry_parked() } else { Flow::Continue }
+    }
+
     /// Whether the next message there waits: for room, or a bridge's until consumers get to it.
     fn must_wait(&self, route: &Route, message: &Message) -> bool {
         route.is_full(self.arrival(), message.persistent())
@@ -151,11 +251,7 @@ impl Peer {
         windowed: bool,
         message: Arc<Message>,
     ) -> Result<Outcome, Refusal> {
-        let ack = (windowed && !message.response_required).then(|| ProducerAck {
-            producer_id: message.producer_id(),
-            size: i32::try_from(message.size()).unwrap_or(i32::MAX),
-            ..ProducerAck::default()
-        });
+        let ack = (windowed && !message.response_required).then(|| ack_of(&message));
         let persistent = message.persistent();
         let arrival = self.arrival_of(&message);
         if arrival == Arrival::Forwarded {
@@ -235,5 +331,14 @@ impl Peer {
             }
         }
         Flow::Continue
+    }
+}
+
+/// Gives a producer the bytes of a message back.
+pub(super) fn ack_of(message: &Message) -> ProducerAck {
+    ProducerAck {
+        producer_id: message.producer_id(),
+        size: i32::try_from(message.size()).unwrap_or(i32::MAX),
+        ..ProducerAck::default()
     }
 }

@@ -91,7 +91,9 @@ impl From<PublishError> for Refusal {
             PublishError::DoesNotExist { .. } => DOES_NOT_EXIST,
             PublishError::TooManyDestinations { .. }
             | PublishError::TooManyTargets { .. }
-            | PublishError::NamesTooLong { .. } => RESOURCE_ALLOCATION,
+            | PublishError::NamesTooLong { .. }
+            | PublishError::NoSpace(_)
+            | PublishError::Overdue { .. } => RESOURCE_ALLOCATION,
         };
         Self::new(class, error.to_string())
     }

@@ -346,6 +346,9 @@ async fn read(
             if let Some(ended) = await_room(peer).await {
                 return ended;
             }
+            if let Some(ended) = End::of(peer.refuse_overdue()) {
+                return ended;
+            }
         }
         if peer.held_answers.want_room() {
             space.as_mut().enable();
@@ -358,10 +361,12 @@ async fn read(
         let outbox = peer.outbox.clone();
         let most = peer.most_outbound();
         let pull_end = peer.pulls.next_end();
+        let overdue = peer.parked.next_deadline();
         tokio::select! {
             biased;
             () = end.cancelled() => return End::Asked,
             () = space, if waiting => {}
+            () = at(overdue), if overdue.is_some() => {}
             () = at(pull_end), if pull_end.is_some() => peer.end_pulls(),
             () = news(heard), if heard.is_some() => peer.held_answers.release(&broker, &peer.outbox),
             // Who is not read is still written to, and that fails when the peer is gone.

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{
-    DataArrayResponse, IntegerResponse, MessageAck, ProducerAck, TransactionInfo,
-};
+use ferrymq_openwire::commands::{DataArrayResponse, IntegerResponse, MessageAck, TransactionInfo};
 use ferrymq_openwire::ids::{LocalTransactionId, TransactionId, XaTransactionId};
 use ferrymq_openwire::message::Message;
 
-use super::parked::ParkedMessage;
 use super::peer::{Flow, Outcome, Peer};
+use super::produce::ack_of;
 use super::producer::LastTarget;
 use super::refusal::Refusal;
 use super::transactions::{Local, Unparked};
@@ -241,15 +239,11 @@ impl Peer {
         };
         let behind = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
         let outcome = if behind || route.is_full_of_committed() {
-            let address = route.address().clone();
-            let targets = route.targets().cloned().collect();
-            self.transactions.park(&within);
-            let memory = self.broker.memory();
-            let _charge = self.is_network.then(|| memory.charge_waiting(message.size()));
-            let within = Some(within.clone());
-            let parked = ParkedMessage { message, windowed, address, within, _charge };
-            self.parked.push(targets, parked);
-            Ok(Outcome::Unanswered)
+            self.patience(&route, route.shortage_of_committed().as_ref()).map(|until| {
+                self.transactions.park(&within);
+                self.park(&route, windowed, message, Some(within.clone()), until);
+                Outcome::Unanswered
+            })
         } else {
             self.accept_in(&within, &route, windowed, message)
         };
@@ -300,11 +294,7 @@ impl Peer {
         windowed: bool,
         message: Arc<Message>,
     ) -> Result<Outcome, Refusal> {
-        let ack = (windowed && !message.response_required).then(|| ProducerAck {
-            producer_id: message.producer_id(),
-            size: i32::try_from(message.size()).unwrap_or(i32::MAX),
-            ..ProducerAck::default()
-        });
+        let ack = (windowed && !message.response_required).then(|| ack_of(&message));
         let arrival = self.arrival();
         match (within, &self.client) {
             (TransactionId::Local(id), _) => {

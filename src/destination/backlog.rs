@@ -82,7 +82,7 @@ impl Backlog {
             if passed >= bytes {
                 break;
             }
-            if entry.persistent {
+            if entry.is_kept() {
                 passed += entry.bytes();
                 cut = at;
             }
@@ -101,7 +101,7 @@ impl Backlog {
             if passed >= bytes {
                 break;
             }
-            if entry.persistent {
+            if entry.is_kept() {
                 passed += entry.bytes();
             }
             if may_go(entry) {
@@ -144,6 +144,7 @@ mod tests {
             expiration: 0,
             persistent: false,
             follows: i64::MIN,
+            spooled: None,
             charge: Held::Alone(MemoryAccount::root(u64::MAX).charge(1)),
         }
     }

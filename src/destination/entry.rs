@@ -6,6 +6,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::clock::WallOffset;
 
 use super::memory::{Charge, SharedCharge};
+use super::spooled::Spooled;
 use crate::transaction::Tag;
 
 /// A message that a queue holds, waiting or dispatched.
@@ -25,6 +26,8 @@ pub(super) struct Entry {
     pub(super) persistent: bool,
     /// The store keeps no message of this queue between this place and its own.
     pub(super) follows: i64,
+    /// Set while a temporary store has a message that no other one keeps.
+    pub(super) spooled: Option<Spooled>,
     /// Given back when the entry goes.
     pub(super) charge: Held,
 }
@@ -39,6 +42,11 @@ pub(super) enum Held {
 }
 
 impl Entry {
+    /// Whether some store has it, so that it need not wait in memory.
+    pub(super) fn is_kept(&self) -> bool {
+        self.persistent || self.spooled.is_some()
+    }
+
     /// What it counts as.
     pub(super) fn bytes(&self) -> u64 {
         match &self.charge {

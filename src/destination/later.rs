@@ -126,7 +126,7 @@ impl Queue {
     /// Offers a message that nobody could have before. One that is on disk only is asked about when
     /// it has been read.
     fn let_go_of(&mut self, sequence: i64, now: i64, effects: &mut Effects) {
-        if self.is_paged(sequence) {
+        if self.is_paged(sequence) && self.pending.get(sequence).is_none() {
             self.look_again(sequence, now, effects);
         } else {
             self.ask_again(sequence, true, now, effects);

@@ -106,10 +106,21 @@ impl MemoryAccount {
         self.is_filled_to(PRESSED)
     }
 
+    /// Whether this account or the broker's comes near its limit.
+    pub fn is_short(&self) -> bool {
+        self.used() >= self.limit / 100 * PRESSED || self.is_pressed()
+    }
+
     /// Whether so many percent of the broker's limit are used.
     pub fn is_filled_to(&self, percent: u64) -> bool {
         let root = self.root_account();
         root.used() >= root.limit() / 100 * percent
+    }
+
+    /// Bytes used of the broker's limit, those included that wait for room, and that limit.
+    pub fn of_broker(&self) -> (u64, u64) {
+        let root = self.root_account();
+        (root.used().saturating_add(root.waiting()), root.limit)
     }
 
     /// Bytes of messages of bridges that wait for room; on the broker's account only.

@@ -12,8 +12,9 @@ use ferrymq_openwire::message::Message;
 
 use super::effects::Effects;
 use super::entry::{Entry, Held};
-use super::paging::Paging;
+use super::paging::{Keeping, Paging};
 use super::queue::{Queue, entry};
+use super::spooled::Spooled;
 
 /// The most messages of a page.
 const MOST_OF_PAGE: usize = 1024;
@@ -90,24 +91,25 @@ impl Queue {
         }
     }
 
-    /// Lets go out what need not be in memory, now that all batches up to `settled` can be read.
-    pub fn page_out(&mut self, settled: u64) {
+    /// Lets go out what need not be in memory, now that all batches of a store up to `settled` can be
+    /// read.
+    pub fn page_out(&mut self, settled: u64, of: Keeping) {
         self.heed_pressure();
         if let Some(paging) = &mut self.paging {
-            paging.heard(settled);
+            paging.heard(settled, of);
         }
         self.let_out();
     }
 
-    /// Whether it would help to know when all can be read that was handed to the store until now.
-    pub fn wants_fence(&self) -> bool {
-        self.paging.as_ref().is_some_and(|paging| paging.wants_fence())
+    /// Whether it would help to know when all can be read that was handed to a store until now.
+    pub fn wants_fence(&self, of: Keeping) -> bool {
+        self.paging.as_ref().is_some_and(|paging| paging.wants_fence(of))
     }
 
     /// That is so when this batch is settled.
-    pub fn set_fence(&mut self, batch: u64) {
+    pub fn set_fence(&mut self, batch: u64, of: Keeping) {
         if let Some(paging) = &mut self.paging {
-            paging.set_fence(batch);
+            paging.set_fence(batch, of);
         }
     }
 
@@ -137,10 +139,13 @@ impl Queue {
     /// The page has been read.
     pub fn take_page(&mut self, page: Page, now: i64, effects: &mut Effects) {
         let begun = self.paging.as_mut().and_then(|paging| paging.end_page());
-        let Some((from, last)) = begun else { return };
+        let Some((from, last, whole_to)) = begun else { return };
         let mut follows = from.saturating_sub(1);
         let nothing = page.messages.is_empty();
         for (place, message) in page.messages {
+            if place > whole_to {
+                follows = place.saturating_sub(1);
+            }
             if let Some(entry) = self.bring_in(place, follows, message) {
                 if entry.has_expired(now, &self.offset) {
                     effects.expired.push(entry.message);
@@ -151,10 +156,11 @@ impl Queue {
             follows = place;
         }
         let Some(paging) = &mut self.paging else { return };
-        paging.unreadable = nothing && page.failed;
+        // What is not certain is asked again later, as what cannot be read is.
+        paging.unreadable = nothing && (page.failed || whole_to < last);
         if nothing && !page.failed {
-            paging.nothing_between(from, last);
-            follows = last;
+            follows = last.min(whole_to);
+            paging.nothing_between(from, follows);
         }
         paging.deadlines.cut(from, follows);
         let missing = paging.rest();
@@ -177,8 +183,10 @@ impl Queue {
         let redeliveries = self.paging.as_mut()?.take(place, follows, own_count)?;
         let message = message?;
         let charge = Held::Alone(self.account.charge(message.size()));
+        let gone = self.paging.as_ref().map(|paging| &paging.spool.gone);
+        let spooled = gone.filter(|_| !message.persistent()).map(|gone| Spooled::new(place, gone));
         let entry = entry(Arc::new(message), charge);
-        Some(Entry { sequence: place, redeliveries, follows, ..entry })
+        Some(Entry { sequence: place, redeliveries, follows, spooled, ..entry })
     }
 
     /// Lets go out, the latest first, what is more than memory is for.
@@ -190,7 +198,7 @@ impl Queue {
         }
         let mut out = Vec::new();
         pending.page_out(excess, |entry| paging.is_readable(entry), &mut out);
-        for entry in &out {
+        for entry in out {
             if entry.expiration > 0 {
                 expiring.remove(&(entry.expiration, entry.sequence));
             }
@@ -234,7 +242,7 @@ impl Queue {
         let is_consumed = self.slots.iter().flatten().any(consumed);
         let paging = self.paging.as_mut()?;
         let ahead = is_consumed || std::mem::take(&mut paging.look_at_front);
-        if ahead && paging.held() < paging.window() / 2 {
+        if ahead && paging.held() < paging.room() / 2 {
             return Some(first);
         }
         paging.next_to_expire()
@@ -260,7 +268,7 @@ impl Queue {
 
     /// Whether consumers hold so much that they can get on without more.
     fn holds_enough(&self) -> bool {
-        let waiting = self.paging.as_ref().map_or(0, |paging| paging.held());
+        let waiting = self.paging.as_ref().map_or(0, |paging| paging.in_memory());
         self.account.used().saturating_sub(waiting) >= LEAST_HELD
     }
 

@@ -1,11 +1,15 @@
 //! What a queue knows of its messages that wait on disk only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ferrymq_openwire::message::Message;
 
 use super::deadlines::Deadlines;
 use super::entry::Entry;
 use super::memory::MemoryAccount;
 use super::paged_places::PagedPlaces;
+use super::spooled::Gone;
 
 /// A queue whose messages a store keeps: how many bytes of those that wait stay in memory, and what
 /// is known of the others. That is next to nothing for each: the store finds them by their places.
@@ -19,20 +23,22 @@ pub(super) struct Paging {
     window: u64,
     /// The same while the broker has enough memory.
     wide: u64,
-    /// Bytes that do.
+    /// Bytes that do, of those and of others that a store has.
     held: u64,
+    /// Bytes of messages that wait in memory and that no store has.
+    plain: u64,
     places: PagedPlaces,
     /// How many messages those are.
     count: usize,
     /// Those of them that have been delivered before: how often.
     redeliveries: BTreeMap<i64, i32>,
     pub(super) deadlines: Deadlines,
-    /// The place of the last message that was handed to the store.
+    /// The place of the last message that was handed to a store.
     last_kept: i64,
-    /// All messages up to this place can be read there.
-    readable_to: i64,
-    /// The batch with which they can up to a later place, and that place.
-    fence: Option<(u64, i64)>,
+    /// How far the store can be read.
+    kept: Readable,
+    /// The same of a temporary store, and what it is told.
+    pub(super) spool: Spool,
     /// Whether more may go out than when that was last tried.
     loose: bool,
     /// Slots of subscriptions that have room and have come to what is on disk.
@@ -53,6 +59,38 @@ pub(super) struct Paging {
     pub(super) unreadable: bool,
 }
 
+/// How far a store can be read.
+#[derive(Debug, Default)]
+struct Readable {
+    /// The place of the last message that was handed to it.
+    last: i64,
+    /// All messages up to this place can be read.
+    to: i64,
+    /// The batch with which they can up to a later place, and that place.
+    fence: Option<(u64, i64)>,
+}
+
+/// Non-persistent messages that a temporary store takes while memory is short.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    readable: Readable,
+    /// Whether the next message that comes goes there if it has to wait.
+    pub(super) next: bool,
+    /// Those that go there now.
+    pub(super) fresh: Vec<Arc<Message>>,
+    /// Those that it is to forget.
+    pub(super) gone: Arc<Gone>,
+}
+
+/// One of the two stores that a queue may have messages in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// What must outlive the broker.
+    Store,
+    /// What is there for want of memory only.
+    Spool,
+}
+
 /// A page that is to be read.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
@@ -61,6 +99,9 @@ struct Reading {
     last: i64,
     /// Whether somebody reads it.
     begun: bool,
+    /// Up to where it has no gap for certain. Beyond, one store may give what comes after something
+    /// that the other one does not give yet.
+    whole_to: i64,
 }
 
 /// From which percentage of the broker's limit on nothing waits in memory that need not.
@@ -75,13 +116,14 @@ impl Paging {
             window,
             wide: window,
             held: 0,
+            plain: 0,
             places: PagedPlaces::default(),
             count: 0,
             redeliveries: BTreeMap::new(),
             deadlines: Deadlines::default(),
             last_kept: 0,
-            readable_to: 0,
-            fence: None,
+            kept: Readable::default(),
+            spool: Spool::default(),
             loose: false,
             starving: BTreeSet::new(),
             ending: BTreeSet::new(),
@@ -100,25 +142,46 @@ impl Paging {
         self.look_at_front = true;
         self.count = count;
         self.deadlines.note_unknown(first, last);
-        (self.last_kept, self.readable_to) = (last, last);
+        self.last_kept = last;
+        (self.kept.last, self.kept.to) = (last, last);
     }
 
-    /// A message was handed to the store. Returns the place of the one before it.
-    pub(super) fn kept(&mut self, place: i64) -> i64 {
+    /// A message was handed to a store. Returns the place of the one before it.
+    pub(super) fn kept(&mut self, place: i64, by: Keeping) -> i64 {
         let before = self.last_kept;
         self.last_kept = before.max(place);
+        let readable = self.readable(by);
+        readable.last = readable.last.max(place);
         before
     }
 
-    /// One that the store keeps begins to wait in memory.
-    pub(super) fn came(&mut self, place: i64, bytes: u64) {
-        self.held += bytes;
-        self.loose |= place <= self.readable_to;
+    /// Whether a message is the latest of all, so that it can be handed to a store after them.
+    pub(super) fn is_latest(&self, place: i64) -> bool {
+        place > self.last_kept
+    }
+
+    fn readable(&mut self, by: Keeping) -> &mut Readable {
+        match by {
+            Keeping::Store => &mut self.kept,
+            Keeping::Spool => &mut self.spool.readable,
+        }
+    }
+
+    /// One begins to wait in memory.
+    pub(super) fn came(&mut self, entry: &Entry) {
+        if entry.is_kept() {
+            self.held += entry.bytes();
+            self.loose |= self.is_readable(entry);
+        } else {
+            self.plain += entry.bytes();
+            self.loose |= self.held > 0;
+        }
     }
 
     /// One that waits in memory goes.
-    pub(super) fn went(&mut self, bytes: u64) {
-        self.held = self.held.saturating_sub(bytes);
+    pub(super) fn went(&mut self, entry: &Entry) {
+        let bytes = if entry.is_kept() { &mut self.held } else { &mut self.plain };
+        *bytes = bytes.saturating_sub(entry.bytes());
     }
 
     /// How many wait on disk only.
@@ -131,8 +194,18 @@ impl Paging {
         self.held
     }
 
+    /// Bytes of all messages that wait in memory.
+    pub(super) fn in_memory(&self) -> u64 {
+        self.held + self.plain
+    }
+
     pub(super) fn window(&self) -> u64 {
         self.window
+    }
+
+    /// What is left of the window beside messages that cannot go out.
+    pub(super) fn room(&self) -> u64 {
+        self.window.saturating_sub(self.plain)
     }
 
     /// Keeps less in memory while that is short on an account, and nothing when it is very short.
@@ -150,7 +223,12 @@ impl Paging {
 
     /// Whether there is nothing to do: all that waits is in memory, where it has room.
     pub(super) fn is_idle(&self) -> bool {
-        self.held <= self.window && self.places.is_empty() && self.fence.is_none()
+        let waits = |readable: &Readable| readable.fence.is_some();
+        self.held <= self.room()
+            && self.places.is_empty()
+            && !waits(&self.kept)
+            && !waits(&self.spool.readable)
+            && self.spool.fresh.is_empty()
     }
 
     /// Where the next message after a place may be that waits on disk only, if it may come before
@@ -174,17 +252,22 @@ impl Paging {
 
     /// How many bytes are to go out now.
     pub(super) fn excess(&self) -> u64 {
-        if self.loose { self.held.saturating_sub(self.window) } else { 0 }
+        if self.loose { self.held.saturating_sub(self.room()) } else { 0 }
     }
 
-    /// Whether a message may go out: the store gives it back.
+    /// Whether a message may go out: a store gives it back.
     pub(super) fn is_readable(&self, entry: &Entry) -> bool {
-        entry.persistent && entry.sequence > 0 && entry.sequence <= self.readable_to
+        let to = match &entry.spooled {
+            Some(_) => self.spool.readable.to,
+            None if entry.persistent => self.kept.to,
+            None => return false,
+        };
+        entry.sequence > 0 && entry.sequence <= to
     }
 
     /// A message goes out.
-    pub(super) fn out(&mut self, entry: &Entry) {
-        self.went(entry.bytes());
+    pub(super) fn out(&mut self, entry: Entry) {
+        self.went(&entry);
         self.places.add(entry.sequence, entry.follows);
         self.count += 1;
         if entry.redeliveries != entry.message.redelivery_counter() {
@@ -193,6 +276,9 @@ impl Paging {
         if entry.expiration > 0 {
             self.deadlines.note(entry.sequence, entry.expiration);
         }
+        if let Some(spooled) = entry.spooled {
+            spooled.stays();
+        }
     }
 
     /// All went out that could.
@@ -200,22 +286,29 @@ impl Paging {
         self.loose = false;
     }
 
-    /// The store says up to which batch all can be read.
-    pub(super) fn heard(&mut self, settled: u64) {
-        if let Some((_, place)) = self.fence.take_if(|(batch, _)| *batch <= settled) {
-            self.loose |= place > self.readable_to;
-            self.readable_to = self.readable_to.max(place);
+    /// A store says up to which batch all can be read.
+    pub(super) fn heard(&mut self, settled: u64, of: Keeping) {
+        let readable = self.readable(of);
+        if let Some((_, place)) = readable.fence.take_if(|(batch, _)| *batch <= settled) {
+            let more = place > readable.to;
+            readable.to = readable.to.max(place);
+            self.loose |= more;
         }
     }
 
     /// Whether it would help to know when more can be read.
-    pub(super) fn wants_fence(&self) -> bool {
-        self.fence.is_none() && self.held > self.window && self.last_kept > self.readable_to
+    pub(super) fn wants_fence(&self, of: Keeping) -> bool {
+        let readable = match of {
+            Keeping::Store => &self.kept,
+            Keeping::Spool => &self.spool.readable,
+        };
+        readable.fence.is_none() && self.held > self.room() && readable.last > readable.to
     }
 
     /// All that was handed to the store until now can be read when this batch is settled.
-    pub(super) fn set_fence(&mut self, batch: u64) {
-        self.fence = Some((batch, self.last_kept));
+    pub(super) fn set_fence(&mut self, batch: u64, of: Keeping) {
+        let readable = self.readable(of);
+        readable.fence = Some((batch, readable.last));
     }
 
     /// Whether a page is to come, so that none is asked for.
@@ -226,22 +319,35 @@ impl Paging {
     /// Asks for the page from a place on.
     pub(super) fn ask(&mut self, from: i64) {
         let last = self.places.last().unwrap_or(from);
-        self.reading = Some(Reading { from, last, begun: false });
+        self.reading = Some(Reading { from, last, begun: false, whole_to: i64::MAX });
     }
 
     /// Where the page begins that was asked for and that nobody reads yet; from now on somebody
     /// does.
     pub(super) fn begin_page(&mut self) -> Option<i64> {
+        let whole_to = self.whole_to();
         let reading = self.reading.as_mut().filter(|reading| !reading.begun)?;
-        reading.begun = true;
+        (reading.begun, reading.whole_to) = (true, whole_to);
         Some(reading.from)
     }
 
-    /// The page has come. Returns where it begins, and the last place of what was on disk when it
-    /// was asked for.
-    pub(super) fn end_page(&mut self) -> Option<(i64, i64)> {
-        let Reading { from, last, .. } = self.reading.take_if(|reading| reading.begun)?;
-        Some((from, last))
+    /// Up to where what both stores give now is all that they were handed. One store alone gives all
+    /// in its order.
+    fn whole_to(&self) -> i64 {
+        if self.spool.readable.last == 0 {
+            return i64::MAX;
+        }
+        let all = |readable: &Readable| {
+            if readable.last > readable.to { readable.to } else { self.last_kept }
+        };
+        all(&self.kept).min(all(&self.spool.readable))
+    }
+
+    /// The page has come. Returns where it begins, the last place of what was on disk when it was
+    /// asked for, and up to where it has no gap.
+    pub(super) fn end_page(&mut self) -> Option<(i64, i64, i64)> {
+        let reading = self.reading.take_if(|reading| reading.begun)?;
+        Some((reading.from, reading.last, reading.whole_to))
     }
 
     /// The store gave a message, and none between it and `follows`. Returns how often it has been

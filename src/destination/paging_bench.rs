@@ -115,6 +115,12 @@ pub(super) struct Bench {
     pub(super) mark: Mark,
     pub(super) submitted: u64,
     pub(super) settled: u64,
+    /// What the temporary store gives, and is told.
+    pub(super) spooled: BTreeMap<i64, Message>,
+    pub(super) spool_changes: VecDeque<Change>,
+    pub(super) spool_settled: u64,
+    /// Whether messages go there that are not persistent.
+    pub(super) spools: bool,
     pub(super) asked: bool,
     pub(super) reading: Option<Page>,
     /// What was dispatched and not settled, by subscription, in order.
@@ -145,6 +151,10 @@ impl Bench {
             mark: None,
             submitted: 0,
             settled: 0,
+            spooled: BTreeMap::new(),
+            spool_changes: VecDeque::new(),
+            spool_settled: 0,
+            spools: false,
             asked: false,
             reading: None,
             held: BTreeMap::new(),
@@ -189,6 +199,9 @@ impl Bench {
         let mut message = message(self.last, expiration, persistent, self.forwarded);
         message.set_broker_in_time(self.now);
         self.alive.insert(self.last);
+        if !persistent && self.spools {
+            self.queue.spool_next();
+        }
         self.queue.enqueue(Arc::new(message.clone()), self.now, &mut self.effects);
         if persistent {
             let mark = self.effects.marks.pop().map(|mark| mark.places);
@@ -284,13 +297,25 @@ impl Bench {
             let fence = self.submit(Change::Nothing);
             self.queue.set_mark_fence(fence);
         }
+        for message in self.queue.take_spooled() {
+            let place = message.broker_sequence_id();
+            self.spool_changes.push_back(Change::Keep(place, Message::clone(&message), None));
+        }
+        let forgotten = self.queue.take_unspooled().into_iter().map(Change::Forget);
+        self.spool_changes.extend(forgotten);
         if !self.queue.is_paging() {
             return;
         }
-        self.queue.page_out(self.settled);
-        if self.queue.wants_fence() {
+        self.queue.page_out(self.spool_settled, Keeping::Spool);
+        if self.queue.wants_fence(Keeping::Spool) {
+            self.spool_changes.push_back(Change::Nothing);
+            let fence = self.spool_settled + self.spool_changes.len() as u64;
+            self.queue.set_fence(fence, Keeping::Spool);
+        }
+        self.queue.page_out(self.settled, Keeping::Store);
+        if self.queue.wants_fence(Keeping::Store) {
             let fence = self.submit(Change::Nothing);
-            self.queue.set_fence(fence);
+            self.queue.set_fence(fence, Keeping::Store);
         }
         self.asked |= self.queue.ask_for_page();
     }
@@ -308,6 +333,14 @@ impl Bench {
                 Change::Nothing => {}
             }
         }
+        for change in self.spool_changes.drain(..batches.min(self.spool_changes.len())) {
+            self.spool_settled += 1;
+            match change {
+                Change::Keep(place, message, _) => drop(self.spooled.insert(place, message)),
+                Change::Forget(place) => drop(self.spooled.remove(&place)),
+                Change::Mark(_) | Change::Nothing => {}
+            }
+        }
         self.queue.hear_of_marks(self.settled, self.now, &mut self.effects);
         self.carry_out();
     }
@@ -317,9 +350,13 @@ impl Bench {
             && let Some((from, size)) = self.queue.begin_page()
         {
             let most = (size.bytes / 300).clamp(1, size.messages);
-            let messages = self.kept.range(from..).take(most);
-            let messages = messages.map(|(place, message)| (*place, Some(message.clone())));
-            self.reading = Some(Page { messages: messages.collect(), failed: false });
+            let both =
+                self.kept.range(from..).take(most).chain(self.spooled.range(from..).take(most));
+            let mut messages: Vec<(i64, Option<Message>)> =
+                both.map(|(place, message)| (*place, Some(message.clone()))).collect();
+            messages.sort_by_key(|(place, _)| *place);
+            messages.truncate(most);
+            self.reading = Some(Page { messages, failed: false });
         }
     }
 
@@ -336,7 +373,7 @@ impl Bench {
         for _ in 0..100_000 {
             self.settle(usize::MAX);
             self.begin_page();
-            if self.reading.is_none() && self.changes.is_empty() {
+            if self.reading.is_none() && self.changes.is_empty() && self.spool_changes.is_empty() {
                 return;
             }
             self.end_page();

@@ -221,6 +221,7 @@ fn nothing_is_lost_doubled_or_left_behind() {
                     bench.expire(now);
                 }
                 12 if random.u8(..10) == 0 => {
+                    bench.spools = random.bool();
                     // Somebody else takes the broker's memory, or gives it back.
                     bench.others = (bench.others.is_none() && random.bool())
                         .then(|| bench.broker.charge(super::paging_bench::ROOM));
@@ -259,8 +260,43 @@ fn nothing_is_lost_doubled_or_left_behind() {
         assert!(drained.is_sorted(), "seed {seed}");
         assert!(expired.len() < 200, "seed {seed}");
         assert_eq!((bench.queue.pending(), bench.memory()), (0, 0), "seed {seed}");
-        assert!(bench.kept.is_empty(), "seed {seed}");
+        assert!(bench.kept.is_empty() && bench.spooled.is_empty(), "seed {seed}");
     }
+}
+
+#[test]
+fn what_is_not_persistent_waits_in_its_place_in_a_temporary_store() {
+    let window = 20 * SIZE;
+    let mut bench = Bench::new(window);
+    // Not while there is memory.
+    for _ in 0..10 {
+        bench.send(0, false);
+    }
+    bench.rest();
+    assert_eq!((bench.queue.paged(), bench.memory()), (0, 10 * SIZE));
+    bench.spools = true;
+    for place in 11..=1_000 {
+        bench.send(0, place % 3 == 0);
+        if place % 7 == 0 {
+            bench.settle(5);
+        }
+    }
+    bench.rest();
+    assert!(bench.memory() <= window, "{}", bench.memory());
+    assert!(bench.spooled.len() > 600 && bench.kept.len() > 300);
+    // One that has consumed nothing gives all back; the first of them bear a count then.
+    let key = bench.subscribe(asking(50, None, false));
+    bench.rest();
+    bench.unsubscribe(key);
+    bench.rest();
+    let key = bench.subscribe(asking(10, None, false));
+    assert_eq!(bench.drain(key), (1..=1_000).collect::<Vec<_>>());
+    assert_eq!((bench.queue.pending(), bench.memory()), (0, 0));
+    bench.rest();
+    assert!(bench.spooled.is_empty() && bench.kept.is_empty());
+    // Who takes it at once leaves nothing to be spooled.
+    bench.send(0, false);
+    assert!(bench.spool_changes.is_empty());
 }
 
 /// What goes back to a broker that it has visited is found on disk when its time has come: when the

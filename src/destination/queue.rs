@@ -16,7 +16,7 @@ use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
 use super::memory::{MemoryAccount, SharedCharge};
-use super::paging::Paging;
+use super::paging::{Keeping, Paging};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
@@ -364,15 +364,17 @@ impl Queue {
         if let Some(paging) = &mut self.paging
             && entry.persistent
         {
-            entry.follows = paging.kept(entry.sequence);
+            entry.follows = paging.kept(entry.sequence, Keeping::Store);
         }
-        let Some(handed) = &mut self.returns.handed else {
-            return self.offer(entry, now, effects);
-        };
-        handed.comes(Some(entry.sequence));
+        if let Some(handed) = &mut self.returns.handed {
+            handed.comes(Some(entry.sequence));
+        }
         self.offer(entry, now, effects);
         if let Some(handed) = &mut self.returns.handed {
             handed.comes(None);
+        }
+        if let Some(paging) = &mut self.paging {
+            paging.spool.next = false;
         }
     }
 
@@ -528,6 +530,7 @@ impl Queue {
             }
         }
         self.last_kept = self.last_kept.max(entry.sequence);
+        let entry = self.spool(entry);
         self.lay_in(entry);
     }
 
@@ -536,10 +539,8 @@ impl Queue {
         if entry.expiration > 0 {
             self.expiring.insert((entry.expiration, entry.sequence));
         }
-        if let Some(paging) = &mut self.paging
-            && entry.persistent
-        {
-            paging.came(entry.sequence, entry.bytes());
+        if let Some(paging) = &mut self.paging {
+            paging.came(&entry);
         }
         self.pending.insert(entry);
     }
@@ -553,6 +554,7 @@ pub(super) fn entry(message: Arc<Message>, charge: Held) -> Entry {
         expiration: message.expiration(),
         persistent: message.persistent(),
         follows: i64::MIN,
+        spooled: None,
         charge,
         message,
     }

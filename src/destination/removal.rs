@@ -40,10 +40,8 @@ impl Queue {
         if entry.expiration > 0 {
             self.expiring.remove(&(entry.expiration, sequence));
         }
-        if let Some(paging) = &mut self.paging
-            && entry.persistent
-        {
-            paging.went(entry.bytes());
+        if let Some(paging) = &mut self.paging {
+            paging.went(&entry);
         }
         Some(entry)
     }

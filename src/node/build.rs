@@ -1,5 +1,6 @@
 //! Starting and stopping a node: the one place where its parts are wired together.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ const WANDERING: i64 = 500;
 /// How often all queues are asked for memory at most.
 const RELIEF_PERIOD: Duration = Duration::from_secs(1);
 
+/// How often limits that are reached are looked at.
+const LIMITS_PERIOD: Duration = Duration::from_secs(1);
+
 /// What a node needs from the world around it: real, or simulated.
 #[derive(Clone)]
 pub struct World {
@@ -53,9 +57,16 @@ pub struct World {
     pub seed: u64,
     /// What it keeps its persistent messages in; without it they end with the broker.
     pub store: Option<Arc<dyn Store>>,
+    /// Opens an empty store for what waits for want of memory, when it is wanted; without it, its
+    /// producers wait.
+    pub spool: Option<OpenSpool>,
     /// When its threads rest; in a simulation, never.
     pub pace: Pace,
 }
+
+/// Opens a temporary store.
+pub type OpenSpool =
+    Arc<dyn Fn() -> Result<Arc<dyn Store>, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +132,7 @@ impl Node {
             admin: config.admin.announced(),
             limits: config.limits,
             virtual_topics: config.virtual_topics,
+            spools: world.store.is_some() && world.spool.is_some(),
             store: world.store,
         };
         let broker = Broker::new(settings, world.clock.clone());
@@ -156,6 +168,10 @@ impl Node {
         tasks.spawn(let_go_of_commits(Arc::clone(&broker), end.clone()));
         tasks.spawn(page_queues(Arc::clone(&broker), end.clone()));
         tasks.spawn(relieve_memory(Arc::clone(&broker), end.clone()));
+        tasks.spawn(watch_limits(Arc::clone(&broker), end.clone()));
+        if let Some(open) = world.spool {
+            tasks.spawn(open_spool(Arc::clone(&broker), open, end.clone()));
+        }
 
         let names: Vec<String> =
             config.network_connectors.iter().map(|connector| connector.name.clone()).collect();
@@ -317,6 +333,44 @@ async fn relieve_memory(broker: Arc<Broker>, end: CancellationToken) {
             biased;
             () = end.cancelled() => return,
             () = tokio::time::sleep(RELIEF_PERIOD) => {}
+        }
+    }
+}
+
+/// Opens a temporary store once it is wanted.
+async fn open_spool(broker: Arc<Broker>, open: OpenSpool, end: CancellationToken) {
+    tokio::select! {
+        biased;
+        () = end.cancelled() => return,
+        () = broker.spool_wanted() => {}
+    }
+    // It makes files.
+    match tokio::task::spawn_blocking(move || open()).await {
+        Ok(Ok(store)) => {
+            tracing::info!("memory is short: non-persistent messages of queues wait on disk");
+            broker.give_spool(store);
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "no temporary store: who sends non-persistent messages waits for memory");
+        }
+        Err(error) => tracing::error!(%error, "the temporary store could not be opened"),
+    }
+}
+
+/// Says of limits that were reached when there is room again.
+async fn watch_limits(broker: Arc<Broker>, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = broker.shortage_begun() => {}
+        }
+        while broker.end_shortages() {
+            tokio::select! {
+                biased;
+                () = end.cancelled() => return,
+                () = tokio::time::sleep(LIMITS_PERIOD) => {}
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ mod readers;
 mod status;
 mod watch;
 
-pub use build::{Node, StartError, World};
+pub use build::{Node, OpenSpool, StartError, World};
 pub use cluster::{Member, Move, Plan};
 pub use status::{BrokerStatus, NodeStatus};
 pub use watch::{DecisionError, NodeWatch};

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_network::connector::LinkStatus;
+use ferrymq_store::contract::Space;
 use ferrymq_transport::endpoint::Endpoint;
 
-use crate::routing::{DestinationSnapshot, Totals};
+use crate::routing::{DestinationSnapshot, LimitSnapshot, Totals};
 
 /// A node at one moment.
 #[derive(Debug, Clone)]
@@ -42,6 +43,12 @@ pub struct BrokerStatus {
     pub memory_used: u64,
     /// Bytes at which producers have to wait.
     pub memory_limit: u64,
+    /// What the store has of its disk, where there is one.
+    pub store: Option<Space>,
+    /// What the temporary store has, while there is one.
+    pub spool: Option<Space>,
+    /// How each limit stands.
+    pub limits: Vec<LimitSnapshot>,
     /// What was counted at all destinations since the start, gone ones included.
     pub totals: Totals,
 }

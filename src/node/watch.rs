@@ -80,6 +80,9 @@ impl NodeWatch {
             destinations: broker.living_destinations(),
             memory_used: broker.memory().used() + broker.memory().waiting(),
             memory_limit: broker.memory().limit(),
+            store: broker.store_space(),
+            spool: broker.spool_space(),
+            limits: broker.limits(),
             totals: broker.totals(),
         }
     }

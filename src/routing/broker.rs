@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use ferrymq_network::BrokerIdentity;
 use ferrymq_openwire::ids::{BrokerId, ConnectionId, ProducerId, SessionId};
@@ -21,6 +22,8 @@ use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
 use super::registry::Registry;
 use super::safe_commits::SafeCommits;
+use super::shortages::Shortages;
+use super::spool::Spool;
 use super::work::Work;
 use crate::config::{DestinationPolicy, Limits, VirtualTopic};
 use crate::destination::{AuditMemory, MemoryAccount};
@@ -47,10 +50,15 @@ pub struct BrokerSettings {
     pub virtual_topics: Vec<VirtualTopic>,
     /// What its persistent messages are kept in; without it they end with the broker.
     pub store: Option<Arc<dyn Store>>,
+    /// Whether there is a temporary store to be [given](Broker::give_spool) beside it.
+    pub spools: bool,
 }
 
 pub(super) struct Settings {
     pub(super) policies: Vec<DestinationPolicy>,
+    /// What becomes of messages for which there is no room, where no policy says it.
+    pub(super) send_fail_if_no_space: bool,
+    pub(super) send_fail_if_no_space_after_timeout: Duration,
 }
 
 /// Accepts, keeps and dispatches messages; shared by all connections.
@@ -61,10 +69,13 @@ pub struct Broker {
     pub(super) identity: BrokerIdentity,
     pub(super) settings: Settings,
     pub(super) persistence: Option<Arc<Persistence>>,
+    /// Where non-persistent messages of queues wait while memory is short.
+    pub(super) spool: Option<Arc<Spool>>,
     /// Why the store has failed, once it has.
     pub(super) store_failure: watch::Sender<Option<Failure>>,
     pub(super) clock: Clock,
     pub(super) memory: Arc<MemoryAccount>,
+    pub(super) shortages: Shortages,
     /// What the audits of all destinations take together.
     pub(super) audits: Arc<AuditMemory>,
     /// The next message's number.
@@ -96,7 +107,8 @@ impl Broker {
 
     /// A broker without destinations.
     pub fn new(settings: BrokerSettings, clock: Clock) -> Arc<Self> {
-        let BrokerSettings { id, name, url, admin, limits, virtual_topics, store } = settings;
+        let BrokerSettings { id, name, url, admin, limits, virtual_topics, store, spools } =
+            settings;
         let started = clock.now_millis();
         let advisories = ConnectionId::new(format!("{id}:advisory"));
         let producer = ProducerId::new(&SessionId::new(&advisories, started), 1);
@@ -106,10 +118,16 @@ impl Broker {
             registry: Mutex::new(Registry::new(producer, &identity)),
             identity,
             persistence: store.map(Persistence::new),
+            spool: spools.then(Arc::default),
             store_failure: watch::Sender::new(None),
-            settings: Settings { policies: limits.policies },
+            settings: Settings {
+                policies: limits.policies,
+                send_fail_if_no_space: limits.send_fail_if_no_space,
+                send_fail_if_no_space_after_timeout: limits.send_fail_if_no_space_after_timeout,
+            },
             clock,
             memory: MemoryAccount::root(limits.memory),
+            shortages: Shortages::default(),
             audits: AuditMemory::new(AUDIT_BYTES),
             sequence: AtomicI64::new(1),
             directory: Directory::new(virtual_topics),
@@ -168,7 +186,6 @@ impl Broker {
             self.clear_up(subscriber.expire(now));
         }
         for living in self.directory.all() {
-            living.counters().speak_again();
             if let Living::Queue(queue) = living {
                 self.clear_up(queue.expire(now));
             }

@@ -1,8 +1,6 @@
 //! Counters of a destination.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use ferrymq_openwire::destination::Destination;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::destination::Seen;
 
@@ -18,22 +16,12 @@ pub struct DestinationCounters {
     doubtful: AtomicU64,
     forgotten: AtomicU64,
     parked: AtomicU64,
-    /// Whether it was said that messages wait, since [`speak_again`](Self::speak_again).
-    told: AtomicBool,
 }
 
 impl DestinationCounters {
-    /// A message has to wait for room; that is said once in a while.
-    pub(super) fn add_parked(&self, destination: &Destination) {
+    /// A message has to wait for room.
+    pub(super) fn add_parked(&self) {
         self.parked.fetch_add(1, Ordering::Relaxed);
-        if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%destination, "producers wait: the destination, the broker or the store is full");
-        }
-    }
-
-    /// Says anew, the next time, that messages wait.
-    pub(super) fn speak_again(&self) {
-        self.told.store(false, Ordering::Relaxed);
     }
 
     /// Messages that had to wait because there was no room.

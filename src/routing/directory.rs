@@ -15,6 +15,7 @@ use super::counters::{DestinationCounters, Totals};
 use super::publish_error::PublishError;
 use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
+use super::shortage::{NoSpace, Shortage};
 use super::terms::Terms;
 use super::topic_handle::{Listener, TopicHandle};
 use super::topic_subscriber::TopicSubscriber;
@@ -79,9 +80,25 @@ impl Target {
         }
     }
 
+    /// Which limit keeps the next message out that comes so; none: it has room by now.
+    pub fn shortage(&self, arrival: Arrival, persistent: bool) -> Option<Shortage> {
+        match &self.0 {
+            Living::Queue(queue) => queue.shortage(arrival, persistent),
+            Living::Topic(topic) => topic.shortage(arrival, persistent),
+        }
+    }
+
+    /// What becomes of a message for which there is no room here.
+    pub fn no_space(&self) -> NoSpace {
+        match &self.0 {
+            Living::Queue(queue) => queue.no_space(),
+            Living::Topic(topic) => topic.no_space(),
+        }
+    }
+
     /// A message has to wait for room.
     pub fn note_parked(&self) {
-        self.0.counters().add_parked(self.address());
+        self.0.counters().add_parked();
     }
 
     /// Whether what a bridge brings had better wait.

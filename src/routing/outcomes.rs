@@ -30,6 +30,7 @@ impl Broker {
         commits: &mut RecentCommits,
     ) -> Result<(), NoRoom> {
         if let Some(reason) = self.hindrance(&work) {
+            self.note_no_room_for(&work);
             self.roll_back(work);
             return Err(NoRoom(reason));
         }

@@ -7,28 +7,45 @@ use ferrymq_store::contract::{Refusal, Ticket};
 
 use super::pager::Recall;
 use super::persistence::QueueStore;
-use crate::destination::Queue;
+use super::spool::QueueSpool;
+use crate::destination::{Keeping, Queue};
 
 /// Lets go out what may, and asks for what is to come in. Under the queue's lock, after each input.
-pub(super) fn look_after(queue: &mut Queue, store: &QueueStore, address: &Destination) {
+pub(super) fn look_after(
+    queue: &mut Queue,
+    store: &QueueStore,
+    spool: Option<&mut QueueSpool>,
+    address: &Destination,
+) {
     if queue.wants_mark_fence()
         && let Some(ticket) = recall(store, address)
     {
         queue.set_mark_fence(ticket.0);
     }
+    let spool = spool.and_then(|spool| {
+        spool.carry(queue, address);
+        spool.store()
+    });
     if !queue.is_paging() {
         return;
     }
-    let persistence = store.persistence();
-    queue.page_out(persistence.store().settled().0);
-    if queue.wants_fence()
-        && let Some(ticket) = recall(store, address)
-    {
-        queue.set_fence(ticket.0);
-        queue.page_out(persistence.store().settled().0);
+    page_out(queue, store, Keeping::Store, address);
+    if let Some(spool) = spool {
+        page_out(queue, spool, Keeping::Spool, address);
     }
     if queue.ask_for_page() {
-        persistence.pager().call(address);
+        store.persistence().pager().call(address);
+    }
+}
+
+fn page_out(queue: &mut Queue, store: &QueueStore, of: Keeping, address: &Destination) {
+    let settled = || store.persistence().store().settled().0;
+    queue.page_out(settled(), of);
+    if queue.wants_fence(of)
+        && let Some(ticket) = recall(store, address)
+    {
+        queue.set_fence(ticket.0, of);
+        queue.page_out(settled(), of);
     }
 }
 

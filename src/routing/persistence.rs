@@ -104,13 +104,18 @@ pub fn identify(store: &dyn Store, fresh: String) -> Result<String, KeptError> {
 
 impl Persistence {
     pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
+        Self::with_pager(store, Arc::default())
+    }
+
+    /// The same for a store beside another one, whose pager it shares.
+    pub(super) fn with_pager(store: Arc<dyn Store>, pager: Arc<Pager>) -> Arc<Self> {
         Arc::new(Self {
             store,
             next: AtomicU32::new(1),
             found: Mutex::default(),
             put_off: Mutex::default(),
             torn: AtomicBool::new(false),
-            pager: Arc::default(),
+            pager,
         })
     }
 
@@ -134,7 +139,7 @@ impl Persistence {
 
     /// Whether so many bytes more would be kept now. Asking makes the store tell of room later.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.store.has_room(bytes.saturating_add(SLACK))
+        !self.torn.load(Ordering::Acquire) && self.store.has_room(bytes.saturating_add(SLACK))
     }
 
     /// Tells `listener` when all that was handed over until now is durable.
@@ -400,8 +405,12 @@ impl QueueStore {
         if let Some((_, handed)) = self.marked.take_if(|(ticket, _)| *ticket <= settled) {
             self.seen = handed;
         }
-        let written = self.id.map_or(0, |id| self.persistence.state(id).bytes);
-        written + (self.handed - self.seen)
+        self.written() + (self.handed - self.seen)
+    }
+
+    /// Bytes that the store has of it for sure.
+    pub(super) fn written(&self) -> u64 {
+        self.id.map_or(0, |id| self.persistence.state(id).bytes)
     }
 
     /// Whether a mark would make that exact.

@@ -8,6 +8,7 @@ use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::broker::Broker;
 use super::persistence::QueueStore;
+use super::shortage::NoSpace;
 use super::terms::Terms;
 use crate::config::DestinationPolicy;
 use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
@@ -34,7 +35,10 @@ impl Broker {
             self.identity.id.clone(),
             Arc::clone(&self.audits),
         );
+        let store = self.queue_store(address);
         Terms {
+            spool: self.spool.clone().filter(|_| store.is_some()),
+            store,
             account: MemoryAccount::below(&self.memory, limit),
             audit,
             replay: replay(&matching),
@@ -44,9 +48,9 @@ impl Broker {
                 .find_map(|policy| policy.in_doubt_hold)
                 .map_or(IN_DOUBT_HOLD, |hold| i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)),
             offset: self.clock.wall_offset().clone(),
-            store: self.queue_store(address),
             window: self.window(limit),
             store_limit: matching.iter().find_map(|policy| policy.store_limit),
+            no_space: self.no_space(&matching),
         }
     }
 }
@@ -57,6 +61,18 @@ impl Broker {
     fn window(&self, limit: Option<u64>) -> u64 {
         let part = |limit: u64| limit / 100 * WATER_MARK + limit % 100 * WATER_MARK / 100;
         limit.map_or_else(|| part(self.memory.limit()).min(WINDOW), part)
+    }
+
+    /// What becomes of messages for which there is no room: each of the two settings as the most
+    /// specific policy that has it says, or else the broker's.
+    fn no_space(&self, policies: &[&DestinationPolicy]) -> NoSpace {
+        let settings = &self.settings;
+        let fail = policies.iter().find_map(|policy| policy.send_fail_if_no_space);
+        let after = policies.iter().find_map(|policy| policy.send_fail_if_no_space_after_timeout);
+        NoSpace::of(
+            fail.unwrap_or(settings.send_fail_if_no_space),
+            after.unwrap_or(settings.send_fail_if_no_space_after_timeout),
+        )
     }
 
     /// Where the persistent messages of a queue are kept, if they are. Temporary ones, and what

@@ -2,6 +2,8 @@
 
 use ferrymq_openwire::destination::Destination;
 
+use super::shortage::Shortage;
+
 /// Why a message is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -38,6 +40,15 @@ pub enum PublishError {
         targets: usize,
         /// How many it may.
         most: usize,
+    },
+    /// A limit is reached, and messages do not wait for room.
+    #[error("{0}")]
+    NoSpace(Shortage),
+    /// There was no room for as long as messages wait.
+    #[error("no room for a message to {address} for as long as messages wait")]
+    Overdue {
+        /// The address.
+        address: Destination,
     },
     /// The broker keeps no more destinations.
     #[error("cannot create {address}: the broker already has {most} destinations")]

@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
-use super::paging::{is_full, look_after, recall};
+use super::paging::{look_after, recall};
 use super::persistence::{Origin, QueueStore};
+use super::shortage::NoSpace;
+use super::spool::QueueSpool;
 use super::terms::Terms;
 use crate::destination::{
     AckError, Acknowledgement, Audit, AuditRecord, DeadLetter, Delivered, Dispatch, Effects, Gate,
@@ -36,9 +38,11 @@ pub(super) struct QueueHandle {
     /// Whether it takes what bridges bring now.
     gate: Gate,
     /// Whether somebody was told to wait who need not wait for memory.
-    turned_away: AtomicBool,
+    pub(super) turned_away: AtomicBool,
     /// Bytes that the store may keep of it before producers wait.
-    store_limit: Option<u64>,
+    pub(super) store_limit: Option<u64>,
+    /// What becomes of messages for which there is no room.
+    pub(super) no_space: NoSpace,
     pub(super) state: Mutex<State>,
 }
 
@@ -51,6 +55,8 @@ pub(super) struct State {
     pub(super) audit: Audit,
     /// Where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
+    /// Where others are, for which there is no memory.
+    pub(super) spool: Option<QueueSpool>,
     /// By the subscription's index.
     outlets: Vec<Option<Place>>,
     /// Reused between inputs.
@@ -104,6 +110,7 @@ impl QueueHandle {
     pub(super) fn new(address: Destination, terms: Terms) -> Self {
         let Terms { account, mut audit, replay, redelivery, in_doubt_hold, offset, .. } = terms;
         let (store, window, store_limit) = (terms.store, terms.window, terms.store_limit);
+        let no_space = terms.no_space;
         let mut queue = Queue::shared(Arc::clone(&account), replay)
             .redelivering(redelivery)
             .telling(offset)
@@ -118,6 +125,7 @@ impl QueueHandle {
             armed: None,
             audit,
             store,
+            spool: terms.spool.map(QueueSpool::new),
             outlets: Vec::new(),
             effects: Effects::default(),
             batch: Vec::new(),
@@ -130,6 +138,7 @@ impl QueueHandle {
             gate: Gate::default(),
             turned_away: AtomicBool::new(false),
             store_limit,
+            no_space,
             state: Mutex::new(state),
         }
     }
@@ -228,7 +237,12 @@ impl QueueHandle {
             }
             state.audit.take_records().for_each(|record| store.note(&record));
         }
-        let State { queue, effects, inflow, .. } = state;
+        let State { queue, effects, inflow, spool, .. } = state;
+        if let Some(spool) = spool.as_mut().filter(|_| !message.persistent())
+            && queue.is_short_of_memory()
+        {
+            spool.expect(message.size(), queue);
+        }
         hold_back.then(|| queue.hold_back(place));
         if arrival == Arrival::Forwarded {
             queue.enqueue_forwarded(message, now, effects);
@@ -269,23 +283,6 @@ impl QueueHandle {
         let mut state = self.state.lock();
         let State { queue, store, .. } = &mut *state;
         store.as_mut().and_then(|store| ask(queue, store))
-    }
-
-    /// Whether the next message that comes so must wait for room. What a store keeps goes to disk
-    /// while memory is full, unless consumers hold too much already.
-    pub(super) fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
-        let without_memory = arrival.finds_full(&self.account);
-        if !persistent || self.store_limit.is_none() && !without_memory {
-            return without_memory;
-        }
-        // Before the queue is asked: it may change its mind at once.
-        self.turned_away.store(true, Ordering::SeqCst);
-        let waits = |queue: &mut Queue, store: &mut QueueStore| {
-            let on_disk =
-                self.store_limit.is_some_and(|limit| is_full(store, &self.address, limit));
-            Some(on_disk || without_memory && queue.would_hold())
-        };
-        self.with_store(waits).unwrap_or(without_memory)
     }
 
     /// Takes in what a prepared transaction has acknowledged, when the broker starts.
@@ -481,6 +478,9 @@ impl QueueHandle {
             effects.marks.drain(..).for_each(|mark| store.note_handed(&mark));
             store.end(audit.take_records());
         }
+        if let Some(spool) = &mut state.spool {
+            spool.end();
+        }
         state.queue = Queue::new(Arc::clone(&self.account));
         state.outlets.clear();
         true
@@ -497,7 +497,7 @@ impl QueueHandle {
 
     /// Hands dispatches to the outboxes; returns what is left to do without the lock.
     pub(super) fn carry_out(&self, state: &mut State, now: i64) -> Aftermath {
-        let State { queue, inflow, audit, effects, outlets, batch, store, .. } = state;
+        let State { queue, inflow, audit, effects, outlets, batch, store, spool, .. } = state;
         let settles = !effects.consumed.is_empty();
         if let Some(store) = store {
             effects.consumed.drain(..).for_each(|place| store.forget(place));
@@ -518,7 +518,7 @@ impl QueueHandle {
             }
         }
         if let Some(store) = store {
-            look_after(queue, store, &self.address);
+            look_after(queue, store, spool.as_mut(), &self.address);
         }
         if self.turned_away.swap(false, Ordering::SeqCst) {
             self.account.space().notify_waiters();

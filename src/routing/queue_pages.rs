@@ -8,9 +8,9 @@ use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
 
 use super::broker::Broker;
 use super::directory::Living;
-use super::persistence::message_of;
-use super::queue_handle::{Aftermath, QueueHandle};
-use crate::destination::{HeldMessage, Page, PageSize};
+use super::persistence::{Persistence, message_of};
+use super::queue_handle::{Aftermath, QueueHandle, State};
+use crate::destination::{HeldMessage, Page, PageSize, Queue};
 
 /// How many bytes are read at once for whoever explains.
 const LOOK: usize = 1024 * 1024;
@@ -18,6 +18,8 @@ const LOOK: usize = 1024 * 1024;
 /// A page that a queue waits for.
 struct Wanted {
     queue: QueueId,
+    /// What a temporary store has beside it.
+    spool: Option<(Arc<Persistence>, QueueId)>,
     from: u64,
     limits: ReadLimits,
 }
@@ -71,11 +73,8 @@ impl Broker {
         most: usize,
     ) -> (Vec<HeldMessage>, Option<i64>) {
         let Some(persistence) = &self.persistence else { return (Vec::new(), None) };
-        let wanted = queue.with_store(|queue, store| {
-            let from = u64::try_from(queue.paged_from(from)?).unwrap_or(0);
-            let limits = ReadLimits { messages: most, bytes: LOOK };
-            Some(Wanted { queue: store.id()?, from, limits })
-        });
+        let limits = ReadLimits { messages: most, bytes: LOOK };
+        let wanted = queue.wanted(|queue| Some((queue.paged_from(from)?, limits)));
         let Some(wanted) = wanted else { return (Vec::new(), None) };
         let Page { messages, .. } = read(persistence.store(), &wanted, queue.address());
         let next = messages.last().map(|(last, _)| last.saturating_add(1));
@@ -135,12 +134,21 @@ impl QueueHandle {
                 queue.hear_of_marks(settled.unwrap_or(0), now, effects);
             })
         };
-        let wanted = self.with_store(|queue, store| {
+        let wanted = self.wanted(|queue| {
             let (from, PageSize { messages, bytes }) = queue.begin_page()?;
-            let limits = ReadLimits { messages, bytes };
-            Some(Wanted { queue: store.id()?, from: u64::try_from(from).unwrap_or(0), limits })
+            Some((from, ReadLimits { messages, bytes }))
         });
         (wanted, left)
+    }
+
+    fn wanted(&self, ask: impl FnOnce(&mut Queue) -> Option<(i64, ReadLimits)>) -> Option<Wanted> {
+        let mut state = self.state.lock();
+        let State { queue, store, spool, .. } = &mut *state;
+        let id = store.as_ref()?.id()?;
+        let (from, limits) = ask(queue)?;
+        let from = u64::try_from(from).unwrap_or(0);
+        let spool = spool.as_ref().and_then(|spool| spool.place());
+        Some(Wanted { queue: id, spool, from, limits })
     }
 
     fn take_page(&self, page: Page, now: i64) -> Aftermath {
@@ -148,9 +156,28 @@ impl QueueHandle {
     }
 }
 
+/// Reads a page, of both stores if there are two: as far as it is known to be without a gap.
 fn read(store: &dyn Store, wanted: &Wanted, address: &Destination) -> Page {
+    let kept = read_one(store, wanted.queue, wanted, address);
+    let Some((spool, queue)) = &wanted.spool else { return kept };
+    let spooled = read_one(spool.store(), *queue, wanted, address);
+    let ends = [&kept, &spooled].map(|page| match page.messages.last() {
+        Some((last, _)) => *last,
+        None if page.failed => i64::MIN,
+        None => i64::MAX,
+    });
+    let end = ends.into_iter().min().unwrap_or(i64::MIN);
+    let failed = kept.failed || spooled.failed;
+    let mut messages = kept.messages;
+    messages.extend(spooled.messages);
+    messages.retain(|(place, _)| *place <= end);
+    messages.sort_by_key(|(place, _)| *place);
+    Page { messages, failed }
+}
+
+fn read_one(store: &dyn Store, queue: QueueId, wanted: &Wanted, address: &Destination) -> Page {
     let mut stored: Vec<Stored> = Vec::new();
-    let outcome = store.read(wanted.queue, wanted.from, wanted.limits, &mut stored);
+    let outcome = store.read(queue, wanted.from, wanted.limits, &mut stored);
     let failed = outcome.is_err();
     if let Err(error) = outcome {
         tracing::error!(queue = %address, %error, "cannot read what waits on disk");

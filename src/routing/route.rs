@@ -11,6 +11,8 @@ use super::arrival::Arrival;
 use super::broker::Broker;
 use super::directory::Target;
 use super::publish_error::PublishError;
+use super::queue_room::of_memory;
+use super::shortage::{NoSpace, Shortage};
 
 /// How many destinations one message may be sent to at once.
 const MOST_TARGETS: usize = 1024;
@@ -64,6 +66,27 @@ impl Route {
     /// Whether the next message that comes so must wait: it goes to all of them or to none yet.
     pub fn is_full(&self, arrival: Arrival, persistent: bool) -> bool {
         self.targets.iter().any(|target| target.is_full(arrival, persistent))
+    }
+
+    /// Which limit keeps the next message out that comes so; none: it has room by now.
+    pub fn shortage(&self, arrival: Arrival, persistent: bool) -> Option<Shortage> {
+        self.targets.iter().find_map(|target| target.shortage(arrival, persistent))
+    }
+
+    /// The same for the next message of a transaction.
+    pub fn shortage_of_committed(&self) -> Option<Shortage> {
+        let full = self.targets.iter().find(|target| target.account().is_full_of_committed())?;
+        Some(of_memory(full.account(), full.address()))
+    }
+
+    /// What becomes of a message for which there is no room: it is refused as soon as one of its
+    /// destinations has it so.
+    pub fn no_space(&self) -> NoSpace {
+        let strictest = self.targets.iter().filter_map(|target| match target.no_space() {
+            NoSpace::Wait => None,
+            NoSpace::FailAfter(time) => Some(time),
+        });
+        strictest.min().map_or(NoSpace::Wait, NoSpace::FailAfter)
     }
 
     /// A message has to wait until all of them have room.

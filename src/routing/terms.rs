@@ -6,6 +6,8 @@ use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_transport::clock::WallOffset;
 
 use super::persistence::QueueStore;
+use super::shortage::NoSpace;
+use super::spool::Spool;
 use crate::destination::{Audit, MemoryAccount, RedeliveryPolicy};
 
 /// What a destination is given when it comes to life.
@@ -24,8 +26,12 @@ pub(super) struct Terms {
     pub(super) offset: WallOffset,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
+    /// A queue's: where other messages wait for which there is no memory.
+    pub(super) spool: Option<Arc<Spool>>,
     /// How many bytes of what is kept and waits stay in memory.
     pub(super) window: u64,
     /// How many bytes the store may keep of it before producers wait.
     pub(super) store_limit: Option<u64>,
+    /// What becomes of messages for which there is no room.
+    pub(super) no_space: NoSpace,
 }

@@ -11,6 +11,8 @@ use super::arrival::Arrival;
 use super::counters::DestinationCounters;
 use super::durable_subscriber::DurableSubscriber;
 use super::queue_handle::{Aftermath, Removed};
+use super::queue_room::of_memory;
+use super::shortage::{NoSpace, Shortage};
 use super::terms::Terms;
 use super::topic_publishing::{Publishing, Subscribers};
 use super::topic_subscriber::TopicSubscriber;
@@ -40,6 +42,7 @@ impl Listener {
 pub(super) struct TopicHandle {
     address: Destination,
     account: Arc<MemoryAccount>,
+    no_space: NoSpace,
     counters: DestinationCounters,
     /// Held while what a bridge brings is given out: where two ways lead here, the later copy of a
     /// message is known at once, and what follows it by that way must not overtake the first.
@@ -57,6 +60,7 @@ impl TopicHandle {
         Self {
             address,
             account: terms.account,
+            no_space: terms.no_space,
             audit: Mutex::new(terms.audit),
             counters: DestinationCounters::default(),
             subscribers: RwLock::default(),
@@ -185,6 +189,18 @@ impl TopicHandle {
             copies.iter().any(|copy| copy.queue.is_full(arrival, persistent))
         };
         arrival.finds_full(&self.account) || self.copies().is_some_and(full)
+    }
+
+    /// Which limit keeps the next message out that comes so.
+    pub(super) fn shortage(&self, arrival: Arrival, persistent: bool) -> Option<Shortage> {
+        if arrival.finds_full(&self.account) {
+            return Some(of_memory(&self.account, &self.address));
+        }
+        self.copies()?.iter().find_map(|copy| copy.queue.shortage(arrival, persistent))
+    }
+
+    pub(super) fn no_space(&self) -> NoSpace {
+        self.no_space
     }
 
     /// Gives an advisory to every subscription. It counts on no account, so that durable ones,

@@ -97,6 +97,7 @@ impl Broker {
     fn keep_branch(&self, branch: &BranchSnapshot, work: &mut Work) -> Result<(), String> {
         let Some(persistence) = &self.persistence else { return Ok(()) };
         if let Some(reason) = self.hindrance(work) {
+            self.note_no_room_for(work);
             return Err(reason);
         }
         let tag = work.tag.tag();

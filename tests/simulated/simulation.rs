@@ -81,6 +81,7 @@ impl Simulation {
             clock: self.clock.clone(),
             seed,
             store,
+            spool: None,
             pace: Pace::default(),
         };
         Node::start(config, world).await

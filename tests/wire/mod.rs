@@ -8,5 +8,8 @@
 mod node;
 mod peer;
 
-pub use node::{PATIENCE, broker, keeping_broker, limited, networked_broker, paced_broker, until};
+pub use node::{
+    PATIENCE, broker, keeping_broker, limited, networked_broker, paced_broker, spooling_broker,
+    until,
+};
 pub use peer::{Wire, number_of};

@@ -7,7 +7,7 @@ use ferrymq::config::{
     AdminConfig, BrokerConfig, ClusterClients, DestinationPolicy, Limits, TransportConnectorConfig,
     VirtualTopic,
 };
-use ferrymq::node::{Node, World};
+use ferrymq::node::{Node, OpenSpool, World};
 use ferrymq_network::config::NetworkConnectorConfig;
 use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_store::contract::Store;
@@ -27,18 +27,23 @@ pub async fn broker(limits: Limits) -> Node {
 
 /// Starts a broker that tells `pace` what arrives, and goes by it.
 pub async fn paced_broker(limits: Limits, pace: Pace) -> Node {
-    start("broker", limits, pace, Vec::new(), None).await
+    start("broker", limits, pace, Vec::new(), None, None).await
 }
 
 /// Starts a broker that keeps its persistent messages in `store`.
 pub async fn keeping_broker(limits: Limits, store: Arc<dyn Store>) -> Node {
-    start("broker", limits, Pace::default(), Vec::new(), Some(store)).await
+    start("broker", limits, Pace::default(), Vec::new(), Some(store), None).await
+}
+
+/// The same, with a temporary store for what waits for want of memory.
+pub async fn spooling_broker(limits: Limits, store: Arc<dyn Store>, spool: OpenSpool) -> Node {
+    start("broker", limits, Pace::default(), Vec::new(), Some(store), Some(spool)).await
 }
 
 /// Starts a broker with a network connector. Its name is not that of the others, so that it is never
 /// taken for them.
 pub async fn networked_broker(limits: Limits, connector: NetworkConnectorConfig) -> Node {
-    start("near", limits, Pace::default(), vec![connector], None).await
+    start("near", limits, Pace::default(), vec![connector], None, None).await
 }
 
 async fn start(
@@ -47,6 +52,7 @@ async fn start(
     pace: Pace,
     network_connectors: Vec<NetworkConnectorConfig>,
     store: Option<Arc<dyn Store>>,
+    spool: Option<OpenSpool>,
 ) -> Node {
     let connector = TransportConnectorConfig {
         name: "openwire".to_owned(),
@@ -69,6 +75,7 @@ async fn start(
         clock: Clock::system(),
         seed: 1,
         store,
+        spool,
         pace,
     };
     Node::start(config, world).await.unwrap()

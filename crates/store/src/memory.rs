@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::contract::{
     Batch, Entry, Failure, Listener, Observer, Operation, QueueId, QueueState, ReadError,
-    ReadLimits, Refusal, Store, Stored, Table, Ticket,
+    ReadLimits, Refusal, Space, Store, Stored, Table, Ticket,
 };
 
 /// Keeps everything in memory: a batch is settled before [`submit`](Store::submit) returns, and
@@ -104,6 +104,13 @@ impl Store for MemoryStore {
 
     fn has_room(&self, bytes: usize) -> bool {
         self.state.lock().has_room(bytes, self.limit)
+    }
+
+    fn space(&self) -> Space {
+        let (used, limit) = (self.state.lock().used, self.limit);
+        // As much as callers ask for at least.
+        let full = used.saturating_add(1024 * 1024) > limit;
+        Space { used, limit, full }
     }
 
     fn settled(&self) -> Ticket {

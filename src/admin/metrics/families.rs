@@ -7,8 +7,8 @@ use super::exposition::{Exposition, Kind};
 use super::links::links;
 use crate::admin::stage::Stage;
 use crate::connection::FarEnd;
-use crate::node::NodeWatch;
-use crate::routing::DestinationSnapshot;
+use crate::node::{BrokerStatus, NodeWatch};
+use crate::routing::{DestinationSnapshot, LimitSnapshot};
 
 /// All metrics, as text. Before there is a node, only that it is not ready.
 pub(in crate::admin) fn metrics(stage: &Stage) -> String {
@@ -45,6 +45,7 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
         "Bytes at which producers have to wait.",
         status.memory_limit,
     );
+    limits(&status, text);
     let (mut clients, mut brokers, mut in_process) = (0_u64, 0_u64, 0_u64);
     for connection in node.connections() {
         match connection.far_end {
@@ -98,6 +99,54 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
         ),
     ] {
         text.family(name, Kind::Counter, help).sample(&[], value);
+    }
+}
+
+/// What the broker has only so much of.
+fn limits(status: &BrokerStatus, text: &mut Exposition) {
+    if let Some(space) = status.store {
+        let (used, limit) = (space.used, space.limit);
+        gauge(text, "ferrymq_store_used_bytes", "Bytes of the store's files in use.", used);
+        if limit < u64::MAX {
+            gauge(text, "ferrymq_store_limit_bytes", "Bytes at which the store is full.", limit);
+        }
+    }
+    if let Some(space) = status.spool {
+        let (used, limit) = (space.used, space.limit);
+        gauge(
+            text,
+            "ferrymq_temp_used_bytes",
+            "Bytes of the temporary store's files in use.",
+            used,
+        );
+        gauge(text, "ferrymq_temp_limit_bytes", "Bytes at which it is full.", limit);
+    }
+    type Value = fn(&LimitSnapshot) -> u64;
+    let families: [(&'static str, Kind, &'static str, Value); 3] = [
+        (
+            "ferrymq_limit_reached",
+            Kind::Gauge,
+            "Where a limit keeps messages out now: destinations, or 1 for the broker's.",
+            |limit| limit.reached as u64,
+        ),
+        (
+            "ferrymq_limit_waits_total",
+            Kind::Counter,
+            "Messages that had to wait because a limit was reached.",
+            |limit| limit.waited,
+        ),
+        (
+            "ferrymq_limit_refusals_total",
+            Kind::Counter,
+            "Messages that were refused because a limit was reached.",
+            |limit| limit.refused,
+        ),
+    ];
+    for (name, kind, help, value) in families {
+        let mut family = text.family(name, kind, help);
+        for one in &status.limits {
+            family.sample(&[("limit", one.limit.name())], value(one));
+        }
     }
 }
 

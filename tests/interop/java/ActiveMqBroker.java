@@ -96,6 +96,7 @@ public final class ActiveMqBroker {
                 case "--ttl": last.connector.setNetworkTTL(Integer.parseInt(value)); break;
                 case "--duplex": last.connector.setDuplex(Boolean.parseBoolean(value)); break;
                 case "--queue-memory-kb": queues(broker).setMemoryLimit(1024 * Long.parseLong(value)); break;
+                case "--send-fail": broker.getSystemUsage().setSendFailIfNoSpace(Boolean.parseBoolean(value)); break;
                 case "--exclude": last.connector.addExcludedDestination(destination(value)); break;
                 case "--include": last.connector.addDynamicallyIncludedDestination(destination(value)); break;
                 case "--static": last.connector.addStaticallyIncludedDestination(destination(value)); break;

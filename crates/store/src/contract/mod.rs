@@ -7,4 +7,4 @@ mod store;
 
 pub use batch::{Batch, Holders, MOST_BODY, MOST_HOLDERS, MOST_KEY, Operation, QueueId, Table};
 pub use error::{Failure, ReadError, Refusal};
-pub use store::{Entry, Listener, Observer, QueueState, ReadLimits, Store, Stored, Ticket};
+pub use store::{Entry, Listener, Observer, QueueState, ReadLimits, Space, Store, Stored, Ticket};

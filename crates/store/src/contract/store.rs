@@ -62,6 +62,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// to be [told](Observer::room) of room.
     fn has_room(&self, bytes: usize) -> bool;
 
+    /// How much of its device it has, and may have.
+    fn space(&self) -> Space {
+        Space::default()
+    }
+
     /// All batches up to this one are settled.
     fn settled(&self) -> Ticket;
 
@@ -150,6 +155,24 @@ pub trait Observer: Send + Sync {
 
     /// The store has failed.
     fn failed(&self, _failure: &Failure) {}
+}
+
+/// What a store has of its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes in use, those of what is forgotten and not free yet included.
+    pub used: u64,
+    /// Bytes that it may use; `u64::MAX` when only the device limits it.
+    pub limit: u64,
+    /// Whether it can keep no more until something is forgotten. One that has no room only for the
+    /// moment that it takes to make some is not full.
+    pub full: bool,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Self { used: 0, limit: u64::MAX, full: false }
+    }
 }
 
 /// How much to read at once.

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use super::cost;
 use super::segment::SegmentFile;
-use crate::contract::{Batch, Failure, Listener, Observer, Operation, Refusal, Ticket};
+use crate::contract::{Batch, Failure, Listener, Observer, Operation, Refusal, Space, Ticket};
 
 /// How many spare segments there are at most: those in reserve, and one that batches may count on.
 pub(super) const SPARES: usize = 3;
 
 /// How many spares batches that keep something leave alone.
 pub(super) const RESERVE: usize = 2;
+
+/// A journal is full when it has no room for so many bytes, or for what it has refused.
+const SMALL: u64 = 2 * 1024 * 1024;
 
 /// What nobody waits to hear of is written at once when it takes more than this, in bytes.
 const MUCH: u64 = 1024 * 1024;
@@ -157,6 +160,15 @@ impl Room {
         wanted.then_some(self.capacity)
     }
 
+    /// How it stands, for who needs so many bytes. It is full when it has no room and may make none.
+    fn space(&self, needed: u64) -> Space {
+        let spares = self.spares.len() as u64;
+        let next = self.used + (spares + 1) * u64::from(self.capacity);
+        let at_end = self.exhausted || next > self.limit;
+        let full = at_end && !self.fits(needed, Purpose::Keep);
+        Space { used: self.used, limit: self.limit, full }
+    }
+
     /// Takes in a file that was made, or has become free.
     pub(super) fn add(&mut self, file: SegmentFile) {
         if file.capacity == self.capacity {
@@ -227,6 +239,12 @@ impl Intake {
             }
         }
         fits
+    }
+
+    /// How it stands.
+    pub(super) fn space(&self) -> Space {
+        let least = SMALL.min(self.room.usable);
+        self.room.space(self.refused.unwrap_or(0).max(least))
     }
 
     pub(super) fn is_refusing(&self) -> bool {

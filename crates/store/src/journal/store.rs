@@ -18,7 +18,7 @@ use super::shared::Shared;
 use super::worker::{Round, Take, Worker, make_room, tick};
 use crate::contract::{
     Batch, Entry, Failure, Listener, Observer, QueueId, QueueState, ReadError, ReadLimits, Refusal,
-    Store, Stored, Table, Ticket,
+    Space, Store, Stored, Table, Ticket,
 };
 use crate::volume::Volume;
 
@@ -135,6 +135,10 @@ impl Store for Journal {
             self.shared.making.notify_one();
         }
         has_room
+    }
+
+    fn space(&self) -> Space {
+        self.shared.intake.lock().space()
     }
 
     fn settled(&self) -> Ticket {

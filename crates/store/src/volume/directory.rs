@@ -21,6 +21,8 @@ pub struct Directory {
     directory: File,
     /// Locked as long as it is open.
     _lock: File,
+    /// Whether what is in it outlives a loss of power.
+    syncs: bool,
 }
 
 /// Why a directory cannot be used.
@@ -80,7 +82,23 @@ impl Directory {
             Err(TryLockError::Error(error)) => return Err(unusable(&place)(error)),
         }
         sign(&mut lock).map_err(unusable(&place))?;
-        Ok(Self { path, directory, _lock: lock })
+        Ok(Self { path, directory, _lock: lock, syncs: true })
+    }
+
+    /// Takes a directory for what nobody needs when this process has ended: it is emptied, and
+    /// never synced, whatever its user asks for.
+    ///
+    /// # Errors
+    ///
+    /// See [`DirectoryError`].
+    pub fn take_empty(path: impl Into<PathBuf>) -> Result<Self, DirectoryError> {
+        let taken = Self { syncs: false, ..Self::take(path)? };
+        for name in taken.list().map_err(unusable(&taken.path))? {
+            if name != LOCK {
+                taken.remove(&name).map_err(unusable(&taken.path.join(&name)))?;
+            }
+        }
+        Ok(taken)
     }
 
     /// Where it is.
@@ -137,12 +155,12 @@ impl Volume for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn VolumeFile>> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).open(self.path.join(name))?;
-        Ok(Arc::new(DirectoryFile(file)))
+        Ok(Arc::new(DirectoryFile { file, syncs: self.syncs }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn VolumeFile>> {
         let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
-        Ok(Arc::new(DirectoryFile(file)))
+        Ok(Arc::new(DirectoryFile { file, syncs: self.syncs }))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -150,7 +168,7 @@ impl Volume for Directory {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        self.directory.sync_all()
+        if self.syncs { self.directory.sync_all() } else { Ok(()) }
     }
 
     fn show(&self, name: &str) -> String {
@@ -159,17 +177,20 @@ impl Volume for Directory {
 }
 
 #[derive(Debug)]
-struct DirectoryFile(File);
+struct DirectoryFile {
+    file: File,
+    syncs: bool,
+}
 
 impl VolumeFile for DirectoryFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.0.read_at(rest, offset + filled as u64) {
+            match self.file.read_at(rest, offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -180,16 +201,16 @@ impl VolumeFile for DirectoryFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         // It leaves what is there alone.
-        rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, length)?;
+        rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, length)?;
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        if self.syncs { self.file.sync_data() } else { Ok(()) }
     }
 }
