@@ -13,6 +13,7 @@ use ferrymq_network::document::names::Name;
 use ferrymq_network::document::problem::{Problem, Problems};
 use ferrymq_network::document::reader::Reader;
 use ferrymq_network::document::source::{Source, Span};
+use ferrymq_network::document::units::ByteSize;
 use ferrymq_openwire::destination::DestinationKind;
 use ferrymq_transport::endpoint::Endpoint;
 
@@ -100,9 +101,10 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
         name = broker.name.map(|name| name.value.to_string()).unwrap_or_default();
         store = store_of(broker.persistent, broker.data_dir, reader);
     }
+    let mut segment = None;
     if let Some(section) = file.store {
         match &mut store {
-            Some(store) => keep_as(section.value, store, reader),
+            Some(store) => segment = keep_as(section.value, store, reader),
             None => reader.report(
                 &section.span,
                 "a store without a folder",
@@ -127,6 +129,9 @@ fn from_file(file: BrokerFile, reader: &mut Reader<'_>) -> BrokerConfig {
                 Some("set `data_dir` in [broker]".into()),
             ),
         }
+    }
+    if let Some(store) = &mut store {
+        divide(store, segment, reader);
     }
     if let Some(usage) = &usage {
         limits.send_fail_if_no_space =
@@ -178,7 +183,12 @@ fn store_of(
     }
 }
 
-fn keep_as(section: StoreSection, store: &mut StoreConfig, reader: &mut Reader<'_>) {
+/// How it is kept; the length of a file, if that is said.
+fn keep_as(
+    section: StoreSection,
+    store: &mut StoreConfig,
+    reader: &mut Reader<'_>,
+) -> Option<Located<ByteSize>> {
     if let Some(sync) = section.sync {
         store.sync = sync.value;
     }
@@ -192,11 +202,30 @@ fn keep_as(section: StoreSection, store: &mut StoreConfig, reader: &mut Reader<'
         }
         store.sync_interval = interval.value;
     }
-    if let Some(size) = section.segment_size {
-        match u32::try_from(size.value.0) {
-            Ok(bytes) if (16 << 10..=1 << 30).contains(&bytes) => store.segment_bytes = bytes,
-            _ => reader.report(&size.span, "a size from 16KiB to 1GiB is needed", None),
-        }
+    section.segment_size
+}
+
+/// The lengths of a store's files: small enough for its limit, so that there are always some that can
+/// be given back.
+fn divide(store: &mut StoreConfig, segment: Option<Located<ByteSize>>, reader: &mut Reader<'_>) {
+    let (least, most) = (16 << 10, 1 << 30);
+    let Some(size) = segment else {
+        let eighth = u32::try_from(store.limit / 8).unwrap_or(u32::MAX);
+        store.segment_bytes = store.segment_bytes.min(eighth.max(least));
+        return;
+    };
+    match u32::try_from(size.value.0) {
+        Ok(bytes) if (least..=most).contains(&bytes) => store.segment_bytes = bytes,
+        _ => return reader.report(&size.span, "a size from 16KiB to 1GiB is needed", None),
+    }
+    let part = store.limit / StoreConfig::SEGMENTS;
+    if size.value.0 > part {
+        let needed = size.value.0 * StoreConfig::SEGMENTS;
+        reader.report(
+            &size.span,
+            format!("a segment may have a fifth of `store_limit`, which is {part} bytes"),
+            Some(format!("set a smaller one, or `store_limit` to {needed} bytes at least")),
+        );
     }
 }
 

@@ -248,7 +248,8 @@ section! {
         optional sync ("sync", "journal_disk_sync_strategy"): SyncStrategy = "\"always\"",
         /// With `sync = "interval"`: what a loss of power may take at most; a second, if it is not said.
         optional sync_interval ("sync_interval", "journal_disk_sync_interval"): Duration,
-        /// The length of one of its files, from 16 KiB to 1 GiB.
+        /// The length of one of its files, from 16 KiB to 1 GiB, and to a fifth of `store_limit`;
+        /// if it is not said, an eighth of a small `store_limit`.
         optional segment_size ("segment_size", "journal_max_file_length"): ByteSize = "\"32MiB\"",
     }
 }

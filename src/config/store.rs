@@ -23,6 +23,8 @@ pub struct StoreConfig {
 }
 
 impl StoreConfig {
+    /// The disk is given back by whole segments: of a limit, one may take this part at most.
+    pub const SEGMENTS: u64 = 5;
     /// The folder of a broker that is only told to keep messages.
     pub const DEFAULT_DIRECTORY: &'static str = "ferrymq-data";
 

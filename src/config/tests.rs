@@ -380,6 +380,20 @@ fn messages_are_kept_where_there_is_a_folder() {
 }
 
 #[test]
+fn a_stores_files_are_a_small_part_of_its_limit() {
+    let with = |limit: &str, segment: &str| {
+        file(&format!(
+            "[broker]\ndata_dir = \"a\"\n[store]\n{segment}\n[system_usage]\nstore_limit = \"{limit}\""
+        ))
+    };
+    assert_eq!(with("100MiB", "").unwrap().store.unwrap().segment_bytes, (100 << 20) / 8);
+    assert_eq!(with("10GiB", "").unwrap().store.unwrap().segment_bytes, 32 << 20);
+    assert!(with("100MiB", "segment_size = \"20MiB\"").is_ok());
+    let refused = with("100MiB", "segment_size = \"32MiB\"").unwrap_err().to_string();
+    assert!(refused.contains("a fifth of `store_limit`"), "{refused}");
+}
+
+#[test]
 fn a_connector_to_the_broker_itself_is_a_finding() {
     let findings = |text: &str| {
         let source = Source::file("broker.toml", text);

@@ -11,6 +11,8 @@ pub(super) const SPARES: usize = 3;
 
 /// How many spares batches that keep something leave alone.
 pub(super) const RESERVE: usize = 2;
+/// Segments that a journal may have, however little is to be kept.
+const LEAST: u64 = SPARES as u64 + 2;
 
 /// A journal is full when it has no room for so many bytes, or for what it has refused.
 const SMALL: u64 = 2 * 1024 * 1024;
@@ -100,8 +102,10 @@ pub(super) struct Room {
 
 impl Room {
     /// That of a journal with segments of `capacity` bytes, `used` in all, that counts as full at
-    /// `limit`.
+    /// `limit`, and has a few segments in any case: one that is begun while another one is still
+    /// needed, and those that must be ready then.
     pub(super) fn new(capacity: u32, used: u64, limit: u64) -> Self {
+        let limit = limit.max(LEAST * u64::from(capacity));
         Self { capacity, used, limit, calm: true, ..Self::default() }
     }
 

@@ -33,7 +33,7 @@ pub struct Options {
     pub sync: Sync,
     /// Bytes of a segment, which is a file; from 16 KiB to 1 GiB (values beyond are cut).
     pub segment_bytes: u32,
-    /// Bytes that its files may have before it counts as full; three segments in any case. What only
+    /// Bytes that its files may have before it counts as full; five segments in any case. What only
     /// forgets may go beyond, by the little that it needs.
     pub disk_limit: u64,
     /// Who does the work.

@@ -107,3 +107,27 @@ fn a_message_larger_than_a_segment_gets_one_of_its_own() {
     assert_eq!(held(&journal, QUEUE.0), [1, 2]);
     assert_eq!(crate::rig::contents(&journal, QUEUE.0)[0].body, large);
 }
+
+#[test]
+fn a_share_of_any_size_takes_what_is_soon_forgotten() {
+    for segments in 0..8 {
+        let disk = SimulatedDisk::new(1, 64 * 1024 * 1024);
+        let options = Options { disk_limit: segments * 16 * 1024, ..small() };
+        let journal = Stepped(Journal::open(Arc::new(disk), &options).unwrap().0);
+        // It stays, and with it the segment that it is in, or what it is moved to.
+        settle(&journal, |batch| batch.append(QUEUE, 1, Bytes::from_static(b"stays")));
+        for sequence in 2..500 {
+            let mut tries = 0;
+            while let Err(refusal) = try_settle(&journal, |batch| {
+                batch.append(QUEUE, sequence, Bytes::from(vec![7; 1000]));
+            }) {
+                assert_eq!(refusal, Refusal::Full);
+                assert!(tries < 20, "{segments} segments: nothing fits after {sequence}");
+                journal.0.step();
+                tries += 1;
+            }
+            settle(&journal, |batch| batch.acknowledge(QUEUE, sequence));
+        }
+        assert_eq!(held(&journal, QUEUE.0), [1]);
+    }
+}
