@@ -1,7 +1,8 @@
 //! What two bridged brokers confirmed outlives any loss of power, and crosses the link once: whole
 //! brokers in one process, each with its journal on a simulated disk, live through power losses (what
 //! was not synced is gone, torn or out of order), failed syncs, kills and cut links, while clients
-//! send, commit, receive and relay at both, and share a queue.
+//! send, commit, receive and relay at both, share a queue, and have durable subscriptions here and beyond
+//! the bridge.
 //!
 //! A seed decides everything. `FERRYMQ_SEED` runs one; `FERRYMQ_SEEDS=N` runs so many, on all
 //! processors (1000 take a few minutes).
@@ -86,6 +87,8 @@ async fn weather(simulation: &Simulation, mut random: Rng) {
         ("batches", "a"),
         ("relay", "b"),
         ("receiver-a", "a"),
+        ("reporter-a", "a"),
+        ("reader-a", "a"),
         ("receiver-b", "b"),
     ];
     for _ in 0..random.usize(0..5) {
@@ -115,13 +118,21 @@ async fn story(seed: u64) -> Outcome {
         let options = simulation.options(name);
         Client::new(name, address(broker), options, (&book, &until), random.u64(..))
     };
+    client("reader-a", "a").subscribe("news-a").await;
+    client("reader-b", "b").subscribe("news-b").await;
+    while a.node().watch().durable_subscriptions().len() < 2 {
+        sleep(Duration::from_millis(20)).await;
+    }
     let clients = vec![
+        tokio::spawn(client("reporter-a", "a").send("news-b")),
+        tokio::spawn(client("reader-a", "a").receive("news-a", true)),
+        tokio::spawn(client("reader-b", "b").receive("news-b", true)),
         tokio::spawn(client("sender-a", "a").send("to-b")),
         tokio::spawn(client("receiver-b", "b").receive("to-b", true)),
         tokio::spawn(client("sender-b", "b").send("in")),
         tokio::spawn(client("relay", "a").relay("in", "out")),
         tokio::spawn(client("receiver-out", "b").receive("out", true)),
-        tokio::spawn(client("batches", "a").send_in_transactions(["both", "to-b"])),
+        tokio::spawn(client("batches", "a").send_in_transactions(["both", "to-b", "news-a"])),
         tokio::spawn(client("receiver-both-a", "a").receive("both", false)),
         tokio::spawn(client("receiver-both-b", "b").receive("both", false)),
     ];
@@ -139,12 +150,14 @@ async fn story(seed: u64) -> Outcome {
     while quiet < 4 && start.elapsed() < SETTLED {
         let before = book.length();
         sleep(Duration::from_millis(500)).await;
-        let left: usize = [&a, &b]
-            .iter()
-            .flat_map(|machine| machine.node().status().destinations)
-            .filter(|one| one.address.kind().is_queue())
-            .map(|one| one.waiting + one.in_flight)
-            .sum();
+        let left = [&a, &b].map(|machine| {
+            let queues = machine.node().status().destinations.into_iter();
+            let queues = queues.filter(|one| one.address.kind().is_queue());
+            let durables = machine.node().watch().durable_subscriptions().into_iter();
+            queues.map(|one| one.waiting + one.in_flight).sum::<usize>()
+                + durables.map(|one| one.waiting + one.in_flight).sum::<usize>()
+        });
+        let left: usize = left.into_iter().sum();
         quiet = if left == 0 && book.length() == before { quiet + 1 } else { 0 };
     }
     let left = left_at(&[&a, &b]);
@@ -173,6 +186,10 @@ fn left_at(machines: &[&Machine]) -> String {
                 "\n    {name}/{}: {waiting} wait, {in_flight} in flight, {consumers} consumers",
                 one.address
             );
+        }
+        for one in machine.node().watch().durable_subscriptions() {
+            let (waiting, in_flight) = (one.waiting, one.in_flight);
+            all += &format!("\n    {}: {waiting} wait, {in_flight} in flight", one.address);
         }
     }
     all

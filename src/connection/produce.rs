@@ -13,7 +13,7 @@ use super::peer::{Flow, Leaving, Outcome, Peer, Resends};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{Arrival, Route};
+use crate::routing::{Arrival, Room, Route};
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
@@ -66,9 +66,11 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || self.must_wait(route, &message) || !self.can_be_kept(&message) {
+        // It is set aside until the message is with the store.
+        let room = self.room_for(&message);
+        if parked || self.must_wait(route, &message) || room.is_none() {
             let full = route.is_full(self.arrival(), message.persistent());
-            if full || !self.can_be_kept(&message) {
+            if full || room.is_none() {
                 // Not that it waits for consumers to get to it.
                 route.note_parked();
                 self.broker.want_memory();
@@ -169,9 +171,12 @@ impl Peer {
         Ok(if persistent { Outcome::Kept } else { Outcome::Passed })
     }
 
-    /// Whether the store has room for a message that must be kept.
-    fn can_be_kept(&self, message: &Message) -> bool {
-        !message.persistent() || self.broker.has_room_to_keep(message.size())
+    /// Room in the store for a message, as far as it must be kept; none: it must wait.
+    fn room_for(&self, message: &Message) -> Option<Room> {
+        match message.persistent() {
+            true => self.broker.room_to_keep(message.size()),
+            false => Some(Room::default()),
+        }
     }
 
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
@@ -206,9 +211,13 @@ impl Peer {
         while let Some(ParkedMessage { address, within, message, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
+            let room = match within {
+                Some(_) => Some(Room::default()),
+                None => self.room_for(message),
+            };
             let full = |route: &Route| match within {
                 Some(_) => route.is_full_of_committed(),
-                None => self.must_wait(route, message) || !self.can_be_kept(message),
+                None => self.must_wait(route, message) || room.is_none(),
             };
             if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;

@@ -42,6 +42,10 @@ pub struct BrokerStatus {
     pub memory_used: u64,
     /// Bytes at which producers have to wait.
     pub memory_limit: u64,
+    /// Messages that brokers beyond bridges may have: at most.
+    pub in_doubt: usize,
+    /// Bytes of what audits remember.
+    pub audit_bytes: usize,
     /// What was counted at all destinations since the start, gone ones included.
     pub totals: Totals,
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{MessageId, XaTransactionId};
+use ferrymq_openwire::ids::{BrokerId, MessageId, XaTransactionId};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
@@ -80,6 +80,8 @@ impl NodeWatch {
             destinations: broker.living_destinations(),
             memory_used: broker.memory().used() + broker.memory().waiting(),
             memory_limit: broker.memory().limit(),
+            in_doubt: broker.messages_in_doubt(None),
+            audit_bytes: broker.audit_bytes(),
             totals: broker.totals(),
         }
     }
@@ -117,6 +119,11 @@ impl NodeWatch {
     /// All destinations, by address.
     pub fn destinations(&self) -> Vec<DestinationSnapshot> {
         self.seen.broker.destinations()
+    }
+
+    /// How many messages may be at another broker and are held for it: at most.
+    pub fn in_doubt(&self, broker: &BrokerId) -> usize {
+        self.seen.broker.messages_in_doubt(Some(broker))
     }
 
     /// All durable subscriptions, by client and name.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
+use super::advisory::is_advisory;
 use super::broker::Broker;
 use super::persistence::QueueStore;
 use super::terms::Terms;
@@ -43,6 +44,7 @@ impl Broker {
                 .iter()
                 .find_map(|policy| policy.in_doubt_hold)
                 .map_or(IN_DOUBT_HOLD, |hold| i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)),
+            persistence: self.persistence.clone().filter(|_| keeps_topic(address)),
             store: self.queue_store(address),
             window: self.window(limit),
             store_limit: matching.iter().find_map(|policy| policy.store_limit),
@@ -65,6 +67,11 @@ impl Broker {
         let persistence = self.persistence.as_ref().filter(|_| kept)?;
         Some(persistence.queue_store(address))
     }
+}
+
+/// Whether durable subscriptions may stand in a topic.
+fn keeps_topic(address: &Destination) -> bool {
+    address.kind() == DestinationKind::Topic && !is_advisory(address)
 }
 
 fn redelivery(policies: &[&DestinationPolicy]) -> RedeliveryPolicy {

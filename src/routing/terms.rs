@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
 
-use super::persistence::QueueStore;
+use super::persistence::{Persistence, QueueStore};
 use crate::destination::{Audit, MemoryAccount, RedeliveryPolicy};
 
 /// What a destination is given when it comes to life.
@@ -19,6 +19,8 @@ pub(super) struct Terms {
     pub(super) redelivery: RedeliveryPolicy,
     /// A queue's: how long what another broker may have is held for that one, in milliseconds.
     pub(super) in_doubt_hold: i64,
+    /// A topic's: where what it remembers is kept.
+    pub(super) persistence: Option<Arc<Persistence>>,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
     /// How many bytes of what is kept and waits stay in memory.
