@@ -17,6 +17,10 @@ use std::time::Duration;
 
 use bookkeeping::{Book, Client, Until};
 use fastrand::Rng;
+use ferrymq_client::{
+    AckMode, Connection, ConsumerOptions, OutgoingMessage, ProducerOptions, Session,
+};
+use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::simulated::LinkConditions;
 use parking_lot::Mutex;
 use simulated::{Machine, Simulation, address, run};
@@ -249,5 +253,63 @@ fn a_seed_leads_to_one_history() {
         let (one, other) = (run(story(seed)), run(story(seed)));
         assert!(one.confirmed > 50, "only {} messages were confirmed", one.confirmed);
         assert!(one.history == other.history, "seed {seed} has two histories");
+    }
+}
+
+/// What a consumer has got, while its transaction is open, before and after the power was lost.
+async fn seen_twice(topic: bool, operations: u64) -> [Vec<String>; 2] {
+    let simulation = Arc::new(Simulation::new(operations, LinkConditions::default()));
+    let mut machine = Machine::new(&simulation, "a", &[], operations);
+    machine.start().await;
+    let to = if topic { Destination::topic("news") } else { Destination::queue("orders") };
+    let mut seen = [Vec::new(), Vec::new()];
+    for (life, seen) in seen.iter_mut().enumerate() {
+        let options = simulation.options("reader").client_id("reader");
+        let reading = Connection::connect(&address("a"), options).await.unwrap();
+        let options = ConsumerOptions::new(to.clone());
+        let options = if topic { options.durable("reader") } else { options };
+        let consumer = reading.session(AckMode::Transacted).consumer(options).await.unwrap();
+        if life == 0 {
+            let writing = simulation.client("writer", "a").await;
+            let session = writer_of(&writing, &to).await;
+            machine.disk.cut_power_after(operations);
+            tokio::spawn(async move {
+                let _ = session.commit().await;
+                drop(writing);
+            });
+        }
+        while let Ok(Some(delivery)) = consumer.receive_within(Duration::from_millis(300)).await {
+            seen.push(delivery.text().unwrap().unwrap());
+        }
+        if life == 0 {
+            machine.lose_power();
+            machine.start().await;
+        }
+    }
+    seen
+}
+
+/// A session whose open transaction has sent three messages.
+async fn writer_of(connection: &Connection, to: &Destination) -> Session {
+    let session = connection.session(AckMode::Transacted);
+    let producer = session.producer(ProducerOptions::anywhere().persistent(true)).await.unwrap();
+    for number in 1..=3 {
+        producer.send_to(to, OutgoingMessage::text(number.to_string())).await.unwrap();
+    }
+    session
+}
+
+#[test]
+fn nobody_gets_what_a_transaction_sent_before_it_is_safe() {
+    for topic in [false, true] {
+        let mut came = [0, 0];
+        for operations in 0..40 {
+            let [before, after] = run(seen_twice(topic, operations));
+            assert!(before.is_empty() || before == after, "{before:?} and {after:?}, {operations}");
+            assert!(after.is_empty() || after == ["1", "2", "3"], "{after:?}");
+            came[0] += usize::from(!before.is_empty());
+            came[1] += usize::from(!after.is_empty());
+        }
+        assert!(came[0] > 0 && came[1] < 40, "{came:?}: power is lost before and after");
     }
 }
