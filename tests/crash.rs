@@ -1,7 +1,8 @@
 //! What two bridged brokers confirmed outlives them: they are killed (`kill -9`) at random moments,
 //! while clients send, commit, receive and relay at both. Nothing that was confirmed is lost, nothing
 //! crosses the link twice, nothing that was consumed comes again, also where consumers at both brokers
-//! share a queue, and each producer's messages stay in order. (`tests/power_loss.rs` does the same to
+//! share a queue, and for durable subscriptions here and beyond the link; each producer's messages stay in
+//! order. (`tests/power_loss.rs` does the same to
 //! simulated machines, with power losses.)
 //!
 //! `FERRYMQ_CRASH_ROUNDS` kills more often, `FERRYMQ_SEED` draws as another run did.
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use bookkeeping::{Book, Client, Until};
 use ferrymq_client::ConnectOptions;
-use support::{Ferry, PATIENCE, free_port};
+use support::{Ferry, PATIENCE, free_port, get};
 
 /// What comes out of the first of two queues is passed on to the second.
 const RELAYED: &[(&str, &str)] = &[("in", "out")];
@@ -36,7 +37,7 @@ fn folder(name: &str) -> String {
 
 /// A persistent broker; its configuration begins with the table `[broker]`.
 fn keeping(name: &str, folder: &str) -> support::FerrySetup {
-    Ferry::named(name).configure(&format!(
+    Ferry::named(name).admin().configure(&format!(
         "[broker]\ndata_dir = \"{folder}\"\n\
          [[destination_policy]]\nmatch = \"queue://>\"\nin_doubt_hold = \"5s\""
     ))
@@ -60,13 +61,26 @@ async fn killed_brokers_lose_nothing_that_they_confirmed_and_repeat_nothing() {
         let (url, options) = (broker.url().to_owned(), ConnectOptions::system());
         Client::new(name, url, options, (&book, &until), rng.u64(..))
     };
+    client("reader-a", &a).subscribe("news-a").await;
+    client("reader-b", &b).subscribe("news-b").await;
+    let durables =
+        |broker: &Ferry| get(&broker.admin(), "/api/v1/subscriptions").json()["total"].clone();
+    let crossed = async {
+        while durables(&a) != 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, crossed).await.expect("durable demand crosses");
     let clients = vec![
+        tokio::spawn(client("reporter-a", &a).send("news-b")),
+        tokio::spawn(client("reader-a", &a).receive("news-a", true)),
+        tokio::spawn(client("reader-b", &b).receive("news-b", true)),
         tokio::spawn(client("sender-a", &a).send("to-b")),
         tokio::spawn(client("receiver-b", &b).receive("to-b", true)),
         tokio::spawn(client("sender-b", &b).send("in")),
         tokio::spawn(client("relay", &a).relay("in", "out")),
         tokio::spawn(client("receiver-out", &b).receive("out", true)),
-        tokio::spawn(client("batches", &a).send_in_transactions(["both", "to-b"])),
+        tokio::spawn(client("batches", &a).send_in_transactions(["both", "to-b", "news-a"])),
         tokio::spawn(client("receiver-both-a", &a).receive("both", false)),
         tokio::spawn(client("receiver-both-b", &b).receive("both", false)),
     ];

@@ -1,7 +1,8 @@
 //! What two bridged brokers confirmed outlives any loss of power, and crosses the link once: whole
 //! brokers in one process, each with its journal on a simulated disk, live through power losses (what
 //! was not synced is gone, torn or out of order), failed syncs, kills and cut links, while clients
-//! send, commit, receive and relay at both, and share a queue.
+//! send, commit, receive and relay at both, share a queue, and have durable subscriptions here and beyond
+//! the bridge.
 //!
 //! A seed decides everything. `FERRYMQ_SEED` runs one; `FERRYMQ_SEEDS=N` runs so many, on all
 //! processors (1000 take a few minutes).
@@ -16,6 +17,10 @@ use std::time::Duration;
 
 use bookkeeping::{Book, Client, Until};
 use fastrand::Rng;
+use ferrymq_client::{
+    AckMode, Connection, ConsumerOptions, OutgoingMessage, ProducerOptions, Session,
+};
+use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::simulated::LinkConditions;
 use parking_lot::Mutex;
 use simulated::{Machine, Simulation, address, run};
@@ -86,6 +91,8 @@ async fn weather(simulation: &Simulation, mut random: Rng) {
         ("batches", "a"),
         ("relay", "b"),
         ("receiver-a", "a"),
+        ("reporter-a", "a"),
+        ("reader-a", "a"),
         ("receiver-b", "b"),
     ];
     for _ in 0..random.usize(0..5) {
@@ -115,13 +122,21 @@ async fn story(seed: u64) -> Outcome {
         let options = simulation.options(name);
         Client::new(name, address(broker), options, (&book, &until), random.u64(..))
     };
+    client("reader-a", "a").subscribe("news-a").await;
+    client("reader-b", "b").subscribe("news-b").await;
+    while a.node().watch().durable_subscriptions().len() < 2 {
+        sleep(Duration::from_millis(20)).await;
+    }
     let clients = vec![
+        tokio::spawn(client("reporter-a", "a").send("news-b")),
+        tokio::spawn(client("reader-a", "a").receive("news-a", true)),
+        tokio::spawn(client("reader-b", "b").receive("news-b", true)),
         tokio::spawn(client("sender-a", "a").send("to-b")),
         tokio::spawn(client("receiver-b", "b").receive("to-b", true)),
         tokio::spawn(client("sender-b", "b").send("in")),
         tokio::spawn(client("relay", "a").relay("in", "out")),
         tokio::spawn(client("receiver-out", "b").receive("out", true)),
-        tokio::spawn(client("batches", "a").send_in_transactions(["both", "to-b"])),
+        tokio::spawn(client("batches", "a").send_in_transactions(["both", "to-b", "news-a"])),
         tokio::spawn(client("receiver-both-a", "a").receive("both", false)),
         tokio::spawn(client("receiver-both-b", "b").receive("both", false)),
     ];
@@ -139,12 +154,14 @@ async fn story(seed: u64) -> Outcome {
     while quiet < 4 && start.elapsed() < SETTLED {
         let before = book.length();
         sleep(Duration::from_millis(500)).await;
-        let left: usize = [&a, &b]
-            .iter()
-            .flat_map(|machine| machine.node().status().destinations)
-            .filter(|one| one.address.kind().is_queue())
-            .map(|one| one.waiting + one.in_flight)
-            .sum();
+        let left = [&a, &b].map(|machine| {
+            let queues = machine.node().status().destinations.into_iter();
+            let queues = queues.filter(|one| one.address.kind().is_queue());
+            let durables = machine.node().watch().durable_subscriptions().into_iter();
+            queues.map(|one| one.waiting + one.in_flight).sum::<usize>()
+                + durables.map(|one| one.waiting + one.in_flight).sum::<usize>()
+        });
+        let left: usize = left.into_iter().sum();
         quiet = if left == 0 && book.length() == before { quiet + 1 } else { 0 };
     }
     let left = left_at(&[&a, &b]);
@@ -173,6 +190,10 @@ fn left_at(machines: &[&Machine]) -> String {
                 "\n    {name}/{}: {waiting} wait, {in_flight} in flight, {consumers} consumers",
                 one.address
             );
+        }
+        for one in machine.node().watch().durable_subscriptions() {
+            let (waiting, in_flight) = (one.waiting, one.in_flight);
+            all += &format!("\n    {}: {waiting} wait, {in_flight} in flight", one.address);
         }
     }
     all
@@ -232,5 +253,63 @@ fn a_seed_leads_to_one_history() {
         let (one, other) = (run(story(seed)), run(story(seed)));
         assert!(one.confirmed > 50, "only {} messages were confirmed", one.confirmed);
         assert!(one.history == other.history, "seed {seed} has two histories");
+    }
+}
+
+/// What a consumer has got, while its transaction is open, before and after the power was lost.
+async fn seen_twice(topic: bool, operations: u64) -> [Vec<String>; 2] {
+    let simulation = Arc::new(Simulation::new(operations, LinkConditions::default()));
+    let mut machine = Machine::new(&simulation, "a", &[], operations);
+    machine.start().await;
+    let to = if topic { Destination::topic("news") } else { Destination::queue("orders") };
+    let mut seen = [Vec::new(), Vec::new()];
+    for (life, seen) in seen.iter_mut().enumerate() {
+        let options = simulation.options("reader").client_id("reader");
+        let reading = Connection::connect(&address("a"), options).await.unwrap();
+        let options = ConsumerOptions::new(to.clone());
+        let options = if topic { options.durable("reader") } else { options };
+        let consumer = reading.session(AckMode::Transacted).consumer(options).await.unwrap();
+        if life == 0 {
+            let writing = simulation.client("writer", "a").await;
+            let session = writer_of(&writing, &to).await;
+            machine.disk.cut_power_after(operations);
+            tokio::spawn(async move {
+                let _ = session.commit().await;
+                drop(writing);
+            });
+        }
+        while let Ok(Some(delivery)) = consumer.receive_within(Duration::from_millis(300)).await {
+            seen.push(delivery.text().unwrap().unwrap());
+        }
+        if life == 0 {
+            machine.lose_power();
+            machine.start().await;
+        }
+    }
+    seen
+}
+
+/// A session whose open transaction has sent three messages.
+async fn writer_of(connection: &Connection, to: &Destination) -> Session {
+    let session = connection.session(AckMode::Transacted);
+    let producer = session.producer(ProducerOptions::anywhere().persistent(true)).await.unwrap();
+    for number in 1..=3 {
+        producer.send_to(to, OutgoingMessage::text(number.to_string())).await.unwrap();
+    }
+    session
+}
+
+#[test]
+fn nobody_gets_what_a_transaction_sent_before_it_is_safe() {
+    for topic in [false, true] {
+        let mut came = [0, 0];
+        for operations in 0..40 {
+            let [before, after] = run(seen_twice(topic, operations));
+            assert!(before.is_empty() || before == after, "{before:?} and {after:?}, {operations}");
+            assert!(after.is_empty() || after == ["1", "2", "3"], "{after:?}");
+            came[0] += usize::from(!before.is_empty());
+            came[1] += usize::from(!after.is_empty());
+        }
+        assert!(came[0] > 0 && came[1] < 40, "{came:?}: power is lost before and after");
     }
 }

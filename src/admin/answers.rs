@@ -42,6 +42,12 @@ pub struct BrokerAnswer {
     pub memory_used_bytes: u64,
     /// Bytes at which producers have to wait.
     pub memory_limit_bytes: u64,
+    /// Messages of queues that brokers beyond bridges may have, and that are held for them: at most.
+    #[serde(default)]
+    pub in_doubt: u64,
+    /// Bytes of what audits remember of messages that bridges brought, so as to take none twice.
+    #[serde(default)]
+    pub audit_bytes: u64,
     /// Open connections, those of its own bridges included.
     pub connections: u64,
     /// Living destinations, temporary ones and those of advisories included.
@@ -251,6 +257,9 @@ pub struct LinkAnswer {
     pub forwarded: u64,
     /// Messages that it has not confirmed yet.
     pub in_flight: u64,
+    /// Messages that it may have from before, and that are held until it has been asked: at most.
+    #[serde(default)]
+    pub in_doubt: u64,
     /// Destinations with demand beyond the link.
     pub demands: u64,
     /// Refusals by the remote broker, each try counted.

@@ -29,6 +29,8 @@ pub(super) fn broker(node: &NodeWatch, state: &str) -> BrokerAnswer {
         uptime_ms: millis(status.uptime),
         memory_used_bytes: status.memory_used,
         memory_limit_bytes: status.memory_limit,
+        in_doubt: status.in_doubt as u64,
+        audit_bytes: status.audit_bytes as u64,
         connections: status.connections as u64,
         destinations: status.destinations as u64,
         links: node.links().len() as u64,
@@ -156,7 +158,12 @@ fn transaction(branch: &BranchSnapshot, now: i64) -> TransactionAnswer {
 /// All links.
 pub(super) fn links(node: &NodeWatch) -> LinksAnswer {
     let (now, now_unix) = (Instant::now(), node.now_millis());
-    LinksAnswer { links: node.links().iter().map(|status| link(status, now, now_unix)).collect() }
+    let answer = |status: &LinkStatus| {
+        let remote = status.remote_broker.as_ref();
+        let in_doubt = remote.map_or(0, |remote| node.in_doubt(&remote.id));
+        LinkAnswer { in_doubt: in_doubt as u64, ..link(status, now, now_unix) }
+    };
+    LinksAnswer { links: node.links().iter().map(answer).collect() }
 }
 
 fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
@@ -177,6 +184,7 @@ fn link(status: &LinkStatus, now: Instant, now_unix: i64) -> LinkAnswer {
         next_try_in_ms: next_try(&status.state, now),
         forwarded: status.forwarded,
         in_flight: status.in_flight as u64,
+        in_doubt: 0,
         demands: status.demands as u64,
         refused: status.refused,
         refused_by_reason: by_reason(&status.refused_by),

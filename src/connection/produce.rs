@@ -15,7 +15,7 @@ use super::peer::{Flow, Leaving, Outcome, Peer, Resends};
 use super::producer::{LastTarget, Producer};
 use super::refusal::Refusal;
 use crate::destination::Delivered;
-use crate::routing::{Arrival, KeptOut, NoSpace, PublishError, Route, Shortage};
+use crate::routing::{Arrival, KeptOut, NoSpace, PublishError, Room, Route, Shortage};
 
 /// How many producers one connection may open.
 const MOST_PRODUCERS: usize = 65_536;
@@ -71,7 +71,10 @@ impl Peer {
             return Flow::Continue;
         };
         let parked = !self.parked.is_empty() && route.targets().any(|to| self.parked.holds(to));
-        if parked || self.must_wait(route, &message) || !self.can_be_kept(&message) {
+        // It is set aside until the message is with the store.
+        let room = self.room_for(&message);
+        if parked || self.must_wait(route, &message) || room.is_none() {
+            drop(room);
             return self.put_off(message);
         }
         let outcome = self.accept(route, *windowed, message);
@@ -135,7 +138,7 @@ impl Peer {
             Ok(until) => until,
             Err(refusal) => return self.refuse_message(message, windowed, refusal),
         };
-        if shortage.is_some() || !self.can_be_kept(&message) {
+        if shortage.is_some() || self.room_for(&message).is_none() {
             // Not that it waits for consumers to get to it.
             route.note_parked();
             self.broker.want_memory();
@@ -188,7 +191,7 @@ impl Peer {
 
     /// The store has no room for a message that must be kept, and can make none.
     fn lack_of_store(&self, route: &Route, message: &Message) -> Option<Shortage> {
-        if self.can_be_kept(message) {
+        if self.room_for(message).is_some() {
             return None;
         }
         self.broker.shortage_of_store(route.address())
@@ -269,9 +272,12 @@ impl Peer {
         Ok(if persistent { Outcome::Kept } else { Outcome::Passed })
     }
 
-    /// Whether the store has room for a message that must be kept.
-    fn can_be_kept(&self, message: &Message) -> bool {
-        !message.persistent() || self.broker.has_room_to_keep(message.size())
+    /// Room in the store for a message, as far as it must be kept; none: it must wait.
+    fn room_for(&self, message: &Message) -> Option<Room> {
+        match message.persistent() {
+            true => self.broker.room_to_keep(message.size()),
+            false => Some(Room::default()),
+        }
     }
 
     /// Tries again what waits for room, each destination in its order. When nothing waits any more,
@@ -306,9 +312,13 @@ impl Peer {
         while let Some(ParkedMessage { address, within, message, .. }) = self.parked.next(line) {
             // A destination that is gone takes nothing: its messages fail one by one.
             let route = self.broker.route(address);
+            let room = match within {
+                Some(_) => Some(Room::default()),
+                None => self.room_for(message),
+            };
             let full = |route: &Route| match within {
                 Some(_) => route.is_full_of_committed(),
-                None => self.must_wait(route, message) || !self.can_be_kept(message),
+                None => self.must_wait(route, message) || room.is_none(),
             };
             if route.as_ref().is_ok_and(full) {
                 return Flow::Continue;

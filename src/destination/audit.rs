@@ -60,8 +60,8 @@ impl AuditMemory {
         self.used.load(Ordering::Relaxed) > self.limit
     }
 
-    #[cfg(test)]
-    pub(super) fn used(&self) -> usize {
+    /// How many they take.
+    pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 }

@@ -49,6 +49,10 @@ pub struct BrokerStatus {
     pub spool: Option<Space>,
     /// How each limit stands.
     pub limits: Vec<LimitSnapshot>,
+    /// Messages that brokers beyond bridges may have: at most.
+    pub in_doubt: usize,
+    /// Bytes of what audits remember.
+    pub audit_bytes: usize,
     /// What was counted at all destinations since the start, gone ones included.
     pub totals: Totals,
 }

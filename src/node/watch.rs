@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ferrymq_network::connector::{AcceptedBridges, LinkProspect, LinkStatus, LinkWatch};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::{MessageId, XaTransactionId};
+use ferrymq_openwire::ids::{BrokerId, MessageId, XaTransactionId};
 use ferrymq_transport::clock::Clock;
 use ferrymq_transport::endpoint::Endpoint;
 use tokio::time::Instant;
@@ -83,6 +83,8 @@ impl NodeWatch {
             store: broker.store_space(),
             spool: broker.spool_space(),
             limits: broker.limits(),
+            in_doubt: broker.messages_in_doubt(None),
+            audit_bytes: broker.audit_bytes(),
             totals: broker.totals(),
         }
     }
@@ -120,6 +122,11 @@ impl NodeWatch {
     /// All destinations, by address.
     pub fn destinations(&self) -> Vec<DestinationSnapshot> {
         self.seen.broker.destinations()
+    }
+
+    /// How many messages may be at another broker and are held for it: at most.
+    pub fn in_doubt(&self, broker: &BrokerId) -> usize {
+        self.seen.broker.messages_in_doubt(Some(broker))
     }
 
     /// All durable subscriptions, by client and name.

@@ -19,6 +19,8 @@ use super::durable_name::DurableName;
 use super::durable_subscriber::{DurableSubscriber, Locked};
 use super::persistence::keep_for_all;
 use super::queue_handle::{Aftermath, QueueHandle};
+use super::room::Room;
+use super::safe_commits::Holder;
 use super::topic_handle::TopicHandle;
 use super::topic_publishing::Publishing;
 use super::topic_set::TopicSet;
@@ -56,7 +58,7 @@ impl Broker {
     }
 
     /// Why a transaction cannot be committed now, if the store has no room for it; asking makes the
-    /// store tell of room later. What were committed all the same would be put off, and all after it
+    /// store tell of room later. If it has, that is nobody else's until the transaction ends. What were committed all the same would be put off, and all after it
     /// would wait.
     pub fn hindrance(&self, work: &Work) -> Option<String> {
         let copies = |address: &Destination| match self.directory.find(address) {
@@ -68,16 +70,17 @@ impl Broker {
             sum.saturating_add(bytes.saturating_mul(1 + copies(address)))
         });
         // What only forgets has room of its own.
-        if bytes == 0 || self.persistence.is_none() {
-            return None;
-        }
+        let persistence = self.persistence.as_ref().filter(|_| bytes > 0)?;
         let tag = work.tag.tag();
         let queues = work.queues.values().map(|queue| queue.held_count(tag));
         let durables = work.durables.iter().map(|(subscriber, _)| subscriber.held_count(tag));
         let held = queues.chain(durables).sum::<usize>();
         let bytes = bytes.saturating_add(held.saturating_mul(FORGETTING));
-        let fits = self.has_room_to_keep(bytes);
-        (!fits).then(|| format!("the store has no room for its {bytes} bytes now"))
+        let mut room = work.room.lock();
+        // What it had set aside may be what is lacking.
+        room.take();
+        *room = Room::of(persistence, bytes);
+        room.is_none().then(|| format!("the store has no room for its {bytes} bytes now"))
     }
 
     /// Undoes what a transaction did. What it sent is forgotten; what it acknowledged is its
@@ -114,7 +117,7 @@ impl Broker {
     pub fn let_go_of_commits(&self) {
         let now = self.clock.now_millis();
         let mut aftermath = Aftermath::default();
-        self.safe_commits.let_go(|queue, places| aftermath.append(queue.let_go(places, now)));
+        self.safe_commits.let_go(|holder, places| aftermath.append(holder.let_go(places, now)));
         self.clear_up(aftermath);
     }
 
@@ -176,7 +179,7 @@ impl Broker {
                 Some(mut change) => {
                     let places = change.stage(tag, messages, &self.sequence, now, &mut batch);
                     if !places.is_empty() {
-                        held_back.push((Arc::clone(queue), places));
+                        held_back.push((Holder::Queue(Arc::clone(queue)), places));
                     }
                     committing.push(change);
                 }
@@ -204,6 +207,10 @@ impl Broker {
                 topics.count_settled(locked.settle(tag, now, &mut batch));
             }
         }
+        // One after the other, in the order of their places.
+        let holds_back = self.persistence.is_some()
+            && published.iter().any(|(.., messages)| messages.iter().any(|one| one.0.persistent()));
+        let mut held: Vec<Vec<i64>> = subscribers.iter().map(|_| Vec::new()).collect();
         let mut given = Vec::new();
         for (topic, publishing, messages) in &published {
             let places = publishing.durable().iter();
@@ -211,8 +218,8 @@ impl Broker {
                 places.filter_map(|subscriber| place_of(&subscribers, subscriber)).collect();
             for (message, _) in messages.iter().filter(|_| publishing.is_heard()) {
                 let charge = publishing.charge(message);
-                let count =
-                    give_to_durable(&mut locked, &places, message, &charge, now, &mut batch);
+                let mut takers = Takers { locked: &mut locked, places: &places, held: &mut held };
+                let count = takers.give(message, &charge, holds_back, now, &mut batch);
                 topic.counters().add_dispatched(count);
                 given.push((topic, publishing, message, charge));
             }
@@ -223,6 +230,11 @@ impl Broker {
             // What only forgets is never to wait for room.
             if batch.keeps() || persistence.has_room(0) {
                 record(&mut batch);
+            }
+            for (subscriber, places) in subscribers.iter().zip(held) {
+                if !places.is_empty() {
+                    held_back.push((Holder::Durable(Arc::clone(subscriber)), places));
+                }
             }
             let expected = !held_back.is_empty();
             let listener = expected.then(|| self.safe_commits.expect(held_back) as _);
@@ -299,27 +311,39 @@ fn place_of(
     subscribers.binary_search_by(|one| order(one).cmp(&order(subscriber))).ok()
 }
 
-/// Gives a message to those of the subscriptions at `places` that want it, for which it is kept once.
-/// Returns how many of them will hand it to a consumer.
-fn give_to_durable(
-    locked: &mut [Locked<'_>],
-    places: &[usize],
-    message: &Arc<Message>,
-    charge: &SharedCharge,
-    now: i64,
-    batch: &mut Batch,
-) -> usize {
-    let (mut holders, mut dispatched) = (Vec::new(), 0);
-    for at in places {
-        if let Some(taker) = locked.get_mut(*at).filter(|one| one.admits(message, now)) {
-            holders.extend(taker.number());
-            dispatched += usize::from(taker.give(Arc::clone(message), Arc::clone(charge), now));
+/// The durable subscriptions of a topic: those of `locked` at `places`, and what each holds back.
+struct Takers<'a, 'b> {
+    locked: &'a mut [Locked<'b>],
+    places: &'a [usize],
+    held: &'a mut [Vec<i64>],
+}
+
+impl Takers<'_, '_> {
+    /// Gives a message to those that want it, for which it is kept once. Returns how many of them will
+    /// hand it to a consumer at once.
+    fn give(
+        &mut self,
+        message: &Arc<Message>,
+        charge: &SharedCharge,
+        hold_back: bool,
+        now: i64,
+        batch: &mut Batch,
+    ) -> usize {
+        let (mut holders, mut dispatched) = (Vec::new(), 0);
+        for at in self.places {
+            let taker = self.locked.get_mut(*at).filter(|one| one.admits(message, now));
+            if let (Some(taker), Some(held)) = (taker, self.held.get_mut(*at)) {
+                holders.extend(taker.number());
+                let (message, charge) = (Arc::clone(message), Arc::clone(charge));
+                held.extend(hold_back.then(|| message.broker_sequence_id()));
+                dispatched += usize::from(taker.give(message, charge, hold_back, now));
+            }
         }
+        if message.persistent() {
+            keep_for_all(&holders, message, batch);
+        }
+        dispatched
     }
-    if message.persistent() {
-        keep_for_all(&holders, message, batch);
-    }
-    dispatched
 }
 
 impl Change {

@@ -280,6 +280,16 @@ impl DurableSubscriber {
         Ok(aftermath)
     }
 
+    /// Lets the consumer have what was held back.
+    pub(super) fn let_go(&self, places: &[i64], now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        queue.let_go(places, now, effects);
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        aftermath
+    }
+
     /// A transaction is rolled back: what it holds here is its consumer's again, or waits.
     pub(super) fn roll_back_held(&self, by: Tag, now: i64) -> Aftermath {
         let mut state = self.state.lock();
@@ -363,19 +373,26 @@ impl Locked<'_> {
         self.state.store.as_ref().and_then(QueueStore::id)
     }
 
-    /// Keeps a message for it and others, which it hands over to the store.
-    pub(super) fn keep_for_all(&mut self, holders: Vec<QueueId>, message: &Message) {
+    /// Keeps a message for it and others, with what else is in `batch`; the store gets all of it.
+    pub(super) fn keep_with(&mut self, batch: Batch, holders: Vec<QueueId>, message: &Message) {
         if let Some(store) = &mut self.state.store {
-            store.keep_for_all(holders, message);
-            store.submit();
+            store.keep_with(batch, holders, message);
         }
     }
 
     /// Gives it a message, which counts once for all that have it and is kept already if it has to
-    /// be. Nobody gets it before [`finish`](Self::finish). Returns whether somebody will then.
-    pub(super) fn give(&mut self, message: Arc<Message>, charge: SharedCharge, now: i64) -> bool {
+    /// be. Nobody gets it before [`finish`](Self::finish), and if it is to `hold_back`, not before
+    /// [`let_go`](DurableSubscriber::let_go). Returns whether somebody will then.
+    pub(super) fn give(
+        &mut self,
+        message: Arc<Message>,
+        charge: SharedCharge,
+        hold_back: bool,
+        now: i64,
+    ) -> bool {
         let State { queue, effects, enqueued, .. } = &mut *self.state;
         *enqueued += 1;
+        hold_back.then(|| queue.hold_back(message.broker_sequence_id()));
         let before = effects.dispatches.len();
         queue.enqueue_shared(message, charge, now, effects);
         effects.dispatches.len() > before

@@ -24,13 +24,18 @@ impl Broker {
         queues
     }
 
-    /// How many messages may be at another broker and are held for it: at most.
-    pub fn messages_in_doubt(&self, broker: &BrokerId) -> usize {
+    /// How many messages may be at another broker, or at any, and are held for it: at most.
+    pub fn messages_in_doubt(&self, broker: Option<&BrokerId>) -> usize {
         let count = |living: Living| match living {
-            Living::Queue(queue) => queue.look(|queue, _| queue.in_doubt(Some(broker))),
+            Living::Queue(queue) => queue.look(|queue, _| queue.in_doubt(broker)),
             Living::Topic(_) => 0,
         };
         self.directory.all().into_iter().map(count).sum()
+    }
+
+    /// Bytes of what the audits of all destinations remember.
+    pub fn audit_bytes(&self) -> usize {
+        self.audits.used()
     }
 
     /// The broker beyond a bridge does not have the message that an acknowledgement names.

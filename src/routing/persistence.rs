@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use ferrymq_network::rules::permit::Permits;
 use ferrymq_openwire::commands::ConsumerInfo;
@@ -51,6 +51,8 @@ pub(super) struct Persistence {
     found: Mutex<HashMap<Destination, QueueId>>,
     /// What the store had no room for: it goes there before anything else.
     put_off: Mutex<VecDeque<PutOff>>,
+    /// Bytes of what is about to be kept.
+    set_aside: AtomicUsize,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
     /// The queues that something is to be read for.
@@ -114,6 +116,7 @@ impl Persistence {
             next: AtomicU32::new(1),
             found: Mutex::default(),
             put_off: Mutex::default(),
+            set_aside: AtomicUsize::new(0),
             torn: AtomicBool::new(false),
             pager,
         })
@@ -139,7 +142,21 @@ impl Persistence {
 
     /// Whether so many bytes more would be kept now. Asking makes the store tell of room later.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        !self.torn.load(Ordering::Acquire) && self.store.has_room(bytes.saturating_add(SLACK))
+        if self.torn.load(Ordering::Acquire) {
+            return false;
+        }
+        let others = self.set_aside.load(Ordering::SeqCst);
+        self.store.has_room(bytes.saturating_add(others).saturating_add(SLACK))
+    }
+
+    /// So many bytes are for somebody, and for nobody else.
+    pub(super) fn set_aside(&self, bytes: usize) {
+        self.set_aside.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// They are for everybody again.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.set_aside.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     /// Tells `listener` when all that was handed over until now is durable.
@@ -252,15 +269,20 @@ impl Persistence {
         QueueStore { persistence, table, id, named, batch, handed: 0, seen: 0, marked }
     }
 
-    fn next_queue(&self) -> QueueId {
+    pub(super) fn next_queue(&self) -> QueueId {
         QueueId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The queues that are kept, by number. Each takes its number up when it comes to life.
     pub(super) fn queues(&self) -> Result<Vec<(QueueId, Destination)>, KeptError> {
-        let queues = self.numbered(Table::Queue, queue_of)?;
+        let queues = self.numbered(Table::Queue, |value| named(DestinationKind::Queue, value))?;
         self.found.lock().extend(queues.iter().map(|(id, queue)| (queue.clone(), *id)));
         Ok(queues)
+    }
+
+    /// The topics of which something is kept, by number.
+    pub(super) fn topics(&self) -> Result<Vec<(QueueId, Destination)>, KeptError> {
+        self.numbered(Table::Topic, |value| named(DestinationKind::Topic, value))
     }
 
     /// The durable subscriptions that are kept, by number, as their first consumers.
@@ -472,6 +494,15 @@ impl QueueStore {
         keep_for_all(&holders, message, &mut self.batch);
     }
 
+    /// The same, with what else is in `batch`.
+    pub(super) fn keep_with(&mut self, mut batch: Batch, holders: Vec<QueueId>, message: &Message) {
+        // Nothing waits to be written while somebody else is given a message.
+        self.swap(&mut batch);
+        self.keep_for_all(holders, message);
+        self.submit();
+        self.swap(&mut batch);
+    }
+
     /// Exchanges what is to be written next: what is done between two exchanges goes into `batch`.
     pub(super) fn swap(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.batch, batch);
@@ -559,10 +590,10 @@ pub(super) fn keep_for_all(holders: &[QueueId], message: &Message, batch: &mut B
     }
 }
 
-fn queue_of(value: &[u8]) -> Result<Destination, KeptError> {
+fn named(kind: DestinationKind, value: &[u8]) -> Result<Destination, KeptError> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-    let name = Text::from_wire(name).map_err(|error| unknown("the name of a queue", error))?;
-    Ok(Destination::new(DestinationKind::Queue, name))
+    let name = Text::from_wire(name).map_err(|error| unknown("a destination's name", error))?;
+    Ok(Destination::new(kind, name))
 }
 
 /// The message that a store gave.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_openwire::destination::{Destination, DestinationKind};
 
+use super::advisory::is_advisory;
 use super::broker::Broker;
 use super::persistence::QueueStore;
 use super::shortage::NoSpace;
@@ -48,6 +49,7 @@ impl Broker {
                 .find_map(|policy| policy.in_doubt_hold)
                 .map_or(IN_DOUBT_HOLD, |hold| i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)),
             offset: self.clock.wall_offset().clone(),
+            persistence: self.persistence.clone().filter(|_| keeps_topic(address)),
             window: self.window(limit),
             store_limit: matching.iter().find_map(|policy| policy.store_limit),
             no_space: self.no_space(&matching),
@@ -82,6 +84,11 @@ impl Broker {
         let persistence = self.persistence.as_ref().filter(|_| kept)?;
         Some(persistence.queue_store(address))
     }
+}
+
+/// Whether durable subscriptions may stand in a topic.
+fn keeps_topic(address: &Destination) -> bool {
+    address.kind() == DestinationKind::Topic && !is_advisory(address)
 }
 
 fn redelivery(policies: &[&DestinationPolicy]) -> RedeliveryPolicy {

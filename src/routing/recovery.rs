@@ -13,10 +13,14 @@ use super::kept_error::KeptError;
 use super::pager::Pager;
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
+use super::room::Room;
 use super::shared_messages::SharedMessages;
 use super::subscribe_error::SubscribeError;
 use super::undecided::Undecided;
 use crate::destination::MemoryAccount;
+
+/// So many bytes may be kept at once by whoever is at it, beside what room was asked for.
+const SMALL: usize = 64 * 1024;
 
 /// When what a connection confirms is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,7 @@ impl Broker {
         self.sequence.fetch_max(persistence.last_sequence().saturating_add(1), Ordering::Relaxed);
         // All that has a number is known before anything may be given a new one.
         let (kept, subscriptions) = (persistence.queues()?, persistence.subscriptions()?);
+        let kept_topics = persistence.topics()?;
         let mut undecided = Undecided::read(persistence, &self.tags)?;
         let mut queues = BTreeMap::new();
         let mut aftermath = Aftermath::default();
@@ -86,8 +91,24 @@ impl Broker {
             let left = self.recover_durable(persistence, (id, info, permits), back)?;
             aftermath.append(left);
         }
-        persistence
-            .receipts(|id, record| queues.get(&id).map(|queue| queue.recall(record)).is_some())?;
+        let mut topics = BTreeMap::new();
+        for (id, address) in kept_topics {
+            if let Living::Topic(topic) = self.create_destination(&address)? {
+                topic.take_up(id);
+                topics.insert(id, topic);
+            }
+        }
+        persistence.receipts(|id, record| match (queues.get(&id), topics.get(&id)) {
+            (Some(queue), _) => {
+                queue.recall(record);
+                true
+            }
+            (None, Some(topic)) => {
+                topic.recall(record);
+                true
+            }
+            (None, None) => false,
+        })?;
         let now = self.clock.now_millis();
         persistence.marks(|id, mark| {
             let queue = queues.get(&id);
@@ -112,6 +133,15 @@ impl Broker {
     /// memory wakes those who were turned away here.
     pub fn has_room_to_keep(&self, bytes: usize) -> bool {
         self.persistence.as_ref().is_none_or(|persistence| persistence.has_room(bytes))
+    }
+
+    /// Sets aside room for a persistent message of so many bytes, if there is any now. A small one
+    /// needs nothing set aside.
+    pub fn room_to_keep(&self, bytes: usize) -> Option<Room> {
+        match &self.persistence {
+            Some(persistence) if bytes > SMALL => Room::of(persistence, bytes),
+            _ => self.has_room_to_keep(bytes).then(Room::default),
+        }
     }
 
     /// Completes when the store has failed: then the broker can confirm nothing any more, and must

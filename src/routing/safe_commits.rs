@@ -9,21 +9,38 @@ use ferrymq_store::contract::{Failure, Listener, Ticket};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::queue_handle::QueueHandle;
+use super::durable_subscriber::DurableSubscriber;
+use super::queue_handle::{Aftermath, QueueHandle};
 
 /// The commits that the store has not settled, in their order.
 #[derive(Default)]
 pub(super) struct SafeCommits {
     /// Taken under the locks of queues.
     waiting: Mutex<VecDeque<Arc<Commit>>>,
-    /// Held while queues let go, so that commits do so in their order; taken before their locks.
+    /// Held while they let go, so that commits do so in their order; taken before their locks.
     turn: Mutex<()>,
     news: Arc<Notify>,
 }
 
-/// A commit, and what its queues hold back for it.
+/// Who holds back what a commit sent there.
+pub(super) enum Holder {
+    Queue(Arc<QueueHandle>),
+    Durable(Arc<DurableSubscriber>),
+}
+
+impl Holder {
+    /// Lets consumers have it.
+    pub(super) fn let_go(&self, places: &[i64], now: i64) -> Aftermath {
+        match self {
+            Self::Queue(queue) => queue.let_go(places, now),
+            Self::Durable(subscriber) => subscriber.let_go(places, now),
+        }
+    }
+}
+
+/// A commit, and the places of what is held back for it.
 pub(super) struct Commit {
-    places: Vec<(Arc<QueueHandle>, Vec<i64>)>,
+    places: Vec<(Holder, Vec<i64>)>,
     safe: AtomicBool,
     news: Arc<Notify>,
 }
@@ -40,7 +57,7 @@ impl Listener for Commit {
 
 impl SafeCommits {
     /// A commit whose batch is about to be handed to the store; it listens to that.
-    pub(super) fn expect(&self, places: Vec<(Arc<QueueHandle>, Vec<i64>)>) -> Arc<Commit> {
+    pub(super) fn expect(&self, places: Vec<(Holder, Vec<i64>)>) -> Arc<Commit> {
         let (safe, news) = (AtomicBool::new(false), Arc::clone(&self.news));
         let commit = Arc::new(Commit { places, safe, news });
         self.waiting.lock().push_back(Arc::clone(&commit));
@@ -53,10 +70,10 @@ impl SafeCommits {
     }
 
     /// Lets `each` have what the safe ones hold back, one commit after the other.
-    pub(super) fn let_go(&self, mut each: impl FnMut(&Arc<QueueHandle>, &[i64])) {
+    pub(super) fn let_go(&self, mut each: impl FnMut(&Holder, &[i64])) {
         let _turn = self.turn.lock();
         while let Some(commit) = self.next() {
-            commit.places.iter().for_each(|(queue, places)| each(queue, places));
+            commit.places.iter().for_each(|(holder, places)| each(holder, places));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrymq_network::rules::replay::ReplayPolicy;
 use ferrymq_transport::clock::WallOffset;
 
-use super::persistence::QueueStore;
+use super::persistence::{Persistence, QueueStore};
 use super::shortage::NoSpace;
 use super::spool::Spool;
 use crate::destination::{Audit, MemoryAccount, RedeliveryPolicy};
@@ -24,6 +24,8 @@ pub(super) struct Terms {
     pub(super) in_doubt_hold: i64,
     /// How far the clock is ahead by which its messages expire.
     pub(super) offset: WallOffset,
+    /// A topic's: where what it remembers is kept.
+    pub(super) persistence: Option<Arc<Persistence>>,
     /// A queue's: where its persistent messages are kept.
     pub(super) store: Option<QueueStore>,
     /// A queue's: where other messages wait for which there is no memory.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
+use ferrymq_store::contract::QueueId;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::arrival::Arrival;
@@ -14,10 +15,11 @@ use super::queue_handle::{Aftermath, Removed};
 use super::queue_room::of_memory;
 use super::shortage::{NoSpace, Shortage};
 use super::terms::Terms;
+use super::topic_audit::TopicAudit;
 use super::topic_publishing::{Publishing, Subscribers};
 use super::topic_subscriber::TopicSubscriber;
 use super::virtual_topics::FanOut;
-use crate::destination::{Audit, MemoryAccount, Pending, Seen};
+use crate::destination::{AuditRecord, MemoryAccount, Pending, Seen};
 
 /// Whoever gets a topic's messages. It may stand in many topics.
 #[derive(Clone)]
@@ -46,7 +48,7 @@ pub(super) struct TopicHandle {
     counters: DestinationCounters,
     /// Held while what a bridge brings is given out: where two ways lead here, the later copy of a
     /// message is known at once, and what follows it by that way must not overtake the first.
-    audit: Mutex<Audit>,
+    audit: Mutex<TopicAudit>,
     subscribers: RwLock<Subscribers>,
     removed: AtomicBool,
     /// The queues that get copies of what is published here.
@@ -61,7 +63,7 @@ impl TopicHandle {
             address,
             account: terms.account,
             no_space: terms.no_space,
-            audit: Mutex::new(terms.audit),
+            audit: Mutex::new(TopicAudit::new(terms.audit, terms.persistence)),
             counters: DestinationCounters::default(),
             subscribers: RwLock::default(),
             removed: AtomicBool::new(false),
@@ -105,19 +107,32 @@ impl TopicHandle {
             return Err(Removed);
         }
         let mut audit = self.audit_of(arrival);
-        if !self.takes(message, arrival, audit.as_deref_mut()) {
-            return Ok(Aftermath::default());
-        }
         let mut aftermath = Aftermath::default();
-        let publishing = self.publishing();
-        if !publishing.is_heard() {
-            return Ok(aftermath);
+        if self.takes(message, arrival, audit.as_deref_mut()) {
+            let publishing = self.publishing();
+            if publishing.is_heard() {
+                let charge = Arc::new(self.account.charge(message.size()));
+                let audit = audit.as_deref_mut();
+                let mut dispatched =
+                    publishing.give_to_durable(message, &charge, audit, now, &mut aftermath);
+                dispatched += publishing.give_to_plain(message, &charge, now);
+                self.counters.add_dispatched(dispatched);
+            }
         }
-        let charge = Arc::new(self.account.charge(message.size()));
-        let mut dispatched = publishing.give_to_durable(message, &charge, now, &mut aftermath);
-        dispatched += publishing.give_to_plain(message, &charge, now);
-        self.counters.add_dispatched(dispatched);
+        if let Some(mut audit) = audit {
+            audit.pass();
+        }
         Ok(aftermath)
+    }
+
+    /// The store knows the topic by this number.
+    pub(super) fn take_up(&self, id: QueueId) {
+        self.audit.lock().take_up(id);
+    }
+
+    /// Remembers what a bridge has brought before.
+    pub(super) fn recall(&self, record: &AuditRecord) {
+        self.audit.lock().recall(record);
     }
 
     /// Keeps who subscribes as it is while messages are given out; none if the topic is gone.
@@ -136,11 +151,11 @@ impl TopicHandle {
         self.takes(message, arrival, self.audit_of(arrival).as_deref_mut())
     }
 
-    fn audit_of(&self, arrival: Arrival) -> Option<MutexGuard<'_, Audit>> {
+    fn audit_of(&self, arrival: Arrival) -> Option<MutexGuard<'_, TopicAudit>> {
         arrival.bringer().map(|_| self.audit.lock())
     }
 
-    fn takes(&self, message: &Message, arrival: Arrival, audit: Option<&mut Audit>) -> bool {
+    fn takes(&self, message: &Message, arrival: Arrival, audit: Option<&mut TopicAudit>) -> bool {
         if let (Some(audit), Some(bringer)) = (audit, arrival.bringer())
             && !self.is_new(audit.seen(message, bringer), arrival, audit)
         {
@@ -151,7 +166,7 @@ impl TopicHandle {
         true
     }
 
-    fn is_new(&self, seen: Option<Seen>, arrival: Arrival, audit: &mut Audit) -> bool {
+    fn is_new(&self, seen: Option<Seen>, arrival: Arrival, audit: &mut TopicAudit) -> bool {
         self.counters.add_forgotten(audit.take_forgotten());
         !arrival.may_be_a_copy() || self.counters.judge(seen)
     }
@@ -214,6 +229,9 @@ impl TopicHandle {
 
     /// Adds a subscription, once.
     pub(super) fn attach(&self, subscriber: &Listener) -> Result<(), Removed> {
+        if let Listener::Durable(_) = subscriber {
+            self.audit.lock().record();
+        }
         let mut subscribers = self.subscribers.write();
         // Deleting it takes the same lock.
         if self.removed.load(Ordering::Acquire) {
@@ -243,6 +261,9 @@ impl TopicHandle {
         }
         subscribers.clear();
         self.removed.store(true, Ordering::Release);
+        // Whoever publishes takes its lock before.
+        drop(subscribers);
+        self.audit.lock().end();
         true
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
-use ferrymq_store::contract::QueueId;
+use ferrymq_store::contract::{Batch, QueueId};
 use parking_lot::RwLockReadGuard;
 
 use super::durable_subscriber::{DurableSubscriber, Locked};
 use super::queue_handle::Aftermath;
+use super::topic_audit::TopicAudit;
 use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{MemoryAccount, Pending, SharedCharge};
 
@@ -128,6 +129,7 @@ impl<'a> Publishing<'a> {
         &self,
         message: &Arc<Message>,
         charge: &SharedCharge,
+        audit: Option<&mut TopicAudit>,
         now: i64,
         aftermath: &mut Aftermath,
     ) -> usize {
@@ -138,12 +140,17 @@ impl<'a> Publishing<'a> {
             let holders: Vec<QueueId> = takers.iter().filter_map(Locked::number).collect();
             // Before anybody can get it: otherwise its acknowledgement might come first.
             if let Some(first) = takers.iter_mut().find(|taker| taker.number().is_some()) {
-                first.keep_for_all(holders, message);
+                let mut batch = Batch::new();
+                if let Some(audit) = audit {
+                    audit.keep(self.address, &mut batch);
+                }
+                first.keep_with(batch, holders, message);
             }
         }
         let mut dispatched = 0;
         for mut taker in takers {
-            dispatched += usize::from(taker.give(Arc::clone(message), Arc::clone(charge), now));
+            let (message, charge) = (Arc::clone(message), Arc::clone(charge));
+            dispatched += usize::from(taker.give(message, charge, false, now));
             taker.finish(aftermath);
         }
         dispatched

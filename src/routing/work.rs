@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
 use ferrymq_store::contract::Batch;
+use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::directory::Target;
@@ -13,6 +14,7 @@ use super::durable_subscriber::DurableSubscriber;
 use super::prepared::KeptBranch;
 use super::queue_group::QueueGroup;
 use super::queue_handle::QueueHandle;
+use super::room::Room;
 use super::topic_set::TopicSet;
 use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{AckError, UncommittedCharge};
@@ -39,6 +41,8 @@ pub struct Work {
     pub(super) groups: Vec<Group>,
     /// Topic subscriptions, which count only, and how many of their messages it acknowledges.
     pub(super) topics: Vec<(Arc<TopicSubscriber>, Arc<TopicSet>, usize)>,
+    /// Room for what it keeps, once that was asked for.
+    pub(super) room: Mutex<Option<Room>>,
     /// What the store has of it, once it is prepared.
     pub(super) kept: Option<KeptBranch>,
     /// What is kept of it when it ends, if an operator has ended it.
@@ -89,6 +93,7 @@ impl Work {
             durables: Vec::new(),
             groups: Vec::new(),
             topics: Vec::new(),
+            room: Mutex::default(),
             kept: None,
             decided: None,
         }

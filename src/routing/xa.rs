@@ -117,6 +117,8 @@ impl Broker {
         let kept = KeptBranch::keep(branch, &held, work.persistent_messages(), &mut batch);
         work.kept = Some(kept.map_err(|error| error.to_string())?);
         persistence.submit(&mut batch);
+        // It is asked again when it ends.
+        work.room.get_mut().take();
         Ok(())
     }
 

@@ -62,7 +62,8 @@ impl Client {
     }
 
     async fn connect(&mut self) -> Option<Connection> {
-        let connected = Connection::connect(&self.url, self.options.clone()).await;
+        let options = self.options.clone().client_id(self.name);
+        let connected = Connection::connect(&self.url, options).await;
         if connected.is_err() {
             sleep(Duration::from_millis(self.random.u64(5..AGAIN))).await;
         }
@@ -94,8 +95,8 @@ impl Client {
         }
     }
 
-    /// Sends several messages at once, to either queue or both, or takes them back.
-    pub async fn send_in_transactions(mut self, queues: [&'static str; 2]) {
+    /// Sends several messages at once, to some of the queues, or takes them back.
+    pub async fn send_in_transactions<const N: usize>(mut self, queues: [&'static str; N]) {
         let mut number = 0;
         while !self.is_done_sending() {
             let Some(connection) = self.connect().await else { continue };
@@ -106,7 +107,7 @@ impl Client {
                 let mut marks = Vec::new();
                 for _ in 0..self.random.u32(1..5) {
                     number += 1;
-                    let queue = queues[self.random.usize(..2)];
+                    let queue = queues[self.random.usize(..N)];
                     marks.push(Mark::new(queue, self.name, number));
                 }
                 self.book.group(marks.clone());
@@ -123,6 +124,16 @@ impl Client {
                     Err(CommitError::RolledBack(_)) => self.book.sent(&marks, Sent::Undone),
                     Err(_) => break,
                 }
+            }
+        }
+    }
+
+    /// Makes the durable subscription of a topic that it will receive from.
+    pub async fn subscribe(mut self, topic: &'static str) {
+        loop {
+            let Some(connection) = self.connect().await else { continue };
+            if self.consume(&connection.session(AckMode::Auto), topic).await.is_some() {
+                return;
             }
         }
     }
@@ -175,7 +186,8 @@ impl Client {
 
     async fn consume(&mut self, session: &Session, queue: &str) -> Option<Consumer> {
         let prefetch = [1, 10, 100][self.random.usize(..3)];
-        let options = ConsumerOptions::new(Destination::queue(queue)).prefetch(prefetch);
+        let options = ConsumerOptions::new(destination(queue)).prefetch(prefetch);
+        let options = if is_topic(queue) { options.durable(queue) } else { options };
         session.consumer(options).await.ok()
     }
 
@@ -213,11 +225,20 @@ impl Client {
     }
 }
 
+/// Some of what the tests call queues are topics with one durable subscription.
+fn is_topic(queue: &str) -> bool {
+    queue.starts_with("news")
+}
+
+fn destination(queue: &str) -> Destination {
+    if is_topic(queue) { Destination::topic(queue) } else { Destination::queue(queue) }
+}
+
 async fn produce(session: &Session) -> Option<Producer> {
     session.producer(ProducerOptions::anywhere().persistent(true)).await.ok()
 }
 
 async fn post(producer: &Producer, mark: &Mark) -> Result<(), ferrymq_client::error::SendError> {
-    let queue = Destination::queue(mark.queue.as_str());
+    let queue = destination(&mark.queue);
     producer.send_to(&queue, OutgoingMessage::text(mark.text())).await
 }

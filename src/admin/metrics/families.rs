@@ -19,7 +19,7 @@ pub(in crate::admin) fn metrics(stage: &Stage) -> String {
         destinations(node, &mut text);
         // After the destinations, so that the total is never less than the sum of its parts.
         broker(node, &mut text);
-        links(&node.links(), &mut text);
+        links(&node.links(), |broker| node.in_doubt(broker), &mut text);
     }
     text.into_text()
 }
@@ -100,6 +100,10 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
     ] {
         text.family(name, Kind::Counter, help).sample(&[], value);
     }
+    let help = "Messages that brokers beyond bridges may have, held for them: at most.";
+    gauge(text, "ferrymq_messages_in_doubt", help, status.in_doubt);
+    let help = "Bytes of what audits remember of messages that bridges brought.";
+    gauge(text, "ferrymq_audit_bytes", help, status.audit_bytes);
 }
 
 /// What the broker has only so much of.

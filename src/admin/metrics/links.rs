@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ferrymq_network::connector::{LinkState, LinkStatus, MadeBy};
+use ferrymq_openwire::ids::BrokerId;
 use tokio::time::Instant;
 
 use super::exposition::{Exposition, Kind};
@@ -48,7 +49,12 @@ fn labelled(links: &[LinkStatus]) -> Vec<Labelled<'_>> {
 }
 
 /// All families of links.
-pub(super) fn links(links: &[LinkStatus], text: &mut Exposition) {
+/// `in_doubt` counts what a far broker may have.
+pub(super) fn links(
+    links: &[LinkStatus],
+    in_doubt: impl Fn(&BrokerId) -> usize,
+    text: &mut Exposition,
+) {
     let links = labelled(links);
     let mut info = text.family(
         "ferrymq_link_info",
@@ -110,6 +116,15 @@ pub(super) fn links(links: &[LinkStatus], text: &mut Exposition) {
         for link in &links {
             family.sample(&link.labels(), value(link.status));
         }
+    }
+    let mut family = text.family(
+        "ferrymq_link_in_doubt_messages",
+        Kind::Gauge,
+        "Messages that the remote broker may have from before, held until it was asked: at most.",
+    );
+    for link in &links {
+        let remote = link.status.remote_broker.as_ref();
+        family.sample(&link.labels(), remote.map_or(0, |remote| in_doubt(&remote.id)));
     }
     bytes(&links, text);
     reasons(&links, text);

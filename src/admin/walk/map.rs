@@ -228,6 +228,8 @@ mod tests {
             uptime_ms: 0,
             memory_used_bytes: 0,
             memory_limit_bytes: 0,
+            in_doubt: 0,
+            audit_bytes: 0,
             connections: 0,
             destinations: 0,
             links: 0,

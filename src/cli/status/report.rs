@@ -71,6 +71,7 @@ impl Report {
             "#NEXT TRY",
             "#FORWARDED",
             "#IN FLIGHT",
+            "#IN DOUBT",
             "#DEMANDS",
             "REASON",
         ]);
@@ -85,6 +86,7 @@ impl Report {
                     .unwrap_or_default(),
                 link.forwarded.to_string(),
                 link.in_flight.to_string(),
+                link.in_doubt.to_string(),
                 link.demands.to_string(),
                 link.reason.as_deref().map(plain).unwrap_or_default(),
             ]);
@@ -217,6 +219,8 @@ mod tests {
             uptime_ms: 125_000,
             memory_used_bytes: 1_536,
             memory_limit_bytes: 512 << 20,
+            in_doubt: 4,
+            audit_bytes: 0,
             connections: 1,
             destinations: 2,
             links: 1,
@@ -258,6 +262,7 @@ mod tests {
             next_try_in_ms: Some(1_500),
             forwarded: 0,
             in_flight: 0,
+            in_doubt: 4,
             demands: 0,
             refused: 0,
             refused_by_reason: BTreeMap::new(),
@@ -286,8 +291,8 @@ listening on  tcp://127.0.0.1:61616
 memory        1.5 KiB of 512 MiB
 messages      5 in, 3 dispatched, 0 acknowledged, 0 expired, 0 dead
 
-LINK                           STATE             FOR   PROVEN  NEXT TRY  FORWARDED  IN FLIGHT  DEMANDS  REASON
-to-paris -> tcp://paris:61616  waiting_to_retry  6 s  2 s ago     1.5 s          0          0        0  connection refused
+LINK                           STATE             FOR   PROVEN  NEXT TRY  FORWARDED  IN FLIGHT  IN DOUBT  DEMANDS  REASON
+to-paris -> tcp://paris:61616  waiting_to_retry  6 s  2 s ago     1.5 s          0          0         4        0  connection refused
 
 DESTINATION     WAITING  IN FLIGHT  CONSUMERS  ENQUEUED  ACKNOWLEDGED   MEMORY
 queue://orders        2          3          1         5             0  1.5 KiB

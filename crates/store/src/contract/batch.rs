@@ -38,11 +38,13 @@ pub enum Table {
     Outcome = 6,
     /// What was handed to other brokers and may be there when this one has crashed: by queue and broker.
     Handed = 7,
+    /// Topics by number, as queues are: those of which something is kept.
+    Topic = 8,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Broker,
         Self::Queue,
         Self::Subscription,
@@ -50,6 +52,7 @@ impl Table {
         Self::Prepared,
         Self::Outcome,
         Self::Handed,
+        Self::Topic,
     ];
 
     /// The table of this number, if there is one.
