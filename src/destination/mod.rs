@@ -17,6 +17,7 @@ mod doubts;
 mod effects;
 mod entry;
 mod exclusive;
+mod filling;
 mod in_transactions;
 mod inflow;
 mod insight;
@@ -36,6 +37,7 @@ mod sharing;
 mod subscription;
 mod topic_subscription;
 mod transacted;
+mod way_changes;
 mod ways;
 mod window;
 
@@ -45,6 +47,8 @@ mod at_rest;
 mod audit_tests;
 #[cfg(test)]
 mod doubt_tests;
+#[cfg(test)]
+mod long_scan_tests;
 #[cfg(test)]
 mod paging_bench;
 #[cfg(test)]

@@ -19,10 +19,11 @@ use super::paging::Paging;
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
-use super::returns::{Judgement, Judging, Returns};
+use super::returns::Returns;
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
+use super::way_changes::ClosedWays;
 use super::ways::Way;
 use super::window::{Outcome, Window};
 
@@ -57,6 +58,8 @@ pub struct Queue {
     pub(super) refused_from: BTreeMap<usize, i64>,
     /// Whether some of them may have what was refused although nobody else has gone.
     pub(super) opened: bool,
+    /// Ways that wait for others to run empty.
+    pub(super) closed_ways: ClosedWays,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -99,6 +102,7 @@ impl Queue {
             exclusives: Exclusives::default(),
             refused_from: BTreeMap::new(),
             opened: false,
+            closed_ways: ClosedWays::default(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -188,18 +192,19 @@ impl Queue {
         let browse = asked.browser.then(|| BrowseCursor::new(asked.prefetch, self.last_come));
         let window = Window::new(if asked.browser { 0 } else { asked.prefetch });
         self.subscriptions += usize::from(!asked.browser);
+        let network = asked.network;
         let subscription = Subscription {
             window,
             allowance: self.sharing.allowance(&asked, now),
             asked,
             ready: false,
             retired: false,
+            closed: false,
             tested_to: i64::MIN,
             browse,
-            way: Way::default(),
+            way: if network { Way::new(now) } else { Way::default() },
             rate: Rate::default(),
         };
-        let network = subscription.asked.network;
         let slot = match self
             .free
             .pop_first()
@@ -220,7 +225,7 @@ impl Queue {
         };
         self.claim(slot, now, effects);
         if network {
-            self.rank_ways();
+            self.rank_ways(now);
         }
         self.fill(slot, now, effects);
         if self.opened {
@@ -253,7 +258,7 @@ impl Queue {
         let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
         if network {
-            self.rank_ways();
+            self.rank_ways(now);
         }
         let mut returned: Vec<Entry> = subscription.window.into_entries().into();
         let seen = match delivered {
@@ -428,71 +433,6 @@ impl Queue {
             // It stood in the ring, so it has refused all that is pending.
             subscription.tested_to = tested;
             self.sharing.note_full(subscription, now);
-        }
-    }
-
-    /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
-    /// in the ring if room is left.
-    pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
-        if self.show(slot, now, effects) || !self.exclusives.let_in(slot) {
-            return;
-        }
-        self.serve_line(slot, now, effects);
-        let mut judging = Judging::default();
-        loop {
-            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready {
-                return;
-            }
-            if !subscription.has_room() {
-                return self.sharing.note_full(subscription, now);
-            }
-            let entry = self.pending.first_from(subscription.tested_to);
-            if let Some(paging) = &mut self.paging {
-                let in_memory = entry.map(|entry| entry.sequence);
-                if paging.next_before(subscription.tested_to, in_memory).is_some() {
-                    paging.starving.insert(slot);
-                    return;
-                }
-            }
-            let Some(entry) = entry else { break };
-            let (sequence, expired) = (entry.sequence, entry.has_expired(now));
-            let mut judgement = Judgement::Refused;
-            let taken = if expired {
-                self.take_pending(sequence)
-            } else {
-                let Self { returns, slots, exclusives, .. } = &*self;
-                judgement = judging.judge(returns, slots, exclusives, slot, entry, now);
-                if judgement == Judgement::Admitted {
-                    if !subscription.asked.reserves() {
-                        return;
-                    }
-                    self.take_pending(sequence)
-                } else {
-                    self.returns.note(slot, judgement, sequence);
-                    None
-                }
-            };
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-                return;
-            };
-            subscription.tested_to = sequence.saturating_add(1);
-            self.scanned = self.scanned.wrapping_add(1);
-            match taken {
-                Some(entry) if expired => effects.expired.push(entry.message),
-                Some(entry) => {
-                    self.returns.count(subscription, &entry, now);
-                    subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
-                }
-                None if judgement == Judgement::UnlessOthersGo => {
-                    note_first(&mut self.refused_from, slot, sequence);
-                }
-                None => {}
-            }
-        }
-        if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
-            subscription.ready = true;
-            self.ready.push(subscription.asked.priority, slot);
         }
     }
 

@@ -51,6 +51,12 @@ pub enum Verdict {
         /// The broker at the end of that bridge.
         broker: BrokerId,
     },
+    /// The way is new: soon it shows whether there is a nearer one from where the message came.
+    /// Meanwhile it is for others here.
+    NewWay {
+        /// When it shows, in milliseconds since 1970.
+        until: i64,
+    },
     /// It may go back to where it was, but not yet.
     TooEarly {
         /// When it may, in milliseconds since 1970.
@@ -79,7 +85,8 @@ impl Verdict {
     /// When to ask again, in milliseconds since 1970, if time alone changes the answer.
     pub fn until(&self) -> Option<i64> {
         match self {
-            Self::TooEarly { until }
+            Self::NewWay { until }
+            | Self::TooEarly { until }
             | Self::RateLimited { until }
             | Self::HeldDown { until, .. } => Some(*until),
             _ => None,
@@ -105,6 +112,7 @@ impl Verdict {
             Self::Browser => "browser",
             Self::LocalConsumer => "local_consumer",
             Self::BetterWay { .. } => "better_way",
+            Self::NewWay { .. } => "new_way",
             Self::TooEarly { .. } => "too_early",
             Self::RateLimited { .. } => "rate_limited",
             Self::HeldDown { .. } => "held_down",
@@ -126,6 +134,7 @@ impl Verdict {
             Self::BetterWay { broker } => {
                 format!("the bridge to broker {broker}: that it moves on")
             }
+            Self::NewWay { .. } => "a moment: a quarter of a second at most".to_owned(),
             Self::TooEarly { .. } | Self::RateLimited { .. } | Self::HeldDown { .. } => {
                 "time, or a consumer here".to_owned()
             }
@@ -181,6 +190,10 @@ impl fmt::Display for Verdict {
             Self::BetterWay { broker } => {
                 write!(f, "the bridge to broker {broker} leads to a consumer and goes first")
             }
+            Self::NewWay { until } => write!(
+                f,
+                "the way there is new: until {until} it may still show that there is a nearer one"
+            ),
             Self::TooEarly { until } => write!(f, "too early to go back until {until}"),
             Self::RateLimited { until } => write!(f, "rate of going back used up until {until}"),
             Self::HeldDown { rounds, until } => {
