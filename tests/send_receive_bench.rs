@@ -254,6 +254,22 @@ fn bench_accounts_for_every_message() {
 }
 
 #[test]
+fn bench_shares_connections_and_commits() {
+    let broker = Ferry::named("quay").start();
+    let arguments = ["bench", "--producers", "5", "--consumers", "3", "--connections", "2"];
+    let more = ["--transacted", "7", "--messages", "1000", "--persistent", "--json"];
+    let report = &objects(&done(&broker, &[&arguments[..], &more].concat()))[0];
+    for (key, wanted) in [("sent", 1000), ("received", 1000), ("lost", 0), ("out_of_order", 0)] {
+        assert_eq!(report[key], json!(wanted), "{key} of {report}");
+    }
+    // What is not committed reaches nobody: the outstanding must not be all uncommitted.
+    let ended = run(&broker, &["bench", "--transacted", "6000"]);
+    let complaint = ended.stderr.join("\n");
+    assert_eq!(ended.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("--transacted"), "{complaint}");
+}
+
+#[test]
 fn bench_says_when_messages_are_lost() {
     let broker = Ferry::named("quay").start();
     // Another consumer takes its share of the queue.

@@ -24,12 +24,15 @@ pub(in crate::cli) struct BenchArguments {
     /// Spread producers and consumers over so many destinations: NAME.0, NAME.1, …
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(1, 100_000))]
     pub(super) dests: u32,
-    /// Producers, each over a connection of its own
+    /// Producers, each over a connection of its own if --connections does not say otherwise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(1, 10_000))]
     pub(super) producers: u32,
-    /// Consumers, each over a connection of its own; 0 to fill a queue
+    /// Consumers, likewise; 0 to fill a queue
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole::<u32>(0, 10_000))]
     pub(super) consumers: u32,
+    /// Let all producers share so many connections, each with a session of its own; and consumers others
+    #[arg(long, value_name = "N", value_parser = quantity::whole::<u32>(1, 10_000))]
+    pub(super) connections: Option<u32>,
     /// Send so many messages in all, after the warm-up
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = quantity::whole_from::<u64>(1))]
     pub(super) messages: Option<u64>,
@@ -51,6 +54,9 @@ pub(in crate::cli) struct BenchArguments {
     /// Wait for the broker's confirmation of each message before the next
     #[arg(long)]
     pub(super) sync: bool,
+    /// Commit after so many messages of each producer; each commit is waited for
+    #[arg(long, value_name = "N", conflicts_with = "sync", value_parser = quantity::whole::<u64>(1, 1_000_000))]
+    pub(super) transacted: Option<u64>,
     /// Persistent messages; without --sync, many wait for their confirmation at once
     #[arg(long)]
     pub(super) persistent: bool,

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrymq_client::{
-    AckMode, Connection, Consumer, ConsumerOptions, IdSource, Producer, ProducerOptions,
-};
+use ferrymq_client::{AckMode, Connection, Consumer, ConsumerOptions, IdSource, ProducerOptions};
 use ferrymq_transport::clock::Clock;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -16,6 +14,7 @@ use super::arguments::BenchArguments;
 use super::gate::Gate;
 use super::plan::Plan;
 use super::report::Report;
+use super::sending::Sending;
 use super::work::{self, Progress, Run, Seen, Sent};
 use crate::cli::exit::ExitCode;
 use crate::cli::output::{complain, say};
@@ -88,7 +87,7 @@ fn run_number() -> u64 {
 /// Everybody who takes part, connected and not at work yet.
 struct Parties {
     connections: Vec<Connection>,
-    producers: Vec<Producer>,
+    producers: Vec<Sending>,
     consumers: Vec<Consumer>,
 }
 
@@ -103,23 +102,25 @@ impl Parties {
             complain(error);
             ExitCode::Failed
         };
+        let mut shared = Shared::new(arguments, consumer_url, plan.connections);
         for number in 0..plan.consumers {
             let Some(destination) = plan.destinations.get(plan.place(number)) else { continue };
-            let connection = arguments.connect.connect_to(consumer_url).await?;
             let mut options = ConsumerOptions::new(destination.clone());
             options.prefetch = plan.prefetch;
-            let session = connection.session(AckMode::Auto);
+            let session = shared.next().await?.session(AckMode::Auto);
             parties.consumers.push(session.consumer(options).await.map_err(failed)?);
-            parties.connections.push(connection);
         }
+        parties.connections.append(&mut shared.connections);
+        let mut shared = Shared::new(arguments, &url, plan.connections);
+        let mode = if plan.transacted.is_some() { AckMode::Transacted } else { AckMode::Auto };
         for number in 0..plan.producers {
             let Some(destination) = plan.destinations.get(plan.place(number)) else { continue };
-            let connection = arguments.connect.connect_to(&url).await?;
-            let session = connection.session(AckMode::Auto);
+            let session = shared.next().await?.session(mode);
             let options = ProducerOptions::to(destination.clone()).persistent(plan.persistent);
-            parties.producers.push(session.producer(options).await.map_err(failed)?);
-            parties.connections.push(connection);
+            let producer = session.producer(options).await.map_err(failed)?;
+            parties.producers.push(Sending::new(plan, session, producer));
         }
+        parties.connections.append(&mut shared.connections);
         Ok(parties)
     }
 
@@ -139,10 +140,10 @@ impl Parties {
         }
         let mut producing = JoinSet::new();
         let mut progress = Vec::new();
-        for (number, producer) in (0_u32..).zip(self.producers) {
+        for (number, sending) in (0_u32..).zip(self.producers) {
             let each = Arc::new(Progress::default());
             progress.push(Arc::clone(&each));
-            producing.spawn(work::produce(run.clone(), number, producer, each));
+            producing.spawn(work::produce(run.clone(), number, sending, each));
         }
         let mut early = tokio::select! {
             biased;
@@ -175,6 +176,34 @@ impl Parties {
         let seen: Vec<Seen> =
             seen.iter().map(|each| std::mem::replace(&mut *each.lock(), Seen::nothing())).collect();
         (Report::new(plan, &sent, &seen), early.map(|end| end.to_string()))
+    }
+}
+
+/// The connections of all producers, or of all consumers.
+struct Shared<'a> {
+    arguments: &'a BenchArguments,
+    url: &'a str,
+    most: usize,
+    /// How often one was asked for.
+    asked: usize,
+    connections: Vec<Connection>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(arguments: &'a BenchArguments, url: &'a str, most: Option<u32>) -> Self {
+        let most = most.map_or(usize::MAX, |most| most as usize);
+        Self { arguments, url, most, asked: 0, connections: Vec::new() }
+    }
+
+    /// The next one's in turn. What goes wrong is told.
+    async fn next(&mut self) -> Result<&Connection, ExitCode> {
+        let place = self.asked % self.most;
+        self.asked += 1;
+        if place == self.connections.len() {
+            let connection = self.arguments.connect.connect_to(self.url).await?;
+            self.connections.push(connection);
+        }
+        self.connections.get(place).ok_or(ExitCode::Failed)
     }
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod gate;
 mod plan;
 mod report;
+mod sending;
 mod stamp;
 mod tally;
 mod work;

@@ -29,7 +29,11 @@ pub(super) struct Plan {
     pub(super) rate: Option<f64>,
     pub(super) outstanding: u64,
     pub(super) sync: bool,
+    /// Messages of one transaction.
+    pub(super) transacted: Option<u64>,
     pub(super) persistent: bool,
+    /// How many connections producers share; and consumers, as many others.
+    pub(super) connections: Option<u32>,
     pub(super) prefetch: Option<u32>,
     pub(super) drain: Duration,
     /// Tells the messages of this run from others.
@@ -57,6 +61,14 @@ impl Plan {
         if arguments.producers < arguments.dests {
             return Err("--producers must be at least --dests, or some would have none".to_owned());
         }
+        let uncommitted = arguments.transacted.unwrap_or(0) * u64::from(arguments.producers);
+        if arguments.consumers > 0 && uncommitted > arguments.outstanding / 2 {
+            return Err(format!(
+                "--transacted: all producers together may have {} messages that are not committed, \
+                 half of --outstanding; {uncommitted} are more",
+                arguments.outstanding / 2
+            ));
+        }
         let extent = match (arguments.messages, arguments.duration) {
             (Some(count), _) => Extent::Messages(count),
             (None, time) => Extent::For(time.unwrap_or(Duration::from_secs(10))),
@@ -71,7 +83,9 @@ impl Plan {
             rate: arguments.rate.map(|rate| rate / f64::from(arguments.producers)),
             outstanding: arguments.outstanding,
             sync: arguments.sync,
+            transacted: arguments.transacted,
             persistent: arguments.persistent,
+            connections: arguments.connections,
             prefetch: arguments.prefetch,
             drain: arguments.drain,
             run,

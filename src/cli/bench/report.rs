@@ -80,6 +80,8 @@ impl Report {
             "size": plan.size,
             "persistent": plan.persistent,
             "sync": plan.sync,
+            "transacted": plan.transacted,
+            "connections": plan.connections,
             "sent": self.sent,
             "send_seconds": self.send_time.as_secs_f64(),
             "sent_per_second": rate(self.sent, self.send_time),

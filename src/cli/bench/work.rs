@@ -1,12 +1,12 @@
 //! The work itself: one producer sends, one consumer receives.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ferrymq_client::error::{ReceiveError, SendError};
-use ferrymq_client::{Consumer, Delivery, OutgoingMessage, Producer, Receipt};
+use ferrymq_client::error::ReceiveError;
+use ferrymq_client::{Consumer, Delivery, OutgoingMessage};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::gate::Gate;
 use super::plan::{Extent, Plan};
+use super::sending::{Sending, SendingError};
 use super::stamp::Stamp;
 use super::tally::Tally;
 
@@ -21,8 +22,6 @@ use super::tally::Tally;
 const LARGEST_CHUNK: u64 = 64;
 /// Messages that a consumer takes in one go.
 const TAKEN: usize = 256;
-/// Persistent messages of one producer that wait for their confirmation.
-const UNCONFIRMED: usize = 1000;
 /// Timers are this coarse. A message that is later than that was held up, and its time runs from
 /// when it was due.
 const TIMER: Duration = Duration::from_millis(2);
@@ -118,9 +117,9 @@ fn latencies() -> Histogram<u64> {
 pub(super) async fn produce(
     run: Run,
     number: u32,
-    producer: Producer,
+    mut sending: Sending,
     progress: Arc<Progress>,
-) -> Result<(), SendError> {
+) -> Result<(), SendingError> {
     let plan = Arc::clone(&run.plan);
     let fan_out = plan.fan_out(number);
     let chunk = match plan.rate {
@@ -133,7 +132,6 @@ pub(super) async fn produce(
     let share = plan.share(number);
     let mut sent = Sent::default();
     let mut promised = 0;
-    let mut unconfirmed: VecDeque<Receipt> = VecDeque::new();
     loop {
         if promised == 0 {
             if !run.gate.pass(chunk * fan_out).await {
@@ -158,18 +156,7 @@ pub(super) async fn produce(
             sent: nanos(at),
         };
         let message = OutgoingMessage::bytes(stamp.body(plan.size)).persistent(plan.persistent);
-        if plan.sync {
-            producer.submit(message).await?.confirmed().await?;
-        } else if plan.persistent {
-            unconfirmed.push_back(producer.submit(message).await?);
-            if unconfirmed.len() > UNCONFIRMED
-                && let Some(receipt) = unconfirmed.pop_front()
-            {
-                receipt.confirmed().await?;
-            }
-        } else {
-            producer.send_async(message).await?;
-        }
+        sending.send(message).await?;
         promised -= 1;
         sent.messages += 1;
         sent.measured += u64::from(measured);
@@ -177,9 +164,7 @@ pub(super) async fn produce(
         progress.note(&sent);
     }
     run.gate.give_back(promised * fan_out);
-    for receipt in unconfirmed {
-        receipt.confirmed().await?;
-    }
+    sending.finish().await?;
     sent.until = run.elapsed();
     progress.note(&sent);
     Ok(())
