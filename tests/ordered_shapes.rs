@@ -8,7 +8,7 @@
 
 mod simulated;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,18 +32,34 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 /// What came to one of the consumers.
+#[derive(Debug, Default)]
 struct Came {
     consumer: u64,
     number: u32,
-    path: String,
+    /// The brokers that it passed, and when it came to each.
+    way: Vec<String>,
+    times: String,
+    at: i64,
 }
 
-/// Links of which some are so slow that news and messages come sooner by way of another broker.
+impl Came {
+    /// Whether it was sent back to where it had been.
+    fn went_back(&self) -> bool {
+        let once: BTreeSet<&String> = self.way.iter().collect();
+        once.len() < self.way.len()
+    }
+
+    fn shown(&self) -> String {
+        let way: Vec<&str> = self.way.iter().map(|id| &id[3..4]).collect();
+        format!("{} by {} at {} came at {}", self.number, way.join("->"), self.times, self.at)
+    }
+}
+
+/// Links so different that news and messages may come sooner by way of another broker.
 fn unequal(simulation: &Simulation, random: &mut fastrand::Rng) {
     for (at, one) in NAMES.iter().enumerate() {
         for other in &NAMES[at + 1..] {
-            let slow = random.u8(..3) == 0;
-            let latency = Duration::from_millis(if slow { random.u64(15..30) } else { 2 });
+            let latency = Duration::from_micros(random.u64(500..6_000));
             let jitter = Duration::from_millis(random.u64(0..3));
             let conditions = LinkConditions { latency, jitter, ..LinkConditions::default() };
             simulation.network.set_conditions(one, other, conditions);
@@ -89,10 +105,21 @@ async fn overtaken(shape: Shape, seed: u64) -> Vec<String> {
             let taking = session.consumer(options).await.unwrap();
             while let Ok(Some(delivery)) = taking.receive().await {
                 let number = delivery.text().unwrap().unwrap().parse().unwrap();
-                let path = delivery.message().broker_path();
-                let path: Vec<String> = path.iter().map(|id| id.to_string()[3..4].into()).collect();
-                let path = format!("{}->{at}", path.join("->"));
-                if noted.send(Came { consumer, number, path }).is_err() {
+                let message = delivery.message();
+                let way: Vec<_> = message.broker_path().iter().map(ToString::to_string).collect();
+                let times = message
+                    .hop_times()
+                    .into_iter()
+                    .map(|at| at.map(|at| at - simulation.start_of_time()));
+                let times = format!("{:?}", times.collect::<Vec<_>>());
+                let came = Came {
+                    consumer,
+                    number,
+                    way,
+                    times,
+                    at: simulation.now() - simulation.start_of_time(),
+                };
+                if noted.send(came).is_err() {
                     break;
                 }
                 sleep(work).await;
@@ -108,22 +135,24 @@ async fn overtaken(shape: Shape, seed: u64) -> Vec<String> {
     }
     local
         .run_until(async {
-            let mut newest = BTreeMap::<(u64, u32), (u32, String)>::new();
+            let mut newest = BTreeMap::<(u64, u32), Came>::new();
             let (mut count, mut overtaken) = (0, Vec::new());
             while count < PRODUCERS * EACH {
                 let next = timeout(PATIENCE, came.recv()).await;
-                let Ok(Some(Came { consumer, number, path })) = next else {
+                let Ok(Some(next)) = next else {
                     panic!("seed {seed}: {count} came, the rest is stuck")
                 };
                 count += 1;
-                let before = newest.entry((consumer, number / EACH)).or_default();
-                if before.0 > number {
-                    overtaken.push(format!(
-                        "{number} by {path} came after {} by {} to consumer {consumer}",
-                        before.0, before.1
-                    ));
+                if next.went_back() {
+                    continue;
+                }
+                let producer = next.number / EACH;
+                let before = newest.entry((next.consumer, producer)).or_default();
+                if before.number > next.number {
+                    let (one, other, to) = (next.shown(), before.shown(), next.consumer);
+                    overtaken.push(format!("{one} after {other} to consumer {to}"));
                 } else {
-                    *before = (number, path);
+                    *before = next;
                 }
             }
             drop(came);

@@ -56,11 +56,14 @@ impl Contender<'_> {
             let meant = |bridges| {
                 let new = bridges == OfBridges::All;
                 let counts = move |one: &Contender<'_>| new || !one.way.is_new(now);
-                meant_for(policy, others.clone().filter(counts), message, redeliveries, now)
+                meant_for(policy, others.clone().filter(counts), message, redeliveries)
             };
-            match self.way.check(message, returns, now, meant) {
+            match self.way.check(message, returns, meant) {
                 Verdict::Forward => {}
                 refusal => return Err(NotAdmitted::Bridge(refusal)),
+            }
+            if !goes_back && let Some(refusal) = self.way.waits(message, now, meant) {
+                return Err(NotAdmitted::Bridge(refusal));
             }
         }
         match goes_back {
@@ -89,7 +92,7 @@ fn check_return<'a>(
     let Some(broker) = to.admission.next_broker() else { return Ok(()) };
     let local_consumer = is_wanted_here(policy, others.clone(), message, redeliveries);
     let leads = |other: &Contender<'_>| {
-        let crosses = || other.way.check(message, true, now, |_| None).may_cross();
+        let crosses = || other.way.check(message, true, |_| None).may_cross();
         if !other.network || other.browser || !crosses() {
             return false;
         }
@@ -118,7 +121,6 @@ fn meant_for<'a>(
     mut others: impl Iterator<Item = Contender<'a>> + Clone,
     message: &Message,
     redeliveries: i32,
-    now: i64,
 ) -> Option<Verdict> {
     if is_wanted_here(policy, others.clone(), message, redeliveries) {
         return Some(Verdict::LocalConsumer);
@@ -126,7 +128,7 @@ fn meant_for<'a>(
     let leads = others.find(|other| {
         other.is_bridge()
             && !other.browser
-            && other.way.check(message, true, now, |_| None).may_cross()
+            && other.way.check(message, true, |_| None).may_cross()
             && !other.way.is_detour(message)
             && other.admission.check(message, redeliveries).is_ok()
     });

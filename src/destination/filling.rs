@@ -58,6 +58,7 @@ impl Queue {
                 } else {
                     self.returns.note(slot, judgement, sequence);
                     if matches!(judgement, Judgement::Shows(_)) {
+                        note_first(&mut self.refused_from, slot, sequence);
                         return;
                     }
                     None
@@ -133,6 +134,11 @@ impl Queue {
     pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
         let idle = self.refused_from.is_empty() || !self.opened && self.keeps_everything();
         if !self.returns.scans(!idle, now) {
+            if self.opened {
+                // Until then what comes must not go before what has been refused.
+                let refused: Vec<(usize, i64)> = self.refused_from.clone().into_iter().collect();
+                refused.into_iter().for_each(|(slot, from)| self.test_from(slot, from));
+            }
             return;
         }
         self.opened = false;

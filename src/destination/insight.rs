@@ -50,8 +50,6 @@ pub struct SubscriptionInsight {
     pub kept_out: bool,
     /// A bridge's whose consumer has gone: it waits for answers to what it forwarded.
     pub retired: bool,
-    /// A bridge's that waits until the way that was taken before has run empty.
-    pub closed: bool,
     /// How many messages may be outstanding.
     pub prefetch: usize,
     /// How many are.
@@ -89,8 +87,6 @@ pub enum Obstacle {
     KeptOut,
     /// Its consumer, beyond a bridge, has gone.
     Retired,
-    /// What took another way to the same consumers has not arrived yet.
-    FormerWay,
     /// It has as many unsettled messages as it may have.
     WindowFull,
     /// It has not asked for one (prefetch 0).
@@ -123,7 +119,6 @@ impl SubscriptionInsight {
             Ok(()) if self.retired => Some(Obstacle::Retired),
             Ok(()) if self.kept_out => Some(Obstacle::KeptOut),
             Ok(()) if doubt.is_some() => doubt.cloned().map(Obstacle::InDoubt),
-            Ok(()) if self.closed => Some(Obstacle::FormerWay),
             Ok(()) if self.has_room => None,
             Ok(()) if self.prefetch == 0 => Some(Obstacle::NotAsked),
             Ok(()) => Some(Obstacle::WindowFull),
@@ -203,7 +198,6 @@ impl Queue {
                 browser: asked.browser,
                 kept_out: !self.exclusives.let_in(key.0),
                 retired: one.retired,
-                closed: one.closed,
                 prefetch,
                 in_flight: window.len(),
                 oldest: window.entries().next().map(|entry| self.held(entry)),

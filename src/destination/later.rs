@@ -1,7 +1,6 @@
 //! What a queue does later: for messages that may go back only at a time, when it is their turn, or
 //! when others have gone, and for consumers that may have more.
 
-
 use ferrymq_openwire::ids::BrokerId;
 
 use super::doubts::Doubts;
@@ -15,7 +14,7 @@ impl Queue {
     /// to [`tick`](Self::tick).
     pub fn next_tick(&self) -> Option<i64> {
         let due = [self.returns.next_due(), self.sharing.next_due(), self.resting.next_due()];
-        due.into_iter().chain([self.closed_ways.next_due()]).flatten().min()
+        due.into_iter().chain([self.former_ways.next_due()]).flatten().min()
     }
 
     /// Tries again to send back what had to wait until now, and looks after who waits for more.
@@ -28,7 +27,7 @@ impl Queue {
             self.reconsider(now, effects);
         }
         self.ask_about_due(now, effects);
-        self.open_ways(now, effects);
+        self.look_at_former_ways(now, effects);
         self.resume(now, effects);
         while let Some(slot) = self.returns.take_turn(now) {
             // One that is kept out is served when it is let in.
@@ -131,7 +130,13 @@ impl Queue {
     }
 
     /// Offers a pending message to all that have room. `released`: nobody could have it before.
-    pub(super) fn ask_again(&mut self, sequence: i64, released: bool, now: i64, effects: &mut Effects) {
+    pub(super) fn ask_again(
+        &mut self,
+        sequence: i64,
+        released: bool,
+        now: i64,
+        effects: &mut Effects,
+    ) {
         let Self { pending, returns, ready, slots, exclusives, full, .. } = self;
         let Some(entry) = pending.get(sequence) else { return };
         let chosen = returns.choose(ready, slots, exclusives, entry, full, now);

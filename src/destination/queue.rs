@@ -23,7 +23,7 @@ use super::returns::Returns;
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
-use super::way_changes::ClosedWays;
+use super::way_changes::FormerWays;
 use super::ways::Way;
 use super::window::{Outcome, Window};
 
@@ -58,8 +58,8 @@ pub struct Queue {
     pub(super) refused_from: BTreeMap<usize, i64>,
     /// Whether some of them may have what was refused although nobody else has gone.
     pub(super) opened: bool,
-    /// Ways that wait for others to run empty.
-    pub(super) closed_ways: ClosedWays,
+    /// Ways that others wait for to run empty.
+    pub(super) former_ways: FormerWays,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -102,7 +102,7 @@ impl Queue {
             exclusives: Exclusives::default(),
             refused_from: BTreeMap::new(),
             opened: false,
-            closed_ways: ClosedWays::default(),
+            former_ways: FormerWays::default(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -199,7 +199,6 @@ impl Queue {
             asked,
             ready: false,
             retired: false,
-            closed: false,
             tested_to: i64::MIN,
             browse,
             way: if network { Way::new(now) } else { Way::default() },

@@ -145,6 +145,7 @@ impl Returns {
                 Judgement::Shows(at) => {
                     resuming.insert((at, slot));
                     full.push(slot);
+                    refusals.push(slot);
                     false
                 }
             });

@@ -65,8 +65,6 @@ pub(super) struct Subscription {
     pub(super) ready: bool,
     /// A bridge's: it only waits for answers to what it forwarded, and then ends.
     pub(super) retired: bool,
-    /// A bridge's: it gets nothing before the way that was taken until now has run empty.
-    pub(super) closed: bool,
     /// While not ready: every pending message before this sequence was refused by its admission.
     pub(super) tested_to: i64,
     /// A browser's: its window stays empty and has no room.
@@ -119,7 +117,7 @@ impl Subscription {
 
     /// Whether it may get more, as far as is known here: a shared window is asked for each message.
     pub(super) fn has_room(&self) -> bool {
-        if self.retired || self.closed {
+        if self.retired {
             return false;
         }
         self.asked.shared.is_some()

@@ -9,34 +9,35 @@ use super::queue::Queue;
 use super::subscription::Subscription;
 use super::ways::{Route, ways};
 
-/// How long after the last answer what was sent by a way may still be on its way beyond the next
-/// broker, in milliseconds.
-const UNDERWAY: i64 = 250;
+/// How long what was answered may be on its way beyond the next broker, for each bridge there, in
+/// milliseconds.
+const UNDERWAY: i64 = 200;
 /// How soon a way is looked at that has not run empty.
 const AGAIN: i64 = 50;
-/// For how long nothing may be answered before it is not waited for any longer.
+/// For how long it is waited for at most.
 const LONGEST: i64 = 5_000;
 
-/// Ways that were found while another one to the same broker was in use: they wait until that has
-/// run empty, so that nothing overtakes what it carries.
+/// Where a nearer way was found while another one to the same broker was in use: it waits until that
+/// has run empty, so that nothing overtakes what it carries.
 #[derive(Debug, Default)]
-pub(super) struct ClosedWays {
+pub(super) struct FormerWays {
     /// By the broker that they lead to.
     waiting: BTreeMap<BrokerId, Waiting>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// When something was last seen to be answered, or the wait began.
-    progress: i64,
-    /// When something was last seen to be on its way.
+    since: i64,
+    /// When something was last seen on a former way.
     in_use: i64,
+    /// How long that takes beyond the next broker.
+    underway: i64,
     /// When to look again.
     due: i64,
 }
 
-impl ClosedWays {
-    /// When to [look](Queue::open_ways).
+impl FormerWays {
+    /// When to [look](Queue::look_at_former_ways).
     pub(super) fn next_due(&self) -> Option<i64> {
         self.waiting.values().map(|waiting| waiting.due).min()
     }
@@ -52,7 +53,7 @@ impl Queue {
                 by_broker.entry(toward.clone()).or_default().push(slot);
             }
         }
-        self.closed_ways.waiting.retain(|broker, _| by_broker.contains_key(broker));
+        self.former_ways.waiting.retain(|broker, _| by_broker.contains_key(broker));
         for (toward, slots) in by_broker {
             let routes: Vec<Route<'_>> = self.at(&slots).filter_map(route).collect();
             let ways = ways(&routes);
@@ -61,75 +62,94 @@ impl Queue {
                 let Some(Some(one)) = self.slots.get_mut(slot) else { continue };
                 divided |= way.divides_otherwise(&one.way) && in_use(one, now);
                 way.new_until = one.way.new_until;
+                way.former = std::mem::take(&mut one.way.former);
                 let before = std::mem::replace(&mut one.way, way);
+                // What one takes no more may be for another one, which refused it for its sake.
                 self.opened |= before.refuses_more_than(&one.way);
+                self.opened |= one.way.refuses_more_than(&before);
             }
-            self.close_ways(toward, &slots, divided, now);
+            self.wait_for_former(toward, &slots, divided, now);
         }
     }
 
-    /// Closes the nearest ways to a broker while another one is in use, or if they are `divided`
-    /// otherwise now.
-    fn close_ways(&mut self, toward: BrokerId, slots: &[usize], divided: bool, now: i64) {
+    /// Lets the nearest ways to a broker wait while another one is in use that was so until now, or
+    /// each other if they are `divided` otherwise now.
+    fn wait_for_former(&mut self, toward: BrokerId, slots: &[usize], divided: bool, now: i64) {
         let nearest = |one: &Subscription| !one.retired && one.way.is_nearest();
-        let next_brokers: Vec<&BrokerId> = self
-            .at(slots)
-            .filter(|(_, one)| nearest(one))
-            .filter_map(|(_, one)| one.asked.admission.next_broker())
-            .collect();
-        let other_in_use = self.at(slots).any(|(_, one)| {
-            let next = one.asked.admission.next_broker();
-            in_use(one, now) && next.is_some_and(|next| !next_brokers.contains(&next))
-        });
-        let waits = self.closed_ways.waiting.contains_key(&toward);
-        if next_brokers.is_empty() || !(divided || other_in_use || waits) {
+        let (mut next_brokers, mut former) = (Vec::new(), BTreeMap::<BrokerId, usize>::new());
+        for (_, one) in self.at(slots) {
+            let Some(next) = one.asked.admission.next_broker() else { continue };
+            if nearest(one) {
+                next_brokers.push(next.clone());
+            }
+            if in_use(one, now) {
+                former.insert(next.clone(), one.asked.distance);
+            }
+        }
+        if !divided {
+            former.retain(|next, _| !next_brokers.contains(next));
+        }
+        if next_brokers.is_empty() || former.is_empty() {
             return;
         }
+        let beyond = former.values().max().map_or(1, |distance| distance.saturating_sub(1).max(1));
+        let underway = UNDERWAY.saturating_mul(i64::try_from(beyond).unwrap_or(1));
         let due = now.saturating_add(AGAIN);
-        let waiting = Waiting { progress: now, in_use: now, due };
-        self.closed_ways.waiting.entry(toward).or_insert(waiting);
+        let fresh = Waiting { since: now, in_use: now, underway, due };
+        let waiting = self.former_ways.waiting.entry(toward).or_insert(fresh);
+        waiting.underway = waiting.underway.max(underway);
         for slot in slots {
             let one = self.slots.get_mut(*slot).and_then(Option::as_mut);
             if let Some(one) = one.filter(|one| nearest(one)) {
-                one.closed = true;
-                self.rest(*slot);
+                let own = one.asked.admission.next_broker();
+                let others = former.keys().filter(|next| own != Some(next));
+                for next in others {
+                    if !one.way.former.contains(next) {
+                        one.way.former.push(next.clone());
+                    }
+                }
             }
         }
     }
 
-    /// Opens the ways whose predecessors have run empty.
-    pub(super) fn open_ways(&mut self, now: i64, effects: &mut Effects) {
-        if self.closed_ways.next_due().is_none_or(|due| due > now) {
+    /// Ends the wait for ways that have run empty.
+    pub(super) fn look_at_former_ways(&mut self, now: i64, effects: &mut Effects) {
+        if self.former_ways.next_due().is_none_or(|due| due > now) {
             return;
         }
-        let mut opening = Vec::new();
+        let mut over = Vec::new();
         let slots = &self.slots;
-        self.closed_ways.waiting.retain(|broker, waiting| {
+        self.former_ways.waiting.retain(|broker, waiting| {
+            if waiting.due > now {
+                return true;
+            }
             let leads = |(slot, one): (usize, &Option<Subscription>)| {
                 one.as_ref().filter(|one| toward(one) == Some(broker)).map(|_| slot)
             };
             let leading: Vec<usize> = slots.iter().enumerate().filter_map(leads).collect();
-            for one in leading.iter().filter_map(|slot| slots.get(*slot)).flatten() {
-                waiting.progress = waiting.progress.max(one.window.settled_at());
-                if one.window.len() > 0 {
-                    waiting.in_use = now;
-                }
+            let all = || leading.iter().filter_map(|slot| slots.get(*slot)).flatten();
+            let is_former = |one: &Subscription| {
+                let next = one.asked.admission.next_broker();
+                all().any(|other| next.is_some_and(|next| other.way.former.contains(next)))
+            };
+            if all().any(|one| one.window.len() > 0 && is_former(one)) {
+                waiting.in_use = now;
             }
             waiting.due = now.saturating_add(AGAIN);
-            let empty = now.saturating_sub(waiting.in_use) >= UNDERWAY;
-            let stuck = now.saturating_sub(waiting.progress) >= LONGEST;
-            if empty || stuck {
-                opening.extend(leading);
+            let empty = now.saturating_sub(waiting.in_use) >= waiting.underway;
+            let ends = empty || now.saturating_sub(waiting.since) >= LONGEST;
+            if ends {
+                over.extend(leading);
             }
-            !(empty || stuck)
+            !ends
         });
-        for slot in &opening {
-            if let Some(one) = self.slots.get_mut(*slot).and_then(Option::as_mut) {
-                one.closed = false;
+        for slot in over {
+            if let Some(one) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+                self.opened |= !std::mem::take(&mut one.way.former).is_empty();
             }
         }
-        for slot in opening {
-            self.fill(slot, now, effects);
+        if self.opened {
+            self.reconsider(now, effects);
         }
     }
 
@@ -145,8 +165,8 @@ fn toward(subscription: &Subscription) -> Option<&BrokerId> {
 
 /// Whether what was sent by a way may not have arrived.
 fn in_use(subscription: &Subscription, now: i64) -> bool {
-    let window = &subscription.window;
-    window.len() > 0 || now.saturating_sub(window.settled_at()) < UNDERWAY
+    let (outstanding, settled) = (subscription.window.len(), subscription.window.settled_at());
+    outstanding > 0 || settled != 0 && now.saturating_sub(settled) < UNDERWAY
 }
 
 /// Where a bridge's subscription leads, while it does.

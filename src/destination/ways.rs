@@ -28,6 +28,9 @@ pub struct Way {
     elsewhere: Vec<(BrokerId, usize)>,
     /// Until when nearer ones may still become known, in milliseconds since 1970.
     pub(super) new_until: i64,
+    /// The next brokers of ways that were taken until now and carry messages still, of which those
+    /// that could have gone there are not to overtake them.
+    pub(super) former: Vec<BrokerId>,
 }
 
 /// How long a way is new, in milliseconds: the news of a demand crosses a few bridges in that time.
@@ -49,6 +52,7 @@ impl Default for Way {
             equal: (Vec::new(), 0),
             elsewhere: Vec::new(),
             new_until: i64::MIN,
+            former: Vec::new(),
         }
     }
 }
@@ -60,13 +64,11 @@ impl Way {
     }
 
     /// Whether a message may take it. `returns`: a nearer way takes it although it has been there
-    /// before, when it may go back. `others`: why it is rather for others here, if there are any; of
-    /// bridges those only that are not new, if it is told so.
+    /// before, when it may go back. `others`: why it is rather for others here, if there are any.
     pub(super) fn check(
         &self,
         message: &Message,
         returns: bool,
-        now: i64,
         others: impl FnOnce(OfBridges) -> Option<Verdict>,
     ) -> Verdict {
         let takes = |next: &BrokerId| returns || !message.broker_path_contains(next);
@@ -84,12 +86,24 @@ impl Way {
         if self.is_detour(message) {
             return others(OfBridges::All).unwrap_or(Verdict::Forward);
         }
+        Verdict::Forward
+    }
+
+    /// Whether a message waits for what is yet to be known, or for others to arrive that went before
+    /// it; `others` as above.
+    pub(super) fn waits(
+        &self,
+        message: &Message,
+        now: i64,
+        others: impl FnOnce(OfBridges) -> Option<Verdict>,
+    ) -> Option<Verdict> {
         // Where it came from they may know a nearer way, of which nothing has been heard here yet.
         let came = message.broker_path_len() > 0;
         if self.is_new(now) && came && others(OfBridges::NotNew).is_some() {
-            return Verdict::NewWay { until: self.new_until };
+            return Some(Verdict::NewWay { until: self.new_until });
         }
-        Verdict::Forward
+        let former = self.former.iter().find(|former| !message.broker_path_contains(former))?;
+        Some(Verdict::FormerWay { broker: former.clone() })
     }
 
     /// Whether no nearer one is known.
@@ -199,7 +213,7 @@ pub(super) fn ways(routes: &[Route<'_>]) -> Vec<(usize, Way)> {
                 _ => (Vec::new(), 0),
             },
             elsewhere: elsewhere.into_iter().map(|(at, far)| (at.clone(), far)).collect(),
-            new_until: i64::MIN,
+            ..Way::default()
         }
     };
     routes.iter().map(|route| (route.slot, way(route))).collect()

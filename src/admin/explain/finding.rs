@@ -55,12 +55,6 @@ pub(super) fn of_obstacle(
         Some(Obstacle::Retired) => {
             Finding::new("retired", "the consumer beyond it has gone: it waits for answers only")
         }
-        Some(Obstacle::FormerWay) => Finding::new(
-            "former_way",
-            "what went to the same consumers by another way has not arrived yet, and is not to be \
-             overtaken",
-        )
-        .moved_by("the broker that the other way leads to: that it passes on what it was sent"),
         Some(Obstacle::InDoubt(doubt)) => Finding::new(
             "in_doubt",
             format!(
