@@ -90,7 +90,7 @@ async fn overtaken(shape: Shape, seed: u64) -> Vec<String> {
     sleep(Duration::from_secs(5)).await;
     let queue = Destination::queue("orders");
     let local = tokio::task::LocalSet::new();
-    let (noted, mut came) = mpsc::unbounded_channel();
+    let (noted, mut came) = mpsc::channel(1_000);
     for consumer in 0..CONSUMERS {
         let (simulation, queue, noted) = (Rc::clone(&simulation), queue.clone(), noted.clone());
         let at = NAMES[random.usize(..NAMES.len())];
@@ -119,7 +119,7 @@ async fn overtaken(shape: Shape, seed: u64) -> Vec<String> {
                     times,
                     at: simulation.now() - simulation.start_of_time(),
                 };
-                if noted.send(came).is_err() {
+                if noted.send(came).await.is_err() {
                     break;
                 }
                 sleep(work).await;

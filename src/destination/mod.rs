@@ -18,6 +18,7 @@ mod effects;
 mod entry;
 mod exclusive;
 mod filling;
+mod former_ways;
 mod in_transactions;
 mod inflow;
 mod insight;

@@ -14,6 +14,7 @@ use super::delivered::Delivered;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
+use super::former_ways::FormerWays;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::paging::Paging;
 use super::rate::Rate;
@@ -23,7 +24,6 @@ use super::returns::Returns;
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
-use super::way_changes::FormerWays;
 use super::ways::Way;
 use super::window::{Outcome, Window};
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ferrymq_openwire::ids::BrokerId;
 
 use super::effects::Effects;
+use super::former_ways::Waiting;
 use super::queue::Queue;
 use super::subscription::Subscription;
 use super::ways::{Route, ways};
@@ -16,32 +17,6 @@ const UNDERWAY: i64 = 200;
 const AGAIN: i64 = 50;
 /// For how long it is waited for at most.
 const LONGEST: i64 = 5_000;
-
-/// Where a nearer way was found while another one to the same broker was in use: it waits until that
-/// has run empty, so that nothing overtakes what it carries.
-#[derive(Debug, Default)]
-pub(super) struct FormerWays {
-    /// By the broker that they lead to.
-    waiting: BTreeMap<BrokerId, Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    since: i64,
-    /// When something was last seen on a former way.
-    in_use: i64,
-    /// How long that takes beyond the next broker.
-    underway: i64,
-    /// When to look again.
-    due: i64,
-}
-
-impl FormerWays {
-    /// When to [look](Queue::look_at_former_ways).
-    pub(super) fn next_due(&self) -> Option<i64> {
-        self.waiting.values().map(|waiting| waiting.due).min()
-    }
-}
 
 impl Queue {
     /// A bridge's subscription has come or gone: others may be nearest now, and are to be
