@@ -12,22 +12,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ferrymq::config::Limits;
-use ferrymq::node::Node;
 use ferrymq_client::{AckMode, Connection, ConsumerOptions, OutgoingMessage, ProducerOptions};
 use ferrymq_openwire::destination::Destination;
 use ferrymq_transport::simulated::LinkConditions;
-use simulated::Simulation;
+use simulated::{LINE, MESH, NAMES, RING, STAR, Shape, Simulation, TREE, brokers};
 use tokio::time::{Instant, sleep, timeout};
-
-const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
-
-const LINE: &[(usize, usize)] = &[(0, 1), (1, 2), (2, 3), (3, 4)];
-const STAR: &[(usize, usize)] = &[(0, 1), (0, 2), (0, 3), (0, 4)];
-const RING: &[(usize, usize)] = &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)];
-const TREE: &[(usize, usize)] = &[(0, 1), (0, 2), (1, 3), (1, 4)];
-const MESH: &[(usize, usize)] =
-    &[(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)];
 
 /// How long the last consumer may take: longer than the longest hold-down.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,21 +35,6 @@ fn conditions() -> LinkConditions {
         jitter: Duration::from_millis(2),
         ..LinkConditions::default()
     }
-}
-
-/// Five brokers, each bridged to its neighbours in both directions.
-async fn brokers(simulation: &Simulation, edges: &[(usize, usize)]) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for (at, name) in NAMES.iter().enumerate() {
-        let neighbours = edges.iter().filter_map(|(one, other)| match at {
-            _ if at == *one => Some(NAMES[*other]),
-            _ if at == *other => Some(NAMES[*one]),
-            _ => None,
-        });
-        let neighbours: Vec<&str> = neighbours.collect();
-        nodes.push(simulation.broker(name, &neighbours, Limits::default()).await);
-    }
-    nodes
 }
 
 async fn produce(client: Connection, to: Destination, numbers: Vec<u32>, pause: Duration) {
@@ -96,10 +70,10 @@ async fn visit(
 
 /// Consumers that come, go and flap at random brokers while messages come from random brokers; then
 /// one that stays.
-async fn queue_story(edges: &[(usize, usize)], seed: u64) -> BTreeMap<u32, u32> {
+async fn queue_story(shape: Shape, seed: u64) -> BTreeMap<u32, u32> {
     const EACH: u32 = 150;
     let simulation = Rc::new(Simulation::new(seed, conditions()));
-    let nodes = brokers(&simulation, edges).await;
+    let nodes = brokers(&simulation, shape).await;
     let queue = Destination::queue("orders");
     let consumed = Consumed::default();
     let mut random = fastrand::Rng::with_seed(seed);
@@ -172,9 +146,9 @@ async fn queue_story(edges: &[(usize, usize)], seed: u64) -> BTreeMap<u32, u32> 
     consumed.clone()
 }
 
-fn queue_on(edges: &[(usize, usize)]) {
+fn queue_on(shape: Shape) {
     for seed in 0..seeds() {
-        let consumed = simulated::run(queue_story(edges, seed));
+        let consumed = simulated::run(queue_story(shape, seed));
         let again: Vec<_> = consumed.iter().filter(|(_, times)| **times != 1).collect();
         assert!(again.is_empty(), "seed {seed}: consumed more than once: {again:?}");
     }
@@ -206,10 +180,10 @@ fn a_full_mesh_of_brokers_consumes_each_message_once() {
 }
 
 /// A subscriber at every broker, and messages from each.
-async fn topic_story(edges: &[(usize, usize)], seed: u64) {
+async fn topic_story(shape: Shape, seed: u64) {
     const EACH: u32 = 40;
     let simulation = Simulation::new(seed, conditions());
-    let nodes = brokers(&simulation, edges).await;
+    let nodes = brokers(&simulation, shape).await;
     let topic = Destination::topic("prices");
     let mut subscribers = Vec::new();
     for name in NAMES {
@@ -243,9 +217,9 @@ async fn topic_story(edges: &[(usize, usize)], seed: u64) {
 
 #[test]
 fn on_every_shape_a_topic_reaches_each_subscriber_once() {
-    for edges in [LINE, STAR, RING, TREE, MESH] {
+    for shape in [LINE, STAR, RING, TREE, MESH] {
         for seed in 0..seeds() {
-            simulated::run(topic_story(edges, seed));
+            simulated::run(topic_story(shape, seed));
         }
     }
 }

@@ -9,12 +9,13 @@ impl Queue {
         self.returns.judged.get()
     }
 
-    /// Whether no subscription with room could have a pending message.
+    /// Whether no subscription with room could have a pending message, unless it waits to go on.
     pub(super) fn is_at_rest(&self, now: i64) -> bool {
         let roomy = |slot: &usize| {
             let subscription = self.slots.get(*slot).and_then(Option::as_ref);
             subscription.is_some_and(|one| one.browse.is_none() && one.has_room())
                 && self.exclusives.let_in(*slot)
+                && !self.returns.resumes(*slot)
         };
         let slots: Vec<usize> = (0..self.slots.len()).filter(roomy).collect();
         let mut at = i64::MIN;

@@ -5,7 +5,7 @@ use ferrymq_network::rules::verdict::Verdict;
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
-use super::ways::Way;
+use super::ways::{OfBridges, Way};
 
 /// A subscription of a queue, as far as it matters for what goes back.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +53,17 @@ impl Contender<'_> {
             Err(reason) => return Err(reason),
         };
         if self.network {
-            let meant = || meant_for(policy, others.clone(), message, redeliveries);
+            let meant = |bridges| {
+                let new = bridges == OfBridges::All;
+                let counts = move |one: &Contender<'_>| new || !one.way.is_new(now);
+                meant_for(policy, others.clone().filter(counts), message, redeliveries)
+            };
             match self.way.check(message, returns, meant) {
                 Verdict::Forward => {}
                 refusal => return Err(NotAdmitted::Bridge(refusal)),
+            }
+            if !goes_back && let Some(refusal) = self.way.waits(message, now, meant) {
+                return Err(NotAdmitted::Bridge(refusal));
             }
         }
         match goes_back {
@@ -85,7 +92,8 @@ fn check_return<'a>(
     let Some(broker) = to.admission.next_broker() else { return Ok(()) };
     let local_consumer = is_wanted_here(policy, others.clone(), message, redeliveries);
     let leads = |other: &Contender<'_>| {
-        if !other.network || other.browser || !other.way.check(message, true, || None).may_cross() {
+        let crosses = || other.way.check(message, true, |_| None).may_cross();
+        if !other.network || other.browser || !crosses() {
             return false;
         }
         match other.admission.check(message, redeliveries) {
@@ -120,7 +128,7 @@ fn meant_for<'a>(
     let leads = others.find(|other| {
         other.is_bridge()
             && !other.browser
-            && other.way.check(message, true, || None).may_cross()
+            && other.way.check(message, true, |_| None).may_cross()
             && !other.way.is_detour(message)
             && other.admission.check(message, redeliveries).is_ok()
     });

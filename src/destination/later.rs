@@ -1,23 +1,16 @@
 //! What a queue does later: for messages that may go back only at a time, when it is their turn, or
 //! when others have gone, and for consumers that may have more.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
-use ferrymq_openwire::ids::BrokerId;
-
 use super::effects::{Effects, SubscriptionKey};
 use super::queue::{Queue, note_first};
 use super::returns::Judgement;
-use super::subscription::Subscription;
-use super::ways::{Route, ways};
 
 impl Queue {
     /// When a message that waits may go back that may not yet, or a consumer may have more: time
     /// to [`tick`](Self::tick).
     pub fn next_tick(&self) -> Option<i64> {
         let due = [self.returns.next_due(), self.sharing.next_due(), self.resting.next_due()];
-        due.into_iter().flatten().min()
+        due.into_iter().chain([self.former_ways.next_due()]).flatten().min()
     }
 
     /// Tries again to send back what had to wait until now, and looks after who waits for more.
@@ -30,25 +23,9 @@ impl Queue {
             self.reconsider(now, effects);
         }
         self.end_doubts(now, effects);
-        let mut on_disk: Option<i64> = None;
-        let mut ended = false;
-        while let Some(sequence) = self.returns.take_due(now) {
-            let released = self.returns.doubts.ends(sequence, now);
-            effects.doubtful += usize::from(released);
-            ended |= released;
-            // What comes after one on disk waits for that, so that order holds.
-            if on_disk.is_some() || self.is_paged(sequence) {
-                on_disk = Some(on_disk.map_or(sequence, |first| first.min(sequence)));
-            } else {
-                self.ask_again(sequence, released, now, effects);
-            }
-        }
-        if let Some(first) = on_disk {
-            self.look_again(first, now, effects);
-        }
-        if ended {
-            self.end_marks(effects);
-        }
+        self.ask_about_due(now, effects);
+        self.look_at_former_ways(now, effects);
+        self.resume(now, effects);
         while let Some(slot) = self.returns.take_turn(now) {
             // One that is kept out is served when it is let in.
             if self.exclusives.let_in(slot) {
@@ -134,7 +111,13 @@ impl Queue {
     }
 
     /// Offers a pending message to all that have room. `released`: nobody could have it before.
-    fn ask_again(&mut self, sequence: i64, released: bool, now: i64, effects: &mut Effects) {
+    pub(super) fn ask_again(
+        &mut self,
+        sequence: i64,
+        released: bool,
+        now: i64,
+        effects: &mut Effects,
+    ) {
         let Self { pending, returns, ready, slots, exclusives, full, .. } = self;
         let Some(entry) = pending.get(sequence) else { return };
         let chosen = returns.choose(ready, slots, exclusives, entry, full, now);
@@ -196,6 +179,10 @@ impl Queue {
                 }
                 Judgement::Admitted => return self.returns.back_in_line(slot, sequence),
                 Judgement::InTurn(_) => return self.returns.note(slot, judgement, sequence),
+                Judgement::Shows(_) => {
+                    self.returns.note(slot, judgement, sequence);
+                    return self.returns.back_in_line(slot, sequence);
+                }
                 Judgement::UnlessOthersGo => note_first(&mut self.refused_from, slot, sequence),
                 Judgement::Refused | Judgement::NotBefore(_) | Judgement::NotYet => {
                     self.returns.note(slot, judgement, sequence);
@@ -204,32 +191,8 @@ impl Queue {
         }
     }
 
-    /// A subscription has gone, or a way has opened: what was refused to bridges for its sake may go back now, nearest
-    /// first; or soon, if a long backlog was gone through only just now.
-    pub(super) fn reconsider(&mut self, now: i64, effects: &mut Effects) {
-        let idle = self.refused_from.is_empty() || !self.opened && self.keeps_everything();
-        if !self.returns.scans(!idle, now) {
-            return;
-        }
-        self.opened = false;
-        self.scanned = 0;
-        let mut waiting: Vec<(Reverse<i8>, usize)> = Vec::new();
-        for (slot, from) in std::mem::take(&mut self.refused_from) {
-            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else {
-                continue;
-            };
-            waiting.push((Reverse(subscription.asked.priority), slot));
-            self.test_from(slot, from);
-        }
-        waiting.sort_unstable();
-        for (_, slot) in waiting {
-            self.fill(slot, now, effects);
-        }
-        self.returns.rest(self.scanned, now);
-    }
-
     /// Whether nothing may go back, whatever it is, because a consumer here takes everything.
-    fn keeps_everything(&self) -> bool {
+    pub(super) fn keeps_everything(&self) -> bool {
         let selector_aware = self.returns.policy().selector_aware;
         self.slots.iter().enumerate().any(|(slot, one)| {
             one.as_ref().is_some_and(|one| {
@@ -237,40 +200,4 @@ impl Queue {
             })
         })
     }
-
-    /// A bridge's subscription has come or gone: others may be nearest now, and are to be
-    /// [reconsidered](Self::reconsider).
-    pub(super) fn rank_ways(&mut self) {
-        let mut by_broker = BTreeMap::<&BrokerId, Vec<Route<'_>>>::new();
-        for (slot, subscription) in self.slots.iter().enumerate() {
-            let route = subscription.as_ref().and_then(|one| route(slot, one));
-            if let Some((broker, route)) = route {
-                by_broker.entry(broker).or_default().push(route);
-            }
-        }
-        let ranked: Vec<_> = by_broker.values().flat_map(|routes| ways(routes)).collect();
-        for (slot, way) in ranked {
-            if let Some(Some(subscription)) = self.slots.get_mut(slot) {
-                let before = std::mem::replace(&mut subscription.way, way);
-                self.opened |= before.refuses_more_than(&subscription.way);
-            }
-        }
-    }
-}
-
-/// Where a bridge's subscription leads.
-fn route(slot: usize, subscription: &Subscription) -> Option<(&BrokerId, Route<'_>)> {
-    let asked = &subscription.asked;
-    let broker = asked.route.first().filter(|_| asked.network && !subscription.retired)?;
-    let admission = &asked.admission;
-    let route = Route {
-        slot,
-        next: admission.next_broker()?,
-        brokers: &asked.route,
-        distance: asked.distance,
-        takes_all: admission.selects_all() && !asked.exclusive && !admission.limits_hops(),
-        keeps_to_ways: asked.settling == 0,
-        exclusive: asked.exclusive,
-    };
-    Some((broker, route))
 }

@@ -18,6 +18,8 @@ mod effects;
 mod entry;
 mod exclusive;
 mod expiry;
+mod filling;
+mod former_ways;
 mod handed;
 mod in_doubt;
 mod in_transactions;
@@ -42,6 +44,7 @@ mod spooling;
 mod subscription;
 mod topic_subscription;
 mod transacted;
+mod way_changes;
 mod ways;
 mod window;
 
@@ -51,6 +54,8 @@ mod at_rest;
 mod audit_tests;
 #[cfg(test)]
 mod doubt_tests;
+#[cfg(test)]
+mod long_scan_tests;
 #[cfg(test)]
 mod paging_bench;
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl Queue {
         self.refused_from.remove(&key.0);
         self.returns.forget(key.0);
         let held = self.withdraw_claim(key.0);
-        self.rank_ways();
+        self.rank_ways(now);
         after.sort_by_key(|entry| entry.sequence);
         for entry in after {
             self.offer(entry, now, effects);

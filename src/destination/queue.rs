@@ -15,12 +15,13 @@ use super::delivered::Delivered;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
+use super::former_ways::FormerWays;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::paging::{Keeping, Paging};
 use super::rate::Rate;
 use super::ready::ReadyRing;
 use super::redelivery::{RedeliveryPolicy, Resting};
-use super::returns::{Judgement, Judging, Returns};
+use super::returns::Returns;
 use super::sharing::Sharing;
 use super::subscription::{QueueSubscription, Subscription};
 use super::transacted::Transacted;
@@ -59,6 +60,8 @@ pub struct Queue {
     pub(super) refused_from: BTreeMap<usize, i64>,
     /// Whether some of them may have what was refused although nobody else has gone.
     pub(super) opened: bool,
+    /// Ways that others wait for to run empty.
+    pub(super) former_ways: FormerWays,
     /// Reused between acknowledgements.
     pub(super) taken: Vec<Entry>,
     /// Those of `ready` that turn out to have no room in the window that they share; reused between
@@ -105,6 +108,7 @@ impl Queue {
             exclusives: Exclusives::default(),
             refused_from: BTreeMap::new(),
             opened: false,
+            former_ways: FormerWays::default(),
             taken: Vec::new(),
             full: Vec::new(),
             subscriptions: 0,
@@ -175,6 +179,7 @@ impl Queue {
         self.settling += usize::from(asked.settles());
         let handed = self.returns.handed.as_mut();
         let mark = handed.and_then(|handed| asked.recognises().map(|at| handed.number(at)));
+        let network = asked.network;
         let subscription = Subscription {
             window,
             allowance: self.sharing.allowance(&asked, now),
@@ -183,12 +188,11 @@ impl Queue {
             retired: false,
             tested_to: i64::MIN,
             browse,
-            way: Way::default(),
+            way: if network { Way::new(now) } else { Way::default() },
             rate: Rate::default(),
             mark,
             told: false,
         };
-        let network = subscription.asked.network;
         let slot = match self
             .free
             .pop_first()
@@ -209,7 +213,7 @@ impl Queue {
         };
         self.claim(slot, now, effects);
         if network {
-            self.rank_ways();
+            self.rank_ways(now);
         }
         self.fill(slot, now, effects);
         if self.opened {
@@ -247,7 +251,7 @@ impl Queue {
         let held = self.withdraw_claim(key.0);
         let network = subscription.asked.network;
         if network {
-            self.rank_ways();
+            self.rank_ways(now);
         }
         let next = subscription.asked.admission.next_broker();
         self.settled(subscription.told && delivered == Delivered::Nothing, next);
@@ -436,89 +440,6 @@ impl Queue {
         }
         if let Some(place) = place {
             self.note_handed(slot, place, effects);
-        }
-    }
-
-    /// Gives a subscription that may have got room what it has not tested yet, and lets it stand
-    /// in the ring if room is left.
-    pub(super) fn fill(&mut self, slot: usize, now: i64, effects: &mut Effects) {
-        if self.show(slot, now, effects) || !self.lets_in(slot) {
-            return;
-        }
-        self.serve_line(slot, now, effects);
-        let mut judging = Judging::default();
-        // One that asks about messages asks about no others.
-        let (first, last) = self.to_settle(slot);
-        self.skip_to(slot, first);
-        loop {
-            let Some(subscription) = self.slots.get(slot).and_then(Option::as_ref) else { return };
-            if subscription.ready {
-                return;
-            }
-            if !subscription.has_room() {
-                return self.sharing.note_full(subscription, now);
-            }
-            let entry = self.pending.first_from(subscription.tested_to);
-            if let Some(paging) = &mut self.paging {
-                let in_memory = entry.map(|entry| entry.sequence);
-                match paging.next_before(subscription.tested_to, in_memory) {
-                    Some(place) if place > last => break,
-                    Some(_) => {
-                        paging.starving.insert(slot);
-                        return;
-                    }
-                    None => {}
-                }
-            }
-            let entry = entry.filter(|entry| entry.sequence <= last);
-            let Some(entry) = entry else { break };
-            let (sequence, expired) = (entry.sequence, entry.has_expired(now, &self.offset));
-            let mut judgement = Judgement::Refused;
-            let taken = if expired {
-                self.take_pending(sequence)
-            } else {
-                let Self { returns, slots, exclusives, .. } = &*self;
-                judgement = match last {
-                    i64::MAX => judging.judge(returns, slots, exclusives, slot, entry, now),
-                    _ => returns.judge(slots, exclusives, slot, entry, now),
-                };
-                if judgement == Judgement::Admitted {
-                    if !subscription.asked.reserves() {
-                        return;
-                    }
-                    self.take_pending(sequence)
-                } else {
-                    self.returns.note(slot, judgement, sequence);
-                    None
-                }
-            };
-            if judgement == Judgement::Unmarked {
-                return self.await_mark(slot, sequence, effects);
-            }
-            let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
-                return;
-            };
-            subscription.tested_to = sequence.saturating_add(1);
-            self.scanned = self.scanned.wrapping_add(1);
-            match taken {
-                Some(entry) if expired => effects.expired.push(entry.message),
-                Some(entry) => {
-                    self.returns.count(subscription, &entry, now);
-                    let persistent = entry.persistent;
-                    subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
-                    if persistent {
-                        self.note_handed(slot, sequence, effects);
-                    }
-                }
-                None if judgement == Judgement::UnlessOthersGo => {
-                    note_first(&mut self.refused_from, slot, sequence);
-                }
-                None => {}
-            }
-        }
-        if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {
-            subscription.ready = true;
-            self.ready.push(subscription.asked.priority, slot);
         }
     }
 

@@ -126,9 +126,11 @@ fn a_long_backlog_is_not_judged_message_by_message_whenever_a_consumer_goes() {
     assert!(queue.judged() > before);
     // What was put off is done in time, also where there is nothing to do.
     let due = queue.next_tick().expect("it is put off");
-    assert!(ARRIVED < due && due < ARRIVED + 1_000);
+    assert!((ARRIVED..ARRIVED + 1_000).contains(&due));
     let stays = queue.subscribe(consumer(None, 1), due, &mut effects);
-    queue.tick(due, &mut effects);
+    for _ in 0..100 {
+        queue.tick(due, &mut effects);
+    }
     let next = queue.next_tick();
     assert!(next.is_none_or(|next| next > due), "nothing goes back while somebody is here");
     queue.unsubscribe(near, Delivered::Nothing, due, &mut effects);

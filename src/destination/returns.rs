@@ -37,6 +37,9 @@ pub(super) enum Judgement {
     InTurn(i64),
     /// It may once a mark over it is durable.
     Unmarked,
+    /// Whether it may shows at this time. Until then the subscription gets nothing, so that what comes
+    /// later does not overtake it.
+    Shows(i64),
 }
 
 /// A queue's messages that may go back, or may later.
@@ -55,6 +58,8 @@ pub(super) struct Returns {
     times: BTreeMap<i64, i64>,
     /// By slot: what waits for its turn there.
     turns: BTreeMap<usize, Line>,
+    /// When subscriptions go on that get nothing before, and in which slots they are.
+    resuming: BTreeSet<(i64, usize)>,
     /// Who refused the message that is being offered, with whom it waits for its turn, and when it
     /// may be offered again; reused.
     refusals: Vec<usize>,
@@ -94,6 +99,7 @@ impl Returns {
             due: BTreeSet::new(),
             times: BTreeMap::new(),
             turns: BTreeMap::new(),
+            resuming: BTreeSet::new(),
             refusals: Vec::new(),
             in_turn: Vec::new(),
             again: None,
@@ -122,6 +128,7 @@ impl Returns {
         self.unmarked.clear();
         let mut refusals = std::mem::take(&mut self.refusals);
         let mut unmarked = std::mem::take(&mut self.unmarked);
+        let mut resuming = std::mem::take(&mut self.resuming);
         let (mut in_turn, mut again) = (std::mem::take(&mut self.in_turn), None);
         let chosen =
             ready.take_first(|slot| match self.judge(slots, exclusives, slot, entry, now) {
@@ -150,9 +157,16 @@ impl Returns {
                     unmarked.push(slot);
                     false
                 }
+                Judgement::Shows(at) => {
+                    resuming.insert((at, slot));
+                    full.push(slot);
+                    refusals.push(slot);
+                    false
+                }
             });
         (self.refusals, self.in_turn, self.again) = (refusals, in_turn, again);
         self.unmarked = unmarked;
+        self.resuming = resuming;
         chosen
     }
 
@@ -179,6 +193,7 @@ impl Returns {
         match judgement {
             Judgement::NotBefore(at) => self.ask_at(at, sequence),
             Judgement::InTurn(at) => self.line_up(slot, at, sequence),
+            Judgement::Shows(at) => self.resume(at, slot),
             Judgement::Admitted
             | Judgement::Refused
             | Judgement::UnlessOthersGo
@@ -220,7 +235,9 @@ impl Returns {
         let asked = self.due.first().map(|(at, _)| *at);
         let turn = self.turns.values().filter_map(|line| line.at).min();
         let rested = self.wanted.then_some(self.rests_until);
-        asked.into_iter().chain(turn).chain(rested).chain(self.doubts.next_end()).min()
+        let resumes = self.resuming.first().map(|(at, _)| *at);
+        let ends = self.doubts.next_end();
+        asked.into_iter().chain(turn).chain(rested).chain(resumes).chain(ends).min()
     }
 
     /// Whether to go through the whole backlog now, if that is `wanted`; it is due later if not.
@@ -263,9 +280,31 @@ impl Returns {
         next
     }
 
+    /// The subscription in a slot goes on at this time with what it has not tested.
+    pub(super) fn resume(&mut self, at: i64, slot: usize) {
+        self.resuming.insert((at, slot));
+    }
+
+    /// Whether the subscription in a slot waits to go on.
+    #[cfg(test)]
+    pub(super) fn resumes(&self, slot: usize) -> bool {
+        self.resuming.iter().any(|(_, other)| *other == slot)
+    }
+
+    /// The slots whose subscriptions go on by now.
+    pub(super) fn take_resuming(&mut self, now: i64) -> Vec<usize> {
+        let mut slots = Vec::new();
+        while let Some(first) = self.resuming.first().copied().filter(|(at, _)| *at <= now) {
+            self.resuming.remove(&first);
+            slots.push(first.1);
+        }
+        slots
+    }
+
     /// The subscription in a slot is gone.
     pub(super) fn forget(&mut self, slot: usize) {
         self.turns.remove(&slot);
+        self.resuming.retain(|(_, other)| *other != slot);
     }
 
     /// What is to be asked again by now.
@@ -343,6 +382,7 @@ impl Returns {
                 Judgement::UnlessOthersGo
             }
             Err(NotAdmitted::Bridge(Verdict::RateLimited { until })) => Judgement::InTurn(until),
+            Err(NotAdmitted::Bridge(Verdict::NewWay { until })) => Judgement::Shows(until),
             Err(NotAdmitted::Bridge(verdict)) => {
                 verdict.until().map_or(Judgement::Refused, Judgement::NotBefore)
             }

@@ -22,6 +22,11 @@ impl Sharing {
         Self { bounds: true, ..Self::default() }
     }
 
+    /// Whether the queue is one that is woken when it wants to be.
+    pub(super) fn is_woken(&self) -> bool {
+        self.bounds
+    }
+
     /// The bound of a new subscription.
     pub(super) fn allowance(&self, asked: &QueueSubscription, now: i64) -> Allowance {
         // Who pulls says for itself how much it wants; a shared window is not this queue's. A broker

@@ -13,9 +13,10 @@ use ferrymq_openwire::text::Text;
 /// Messages that took ways of different length would overtake each other, and those that took a
 /// longer one would wait for the same consumers in the end. So the nearest way has them all; of several
 /// that are as near, each producer keeps to one. For the same reason a message that came by way of a
-/// broker from where the consumers are nearer by another way is for others here, if there are any. When
-/// a way goes, others have at once what it has not forwarded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// broker from where the consumers are nearer by another way is for others here, if there are any; so
+/// is, for a moment, whatever came over a bridge while the way is new, for it may yet show that there
+/// is a nearer one. When a way goes, others have at once what it has not forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
     distance: usize,
     /// The next broker of a nearer way.
@@ -25,16 +26,50 @@ pub struct Way {
     equal: (Vec<BrokerId>, usize),
     /// Brokers on other ways, and how far from there it is, not by way of this broker.
     elsewhere: Vec<(BrokerId, usize)>,
+    /// Until when nearer ones may still become known, in milliseconds since 1970.
+    pub(super) new_until: i64,
+    /// The next brokers of ways that were taken until now and carry messages still, of which those
+    /// that could have gone there are not to overtake them.
+    pub(super) former: Vec<BrokerId>,
+}
+
+/// How long a way is new, in milliseconds: the news of a demand crosses a few bridges in that time.
+const NEW: i64 = 250;
+
+/// Which bridges count as others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfBridges {
+    All,
+    NotNew,
+}
+
+impl Default for Way {
+    /// The only one, as far as is known.
+    fn default() -> Self {
+        Self {
+            distance: 0,
+            nearer: None,
+            equal: (Vec::new(), 0),
+            elsewhere: Vec::new(),
+            new_until: i64::MIN,
+            former: Vec::new(),
+        }
+    }
 }
 
 impl Way {
+    /// One that has just come.
+    pub(super) fn new(now: i64) -> Self {
+        Self { new_until: now.saturating_add(NEW), ..Self::default() }
+    }
+
     /// Whether a message may take it. `returns`: a nearer way takes it although it has been there
     /// before, when it may go back. `others`: why it is rather for others here, if there are any.
     pub(super) fn check(
         &self,
         message: &Message,
         returns: bool,
-        others: impl FnOnce() -> Option<Verdict>,
+        others: impl FnOnce(OfBridges) -> Option<Verdict>,
     ) -> Verdict {
         let takes = |next: &BrokerId| returns || !message.broker_path_contains(next);
         if let Some(nearer) = self.nearer.as_ref().filter(|nearer| takes(nearer)) {
@@ -48,10 +83,37 @@ impl Way {
                 return Verdict::BetterWay { broker: other.clone() };
             }
         }
-        match self.is_detour(message) {
-            true => others().unwrap_or(Verdict::Forward),
-            false => Verdict::Forward,
+        if self.is_detour(message) {
+            return others(OfBridges::All).unwrap_or(Verdict::Forward);
         }
+        Verdict::Forward
+    }
+
+    /// Whether a message waits for what is yet to be known, or for others to arrive that went before
+    /// it; `others` as above.
+    pub(super) fn waits(
+        &self,
+        message: &Message,
+        now: i64,
+        others: impl FnOnce(OfBridges) -> Option<Verdict>,
+    ) -> Option<Verdict> {
+        // Where it came from they may know a nearer way, of which nothing has been heard here yet.
+        let came = message.broker_path_len() > 0;
+        if self.is_new(now) && came && others(OfBridges::NotNew).is_some() {
+            return Some(Verdict::NewWay { until: self.new_until });
+        }
+        let former = self.former.iter().find(|former| !message.broker_path_contains(former))?;
+        Some(Verdict::FormerWay { broker: former.clone() })
+    }
+
+    /// Whether no nearer one is known.
+    pub(super) fn is_nearest(&self) -> bool {
+        self.nearer.is_none()
+    }
+
+    /// Whether nearer ones may still become known.
+    pub(super) fn is_new(&self, now: i64) -> bool {
+        now < self.new_until
     }
 
     /// Whether a message has passed a broker from where another way would have been nearer.
@@ -74,6 +136,11 @@ impl Way {
             other.elsewhere.iter().any(|(one, nearer)| one == broker && nearer <= far)
         };
         nearer || equal || !self.elsewhere.iter().all(still)
+    }
+
+    /// Whether it shares with others than the other one did.
+    pub(super) fn divides_otherwise(&self, before: &Self) -> bool {
+        self.equal.0 != before.equal.0
     }
 
     /// Whether what it takes depends on more than a message's path.
@@ -146,6 +213,7 @@ pub(super) fn ways(routes: &[Route<'_>]) -> Vec<(usize, Way)> {
                 _ => (Vec::new(), 0),
             },
             elsewhere: elsewhere.into_iter().map(|(at, far)| (at.clone(), far)).collect(),
+            ..Way::default()
         }
     };
     routes.iter().map(|route| (route.slot, way(route))).collect()

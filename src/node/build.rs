@@ -387,6 +387,8 @@ async fn wake_queues(broker: Arc<Broker>, end: CancellationToken) {
             () = end.cancelled() => return,
             () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
                 broker.wake_queues();
+                // Who has much to do is due again at once.
+                tokio::task::yield_now().await;
             }
             () = broker.alarm_changed() => {}
         }

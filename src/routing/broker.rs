@@ -203,10 +203,11 @@ impl Broker {
         self.alarms.changed().await;
     }
 
-    /// Wakes the queues whose time has come.
+    /// Wakes the queues whose time has come, each once: one that has more to do at once says so.
     pub fn wake_queues(&self) {
         let now = self.clock.now_millis();
-        while let Some(address) = self.alarms.take_due(now) {
+        let due: Vec<_> = std::iter::from_fn(|| self.alarms.take_due(now)).collect();
+        for address in due {
             if let Some(Living::Queue(queue)) = self.directory.find(&address) {
                 self.clear_up(queue.tick(now));
             }

@@ -6,7 +6,9 @@
 
 mod device;
 mod machine;
+mod shape;
 mod simulation;
 
 pub use machine::Machine;
+pub use shape::{LINE, MESH, NAMES, RING, STAR, Shape, TREE, brokers};
 pub use simulation::{Simulation, address, run};

@@ -41,6 +41,11 @@ impl Simulation {
         self.clock.set_by(millis);
     }
 
+    /// When the brokers' time began.
+    pub fn start_of_time(&self) -> i64 {
+        EPOCH
+    }
+
     /// Starts a broker on the host of its name; it bridges to each of `remotes`.
     pub async fn broker(&self, name: &str, remotes: &[&str], limits: Limits) -> Node {
         let dialer = Arc::new(self.network.host(name));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{
-    BrokerInfo, ConnectionError, ConsumerInfo, MessageDispatch, RemoveInfo, ShutdownInfo,
+    BrokerInfo, ConnectionError, ConsumerControl, ConsumerInfo, MessageDispatch, RemoveInfo,
+    ShutdownInfo,
 };
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -461,10 +462,15 @@ impl Bridge {
     fn apply_changes(&mut self) {
         let Some(work) = &mut self.work else { return };
         let (local, events) = (&mut self.local, &mut self.events);
-        for change in std::mem::take(&mut work.changes) {
+        let mut successor = None;
+        let mut changes = std::mem::take(&mut work.changes).into_iter().peekable();
+        while let Some(change) = changes.next() {
             match change {
-                DemandChange::Subscribe(info) => {
+                DemandChange::Subscribe(mut info) => {
                     work.forwarder.open(&info);
+                    if matches!(changes.peek(), Some(DemandChange::Supersede(_))) {
+                        successor = wait_for_predecessor(&mut info);
+                    }
                     events.extend(info.destination.clone().map(Event::DemandAdded));
                     let number = info.consumer_id.as_ref().map(|consumer| consumer.value);
                     let request = local.request(Command::ConsumerInfo(info));
@@ -475,7 +481,10 @@ impl Bridge {
                     work.forwarder.end(number, local);
                     work.forget_topics_that_crossed();
                 }
-                DemandChange::Supersede(number) => work.forwarder.supersede(number, local),
+                DemandChange::Supersede(number) => {
+                    work.forwarder.supersede(number, local);
+                    local.commands.extend(successor.take());
+                }
                 DemandChange::Describe(info) => {
                     local.request(Command::ConsumerInfo(info));
                 }
@@ -514,6 +523,21 @@ impl Bridge {
         self.phase = Phase::Over { end: end.clone() };
         self.events.push(Event::Over(end));
     }
+}
+
+/// Lets a queue's subscription stand in the place of another one, but get nothing before that has
+/// given back what it did not forward: otherwise what came later would go first. Returns what ends
+/// the wait.
+fn wait_for_predecessor(info: &mut ConsumerInfo) -> Option<Command> {
+    if !info.destination.as_ref().is_some_and(|to| to.kind().is_queue()) {
+        return None;
+    }
+    Some(Command::ConsumerControl(ConsumerControl {
+        consumer_id: info.consumer_id.clone(),
+        destination: info.destination.clone(),
+        prefetch: std::mem::take(&mut info.prefetch_size),
+        ..ConsumerControl::default()
+    }))
 }
 
 fn farewell(ids: &EndIds, out: &mut Outgoing) {

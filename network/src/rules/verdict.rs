@@ -51,6 +51,18 @@ pub enum Verdict {
         /// The broker at the end of that bridge.
         broker: BrokerId,
     },
+    /// The way is new: soon it shows whether there is a nearer one from where the message came.
+    /// Meanwhile it is for others here.
+    NewWay {
+        /// When it shows, in milliseconds since 1970.
+        until: i64,
+    },
+    /// What went to the same consumers by way of another broker has not arrived there yet, and is not
+    /// to be overtaken.
+    FormerWay {
+        /// That broker.
+        broker: BrokerId,
+    },
     /// It may go back to where it was, but not yet.
     TooEarly {
         /// When it may, in milliseconds since 1970.
@@ -79,7 +91,8 @@ impl Verdict {
     /// When to ask again, in milliseconds since 1970, if time alone changes the answer.
     pub fn until(&self) -> Option<i64> {
         match self {
-            Self::TooEarly { until }
+            Self::NewWay { until }
+            | Self::TooEarly { until }
             | Self::RateLimited { until }
             | Self::HeldDown { until, .. } => Some(*until),
             _ => None,
@@ -88,7 +101,7 @@ impl Verdict {
 
     /// Whether to ask again when a consumer or a demand has gone.
     pub fn depends_on_others(&self) -> bool {
-        matches!(self, Self::LocalConsumer | Self::BetterWay { .. })
+        matches!(self, Self::LocalConsumer | Self::BetterWay { .. } | Self::FormerWay { .. })
     }
 
     /// The reason as one word, for programs and for metrics; there are as many as there are reasons.
@@ -105,6 +118,8 @@ impl Verdict {
             Self::Browser => "browser",
             Self::LocalConsumer => "local_consumer",
             Self::BetterWay { .. } => "better_way",
+            Self::NewWay { .. } => "new_way",
+            Self::FormerWay { .. } => "former_way",
             Self::TooEarly { .. } => "too_early",
             Self::RateLimited { .. } => "rate_limited",
             Self::HeldDown { .. } => "held_down",
@@ -126,6 +141,10 @@ impl Verdict {
             Self::BetterWay { broker } => {
                 format!("the bridge to broker {broker}: that it moves on")
             }
+            Self::FormerWay { broker } => {
+                format!("the bridge to broker {broker}: that what it carries arrives")
+            }
+            Self::NewWay { .. } => "a moment: a quarter of a second at most".to_owned(),
             Self::TooEarly { .. } | Self::RateLimited { .. } | Self::HeldDown { .. } => {
                 "time, or a consumer here".to_owned()
             }
@@ -181,6 +200,14 @@ impl fmt::Display for Verdict {
             Self::BetterWay { broker } => {
                 write!(f, "the bridge to broker {broker} leads to a consumer and goes first")
             }
+            Self::NewWay { until } => write!(
+                f,
+                "the way there is new: until {until} it may still show that there is a nearer one"
+            ),
+            Self::FormerWay { broker } => write!(
+                f,
+                "what went to the same consumers by way of broker {broker} is not to be overtaken"
+            ),
             Self::TooEarly { until } => write!(f, "too early to go back until {until}"),
             Self::RateLimited { until } => write!(f, "rate of going back used up until {until}"),
             Self::HeldDown { rounds, until } => {

@@ -98,7 +98,7 @@ pub(super) async fn probe(
 
 /// Whether a message would go there, now or when there is room.
 fn takes(one: &Considered) -> bool {
-    matches!(one.verdict.as_str(), "has_room" | "window_full" | "not_asked")
+    matches!(one.verdict.as_str(), "has_room" | "window_full" | "not_asked" | "former_way")
 }
 
 fn where_is(id: &str, brokers: &BTreeMap<&str, &SeenBroker>) -> Result<AdminUrl, String> {
