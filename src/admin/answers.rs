@@ -171,6 +171,9 @@ pub struct SubscriptionAnswer {
     pub network: bool,
     /// Messages that wait for the consumer.
     pub waiting: u64,
+    /// How many of those are on disk only.
+    #[serde(default)]
+    pub on_disk: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Messages kept since it was made.

@@ -121,6 +121,7 @@ fn subscription(snapshot: &DurableSnapshot) -> SubscriptionAnswer {
         consumer: snapshot.consumer.as_ref().map(ToString::to_string),
         network: snapshot.network,
         waiting: snapshot.waiting as u64,
+        on_disk: snapshot.on_disk as u64,
         in_flight: snapshot.in_flight as u64,
         enqueued: snapshot.enqueued,
         dispatched: snapshot.dispatched,

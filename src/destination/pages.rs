@@ -58,6 +58,13 @@ impl Queue {
         }
     }
 
+    /// Wants the first page although nobody asks for it.
+    pub fn look_at_front(&mut self) {
+        if let Some(paging) = &mut self.paging {
+            paging.look_at_front = true;
+        }
+    }
+
     /// Messages that wait on disk only.
     pub fn paged(&self) -> usize {
         self.paging.as_ref().map_or(0, |paging| paging.count())

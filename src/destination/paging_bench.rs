@@ -176,6 +176,7 @@ impl Bench {
             (bench.kept.first_key_value(), bench.kept.last_key_value())
         {
             bench.queue.take_up(bench.kept.len(), *first, *last);
+            bench.queue.look_at_front();
         }
         bench.carry_out();
         bench

@@ -2,42 +2,36 @@
 
 use std::sync::Arc;
 
-use ferrymq_openwire::destination::Destination;
 use ferrymq_store::contract::{Refusal, Ticket};
 
-use super::pager::Recall;
+use super::pager::{Paged, Recall};
 use super::persistence::QueueStore;
-use super::spool::QueueSpool;
 use crate::destination::{Keeping, Queue};
 
 /// Lets go out what may, and asks for what is to come in. Under the queue's lock, after each input.
 pub(super) fn look_after(
     queue: &mut Queue,
     store: &QueueStore,
-    spool: Option<&mut QueueSpool>,
-    address: &Destination,
+    spool: Option<&QueueStore>,
+    who: &dyn Fn() -> Paged,
 ) {
-    let spool = spool.and_then(|spool| {
-        spool.carry(queue, address);
-        spool.store()
-    });
     if !queue.is_paging() {
         return;
     }
-    page_out(queue, store, Keeping::Store, address);
+    page_out(queue, store, Keeping::Store, who);
     if let Some(spool) = spool {
-        page_out(queue, spool, Keeping::Spool, address);
+        page_out(queue, spool, Keeping::Spool, who);
     }
     if queue.ask_for_page() {
-        store.persistence().pager().call(address);
+        store.persistence().pager().call(&who());
     }
 }
 
-fn page_out(queue: &mut Queue, store: &QueueStore, of: Keeping, address: &Destination) {
+fn page_out(queue: &mut Queue, store: &QueueStore, of: Keeping, who: &dyn Fn() -> Paged) {
     let settled = || store.persistence().store().settled().0;
     queue.page_out(settled(), of);
     if queue.wants_fence(of)
-        && let Some(ticket) = recall(store, address)
+        && let Some(ticket) = recall(store, who)
     {
         queue.set_fence(ticket.0, of);
         queue.page_out(settled(), of);
@@ -46,13 +40,13 @@ fn page_out(queue: &mut Queue, store: &QueueStore, of: Keeping, address: &Destin
 
 /// Looks after the queue again when all that was handed to the store until now is settled, with this
 /// batch; or when the store has room, if it has none.
-pub(super) fn recall(store: &QueueStore, address: &Destination) -> Option<Ticket> {
+pub(super) fn recall(store: &QueueStore, who: &dyn Fn() -> Paged) -> Option<Ticket> {
     let persistence = store.persistence();
-    let recall = Recall { pager: Arc::clone(persistence.pager()), queue: address.clone() };
+    let recall = Recall { pager: Arc::clone(persistence.pager()), queue: who() };
     match persistence.barrier(Arc::new(recall)) {
         Ok(ticket) => Some(ticket),
         Err(Refusal::Full) => {
-            persistence.pager().call_later(address);
+            persistence.pager().call_later(&who());
             None
         }
         // The broker ends.
@@ -62,12 +56,12 @@ pub(super) fn recall(store: &QueueStore, address: &Destination) -> Option<Ticket
 
 /// Whether the store keeps so many bytes of a queue. When that changes, or may change because it was
 /// not known exactly, the queue is looked after.
-pub(super) fn is_full(store: &mut QueueStore, address: &Destination, limit: u64) -> bool {
+pub(super) fn is_full(store: &mut QueueStore, who: &dyn Fn() -> Paged, limit: u64) -> bool {
     if store.bytes() < limit {
         return false;
     }
     if store.wants_mark()
-        && let Some(ticket) = recall(store, address)
+        && let Some(ticket) = recall(store, who)
     {
         store.mark(ticket);
     }

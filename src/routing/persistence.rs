@@ -23,8 +23,6 @@ use crate::destination::AuditRecord;
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
-/// How much is read at once when a broker starts.
-const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
@@ -344,25 +342,6 @@ impl Persistence {
         self.store.read(queue, sequence, ReadLimits { messages: 1, bytes: 0 }, &mut read)?;
         let found = read.iter().find(|stored| stored.sequence == sequence);
         found.map(message_of).transpose()
-    }
-
-    /// Calls `each` with the messages of a queue, in their order.
-    pub(super) fn messages(
-        &self,
-        queue: QueueId,
-        mut each: impl FnMut(Message),
-    ) -> Result<(), KeptError> {
-        let mut from = 0;
-        let mut read: Vec<Stored> = Vec::new();
-        loop {
-            read.clear();
-            self.store.read(queue, from, AT_ONCE, &mut read)?;
-            let Some(last) = read.last() else { return Ok(()) };
-            from = last.sequence.saturating_add(1);
-            for stored in &read {
-                each(message_of(stored)?);
-            }
-        }
     }
 }
 

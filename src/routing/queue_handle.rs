@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::pager::Paged;
 use super::paging::{look_after, recall};
 use super::persistence::{Origin, QueueStore};
 use super::shortage::NoSpace;
@@ -514,12 +515,16 @@ impl QueueHandle {
             }
         }
         if let Some(store) = store {
-            look_after(queue, store, spool.as_mut(), &self.address);
+            if let Some(spool) = spool {
+                spool.carry(queue, &self.address);
+            }
+            let spool = spool.as_ref().and_then(|spool| spool.store());
+            look_after(queue, store, spool, &|| Paged::Queue(self.address.clone()));
         }
         if self.turned_away.swap(false, Ordering::SeqCst) {
             self.account.space().notify_waiters();
             if let Some(store) = store.as_ref().filter(|_| settles && self.store_limit.is_some()) {
-                recall(store, &self.address);
+                recall(store, &|| Paged::Queue(self.address.clone()));
             }
         }
         self.counters.add_expired(effects.expired.len());

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use ferrymq_openwire::destination::Destination;
 use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
 
 use super::broker::Broker;
 use super::directory::Living;
+use super::pager::Paged;
 use super::persistence::{Persistence, message_of};
 use super::queue_handle::{Aftermath, QueueHandle, State};
 use crate::destination::{HeldMessage, Page, PageSize, Queue};
@@ -62,6 +62,10 @@ impl Broker {
                 self.clear_up(queue.with_queue(now, |queue, _| queue.heed_pressure()));
             }
         }
+        let durables = self.durables.lock().all();
+        for subscriber in durables.into_iter().take_while(|_| self.memory.is_pressed()) {
+            self.clear_up(subscriber.heed_pressure());
+        }
     }
 
     /// Up to `most` messages of a queue that wait on disk only, from a place on, as they are now, and
@@ -76,7 +80,8 @@ impl Broker {
         let limits = ReadLimits { messages: most, bytes: LOOK };
         let wanted = queue.wanted(|queue| Some((queue.paged_from(from)?, limits)));
         let Some(wanted) = wanted else { return (Vec::new(), None) };
-        let Page { messages, .. } = read(persistence.store(), &wanted, queue.address());
+        let Page { messages, .. } =
+            read(persistence.store(), &wanted, &Paged::Queue(queue.address().clone()));
         let next = messages.last().map(|(last, _)| last.saturating_add(1));
         let held = messages.into_iter().filter_map(|(sequence, message)| {
             let message = Arc::new(message?);
@@ -95,22 +100,38 @@ impl Broker {
         self.persistence.as_ref().is_some_and(|persistence| persistence.store().reading_waits())
     }
 
-    /// The next queue that has something to be read, if there is one.
-    pub fn next_to_page(&self) -> Option<Destination> {
+    /// Who has something to be read next, if there is somebody.
+    pub fn next_to_page(&self) -> Option<Paged> {
         self.persistence.as_ref()?.pager().next()
     }
 
-    /// Reads what a queue waits for, one page at most. May wait for a device.
-    pub fn page(&self, address: &Destination) {
+    /// Reads what a queue or a durable subscription waits for, one page at most. May wait for a
+    /// device.
+    pub fn page(&self, who: &Paged) {
         let Some(persistence) = &self.persistence else { return };
+        let now = || self.clock.now_millis();
         // One that was deleted meanwhile waits for nothing.
-        let Some(Living::Queue(queue)) = self.directory.find(address) else { return };
-        let now = self.clock.now_millis();
-        let (wanted, left) = queue.begin_page(now);
-        self.clear_up(left);
-        if let Some(wanted) = wanted {
-            let page = read(persistence.store(), &wanted, address);
-            self.clear_up(queue.take_page(page, self.clock.now_millis()));
+        match who {
+            Paged::Queue(address) => {
+                let Some(Living::Queue(queue)) = self.directory.find(address) else { return };
+                let (wanted, left) = queue.begin_page(now());
+                self.clear_up(left);
+                if let Some(wanted) = wanted {
+                    let page = read(persistence.store(), &wanted, who);
+                    self.clear_up(queue.take_page(page, now()));
+                }
+            }
+            Paged::Subscription(name) => {
+                let kept = self.durables.lock().get(name).map(|kept| Arc::clone(&kept.subscriber));
+                let Some(subscriber) = kept else { return };
+                let (wanted, left) = subscriber.begin_page();
+                self.clear_up(left);
+                if let Some((queue, from, limits)) = wanted {
+                    let wanted = Wanted { queue, spool: None, from, limits };
+                    let page = read(persistence.store(), &wanted, who);
+                    self.clear_up(subscriber.take_page(page, now()));
+                }
+            }
         }
     }
 }
@@ -118,12 +139,10 @@ impl Broker {
 impl QueueHandle {
     /// Takes up what the store holds from before: nothing of it is read yet.
     pub(super) fn take_up(&self, state: &QueueState) -> Aftermath {
-        let (Some(first), Some(last)) = (state.first, state.last) else {
-            return Aftermath::default();
-        };
-        let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        let count = usize::try_from(state.messages).unwrap_or(usize::MAX);
-        self.with_queue(i64::MIN, |queue, _| queue.take_up(count, place(first), place(last)))
+        self.with_queue(i64::MIN, |queue, _| {
+            take_up(queue, state);
+            queue.look_at_front();
+        })
     }
 
     /// The page that it waits for, if nobody reads it yet; and what is left to do.
@@ -151,11 +170,20 @@ impl QueueHandle {
     }
 }
 
+/// Takes up what the store holds for a queue.
+pub(super) fn take_up(queue: &mut Queue, state: &QueueState) {
+    if let (Some(first), Some(last)) = (state.first, state.last) {
+        let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let count = usize::try_from(state.messages).unwrap_or(usize::MAX);
+        queue.take_up(count, place(first), place(last));
+    }
+}
+
 /// Reads a page, of both stores if there are two: as far as it is known to be without a gap.
-fn read(store: &dyn Store, wanted: &Wanted, address: &Destination) -> Page {
-    let kept = read_one(store, wanted.queue, wanted, address);
+fn read(store: &dyn Store, wanted: &Wanted, who: &Paged) -> Page {
+    let kept = read_one(store, wanted.queue, wanted, who);
     let Some((spool, queue)) = &wanted.spool else { return kept };
-    let spooled = read_one(spool.store(), *queue, wanted, address);
+    let spooled = read_one(spool.store(), *queue, wanted, who);
     let ends = [&kept, &spooled].map(|page| match page.messages.last() {
         Some((last, _)) => *last,
         None if page.failed => i64::MIN,
@@ -170,17 +198,17 @@ fn read(store: &dyn Store, wanted: &Wanted, address: &Destination) -> Page {
     Page { messages, failed }
 }
 
-fn read_one(store: &dyn Store, queue: QueueId, wanted: &Wanted, address: &Destination) -> Page {
+fn read_one(store: &dyn Store, queue: QueueId, wanted: &Wanted, who: &Paged) -> Page {
     let mut stored: Vec<Stored> = Vec::new();
     let outcome = store.read(queue, wanted.from, wanted.limits, &mut stored);
     let failed = outcome.is_err();
     if let Err(error) = outcome {
-        tracing::error!(queue = %address, %error, "cannot read what waits on disk");
+        tracing::error!(queue = %who, %error, "cannot read what waits on disk");
     }
     let messages = stored.iter().map(|stored| {
         let message = message_of(stored);
         if let Err(error) = &message {
-            tracing::error!(queue = %address, %error, "a message stays on disk");
+            tracing::error!(queue = %who, %error, "a message stays on disk");
         }
         (i64::try_from(stored.sequence).unwrap_or(i64::MAX), message.ok())
     });

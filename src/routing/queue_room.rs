@@ -6,6 +6,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_store::contract::Space;
 
 use super::arrival::Arrival;
+use super::pager::Paged;
 use super::paging::is_full;
 use super::persistence::QueueStore;
 use super::queue_handle::{QueueHandle, State};
@@ -82,7 +83,8 @@ impl QueueHandle {
     }
 
     fn fills(&self, store: &mut QueueStore) -> bool {
-        self.store_limit.is_some_and(|limit| is_full(store, self.address(), limit))
+        self.store_limit
+            .is_some_and(|limit| is_full(store, &|| Paged::Queue(self.address().clone()), limit))
     }
 }
 
