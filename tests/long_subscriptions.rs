@@ -7,7 +7,6 @@ mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use ferrymq::config::{DestinationPolicy, Limits};
 use ferrymq::node::Node;
@@ -24,6 +23,7 @@ use ferrymq_store::journal::{Journal, Options, Sync};
 use ferrymq_store::memory::MemoryStore;
 use ferrymq_store::volume::Directory;
 use support::{Ferry, FerrySetup, Native, PATIENCE, destination};
+use tokio::time::Instant;
 use wire::{Wire, keeping_broker, number_of, until};
 
 const SIZE: usize = 2048;

@@ -13,10 +13,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::durable_name::{DurableName, DurableSnapshot, Wanted};
 use super::pager::Paged;
-use super::paging::look_after;
+use super::paging::{look_after, take_up};
 use super::persistence::{Origin, QueueStore};
 use super::queue_handle::{Aftermath, nothing_more};
-use super::queue_pages::take_up;
 use crate::destination::{
     AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Page, PageSize, Queue,
     QueueSubscription, SharedCharge, SubscriptionKey,

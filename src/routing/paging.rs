@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrymq_store::contract::{Refusal, Ticket};
+use ferrymq_store::contract::{QueueState, Refusal, Ticket};
 
 use super::pager::{Paged, Recall};
 use super::persistence::QueueStore;
@@ -66,4 +66,13 @@ pub(super) fn is_full(store: &mut QueueStore, who: &dyn Fn() -> Paged, limit: u6
         store.mark(ticket);
     }
     store.bytes() >= limit
+}
+
+/// Takes up what the store holds for a queue.
+pub(super) fn take_up(queue: &mut Queue, state: &QueueState) {
+    if let (Some(first), Some(last)) = (state.first, state.last) {
+        let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let count = usize::try_from(state.messages).unwrap_or(usize::MAX);
+        queue.take_up(count, place(first), place(last));
+    }
 }

@@ -8,6 +8,7 @@ use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
 use super::broker::Broker;
 use super::directory::Living;
 use super::pager::Paged;
+use super::paging::take_up;
 use super::persistence::{Persistence, message_of};
 use super::queue_handle::{Aftermath, QueueHandle, State};
 use crate::destination::{HeldMessage, Page, PageSize, Queue};
@@ -167,15 +168,6 @@ impl QueueHandle {
 
     fn take_page(&self, page: Page, now: i64) -> Aftermath {
         self.with_queue(now, |queue, effects| queue.take_page(page, now, effects))
-    }
-}
-
-/// Takes up what the store holds for a queue.
-pub(super) fn take_up(queue: &mut Queue, state: &QueueState) {
-    if let (Some(first), Some(last)) = (state.first, state.last) {
-        let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        let count = usize::try_from(state.messages).unwrap_or(usize::MAX);
-        queue.take_up(count, place(first), place(last));
     }
 }
 
