@@ -134,6 +134,10 @@ pub struct DestinationAnswer {
     /// How many of those are on disk only.
     #[serde(default)]
     pub on_disk: u64,
+    /// Messages that are damaged on disk: nobody gets them, and the store has them until
+    /// `POST /api/v1/destinations/release?queue=…`.
+    #[serde(default)]
+    pub damaged: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Subscriptions, those of bridges included.
@@ -174,6 +178,10 @@ pub struct SubscriptionAnswer {
     /// How many of those are on disk only.
     #[serde(default)]
     pub on_disk: u64,
+    /// Messages that are damaged on disk: nobody gets them, and the store has them as long as the
+    /// subscription lasts.
+    #[serde(default)]
+    pub damaged: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Messages kept since it was made.
@@ -333,4 +341,13 @@ pub struct BridgedFrom {
 pub struct Refusal {
     /// What is wrong, and what to do.
     pub error: String,
+}
+
+/// `POST /api/v1/destinations/release`: damaged messages of a queue are forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAnswer {
+    /// `queue://orders`.
+    pub queue: String,
+    /// How many there were.
+    pub released: u64,
 }

@@ -58,6 +58,8 @@ pub(super) struct Paging {
     pub(super) look_at_unknown: bool,
     /// Whether the first page is wanted although nobody asks for it: the broker has just started.
     pub(super) look_at_front: bool,
+    /// Places of messages that are damaged on disk.
+    pub(super) set_aside: Vec<i64>,
     /// Set when the store could not be read, until that is tried again.
     pub(super) unreadable: bool,
 }
@@ -138,6 +140,7 @@ impl Paging {
             sweep: None,
             look_at_unknown: false,
             look_at_front: false,
+            set_aside: Vec::new(),
             unreadable: false,
         }
     }

@@ -315,7 +315,7 @@ impl Bench {
                 both.map(|(place, message)| (*place, Some(message.clone()))).collect();
             messages.sort_by_key(|(place, _)| *place);
             messages.truncate(most);
-            self.reading = Some(Page { messages, failed: false });
+            self.reading = Some(Page { messages, ..Page::default() });
         }
     }
 

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::durable_name::{DurableName, DurableSnapshot, Wanted};
 use super::pager::Paged;
-use super::paging::{look_after, take_up};
+use super::paging::{look_after, take_up, tell_set_aside};
 use super::persistence::{Origin, QueueStore};
 use super::queue_handle::{Aftermath, nothing_more};
 use crate::destination::{
@@ -151,6 +151,7 @@ impl DurableSubscriber {
             network: state.info.network_subscription,
             waiting: state.queue.pending(),
             on_disk: state.queue.paged(),
+            set_aside: state.queue.set_aside(),
             in_flight: state.queue.in_flight(),
             enqueued: state.enqueued,
             dispatched: state.dispatched,
@@ -190,7 +191,7 @@ impl DurableSubscriber {
     /// asked for that, and is forgotten.
     pub(super) fn take_page(&self, mut page: Page, now: i64) -> Aftermath {
         let mut state = self.state.lock();
-        let State { queue, store, active, effects, .. } = &mut *state;
+        let State { key, queue, store, active, effects, .. } = &mut *state;
         let own = active.as_ref().filter(|_| self.wanted.no_local);
         if let Some(connection) = own.and_then(|active| active.consumer.connection_id.as_ref()) {
             for (place, message) in &mut page.messages {
@@ -203,7 +204,8 @@ impl DurableSubscriber {
                 }
             }
         }
-        queue.take_page(page, now, effects);
+        let damaged = queue.take_page(page, now, effects);
+        tell_set_aside(key, &damaged);
         let mut aftermath = Aftermath::default();
         carry_out(&mut state, &mut aftermath);
         aftermath

@@ -76,3 +76,15 @@ pub(super) fn take_up(queue: &mut Queue, state: &QueueState) {
         queue.take_up(count, place(first), place(last));
     }
 }
+
+/// Says what is set aside.
+pub(super) fn tell_set_aside(who: &Paged, damaged: &[(i64, String)]) {
+    for (place, error) in damaged {
+        tracing::error!(
+            queue = %who,
+            place,
+            %error,
+            "a damaged message is set aside, and stays in the store until it is released"
+        );
+    }
+}

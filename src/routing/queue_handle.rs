@@ -160,10 +160,11 @@ impl QueueHandle {
         &self.counters
     }
 
-    /// Waiting, how many of those on disk only, in flight, subscriptions.
-    pub(super) fn depth(&self) -> (usize, usize, usize, usize) {
+    /// Waiting, how many of those on disk only, set aside there, in flight, subscriptions.
+    pub(super) fn depth(&self) -> [usize; 5] {
         let queue = &self.state.lock().queue;
-        (queue.pending(), queue.paged(), queue.in_flight(), queue.subscriptions())
+        let on_disk = (queue.paged(), queue.set_aside());
+        [queue.pending(), on_disk.0, on_disk.1, queue.in_flight(), queue.subscriptions()]
     }
 
     /// Whether one of its consumers admits a message.

@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
-use ferrymq_store::contract::{QueueId, QueueState, ReadLimits, Store, Stored};
+use ferrymq_openwire::destination::Destination;
+use ferrymq_store::contract::{QueueId, QueueState, ReadError, ReadLimits, Store, Stored};
 
 use super::broker::Broker;
 use super::directory::Living;
 use super::pager::Paged;
-use super::paging::take_up;
+use super::paging::{take_up, tell_set_aside};
 use super::persistence::{Persistence, message_of};
 use super::queue_handle::{Aftermath, QueueHandle, State};
 use crate::destination::{HeldMessage, Page, PageSize, Queue};
 
 /// How many bytes are read at once for whoever explains.
 const LOOK: usize = 1024 * 1024;
+/// How many bytes are read at once where a message is damaged.
+const AT_DAMAGE: usize = 64 * 1024;
 
 /// A page that a queue waits for.
 struct Wanted {
@@ -96,6 +99,15 @@ impl Broker {
         (on_disk, next)
     }
 
+    /// Forgets the messages of a queue that are set aside because they are damaged, and says how many
+    /// that were; `None` if there is no such queue.
+    pub fn release_set_aside(&self, address: &Destination) -> Option<usize> {
+        match self.directory.find(address)? {
+            Living::Queue(queue) => Some(queue.release_set_aside()),
+            Living::Topic(_) => None,
+        }
+    }
+
     /// Whether [`page`](Self::page) may wait for a device.
     pub fn paging_waits(&self) -> bool {
         self.persistence.as_ref().is_some_and(|persistence| persistence.store().reading_waits())
@@ -167,7 +179,25 @@ impl QueueHandle {
     }
 
     fn take_page(&self, page: Page, now: i64) -> Aftermath {
-        self.with_queue(now, |queue, effects| queue.take_page(page, now, effects))
+        let mut damaged = Vec::new();
+        let left = self.with_queue(now, |queue, effects| {
+            damaged = queue.take_page(page, now, effects);
+        });
+        tell_set_aside(&Paged::Queue(self.address().clone()), &damaged);
+        left
+    }
+
+    /// Forgets what is set aside; returns how many messages that were.
+    fn release_set_aside(&self) -> usize {
+        let mut state = self.state.lock();
+        let State { queue, store, spool, .. } = &mut *state;
+        let places = queue.release_set_aside();
+        let spool = spool.as_mut().and_then(|spool| spool.store_mut());
+        for store in store.iter_mut().chain(spool) {
+            places.iter().for_each(|place| store.forget(*place));
+            store.submit();
+        }
+        places.len()
     }
 }
 
@@ -182,27 +212,47 @@ fn read(store: &dyn Store, wanted: &Wanted, who: &Paged) -> Page {
         None => i64::MAX,
     });
     let end = ends.into_iter().min().unwrap_or(i64::MIN);
-    let failed = kept.failed || spooled.failed;
-    let mut messages = kept.messages;
-    messages.extend(spooled.messages);
-    messages.retain(|(place, _)| *place <= end);
-    messages.sort_by_key(|(place, _)| *place);
-    Page { messages, failed }
+    let mut page = kept;
+    page.failed |= spooled.failed;
+    page.messages.extend(spooled.messages);
+    page.messages.retain(|(place, _)| *place <= end);
+    page.messages.sort_by_key(|(place, _)| *place);
+    page.damaged.extend(spooled.damaged);
+    page.damaged.retain(|(place, _)| *place <= end);
+    page
 }
 
+/// Reads a page of one store. What is damaged is passed over.
 fn read_one(store: &dyn Store, queue: QueueId, wanted: &Wanted, who: &Paged) -> Page {
+    let (mut from, mut limits, mut page) = (wanted.from, wanted.limits, Page::default());
+    let place = |number| i64::try_from(number).unwrap_or(i64::MAX);
     let mut stored: Vec<Stored> = Vec::new();
-    let outcome = store.read(queue, wanted.from, wanted.limits, &mut stored);
-    let failed = outcome.is_err();
-    if let Err(error) = outcome {
-        tracing::error!(queue = %who, %error, "cannot read what waits on disk");
-    }
-    let messages = stored.iter().map(|stored| {
-        let message = message_of(stored);
-        if let Err(error) = &message {
-            tracing::error!(queue = %who, %error, "a message stays on disk");
+    while limits.messages > 0 {
+        let outcome = store.read(queue, from, limits, &mut stored);
+        limits.messages = limits.messages.saturating_sub(stored.len());
+        for stored in stored.drain(..) {
+            let message = message_of(&stored);
+            if let Err(error) = &message {
+                page.damaged.push((place(stored.sequence), error.to_string()));
+            }
+            page.messages.push((place(stored.sequence), message.ok()));
         }
-        (i64::try_from(stored.sequence).unwrap_or(i64::MAX), message.ok())
-    });
-    Page { messages: messages.collect(), failed }
+        match outcome {
+            Ok(()) => break,
+            Err(ref error @ ReadError::Damaged { sequence: Some(number), .. }) => {
+                page.damaged.push((place(number), error.to_string()));
+                page.messages.push((place(number), None));
+                limits.messages = limits.messages.saturating_sub(1);
+                // Where one is damaged others are, and each is read up to.
+                limits.bytes = limits.bytes.min(AT_DAMAGE);
+                from = number.saturating_add(1);
+            }
+            Err(error) => {
+                tracing::error!(queue = %who, %error, "cannot read what waits on disk");
+                page.failed = true;
+                break;
+            }
+        }
+    }
+    page
 }
