@@ -140,6 +140,10 @@ pub struct DestinationAnswer {
     /// How many of those are on disk only.
     #[serde(default)]
     pub on_disk: u64,
+    /// Messages that are damaged on disk: nobody gets them, and the store has them until
+    /// `POST /api/v1/destinations/release?queue=…`.
+    #[serde(default)]
+    pub damaged: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Subscriptions, those of bridges included.
@@ -177,6 +181,13 @@ pub struct SubscriptionAnswer {
     pub network: bool,
     /// Messages that wait for the consumer.
     pub waiting: u64,
+    /// How many of those are on disk only.
+    #[serde(default)]
+    pub on_disk: u64,
+    /// Messages that are damaged on disk: nobody gets them, and the store has them as long as the
+    /// subscription lasts.
+    #[serde(default)]
+    pub damaged: u64,
     /// Messages dispatched and not acknowledged.
     pub in_flight: u64,
     /// Messages kept since it was made.
@@ -339,4 +350,13 @@ pub struct BridgedFrom {
 pub struct Refusal {
     /// What is wrong, and what to do.
     pub error: String,
+}
+
+/// `POST /api/v1/destinations/release`: damaged messages of a queue are forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAnswer {
+    /// `queue://orders`.
+    pub queue: String,
+    /// How many there were.
+    pub released: u64,
 }

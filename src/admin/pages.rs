@@ -186,7 +186,10 @@ async fn unknown() -> Refused {
 }
 
 async fn not_allowed() -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "use GET: only /api/v1/transactions/… takes POST")
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "use GET: only /api/v1/transactions/… and /api/v1/destinations/release take POST",
+    )
 }
 
 impl Source {

@@ -132,8 +132,7 @@ impl Peer {
             return Flow::Continue;
         };
         let (route, windowed) = (route.clone(), *windowed);
-        let shortage = route.shortage(self.arrival(), message.persistent());
-        let shortage = shortage.or_else(|| self.lack_of_store(&route, &message));
+        let shortage = self.shortage(&route, &message, false);
         let until = match self.patience(&route, shortage.as_ref()) {
             Ok(until) => until,
             Err(refusal) => return self.refuse_message(message, windowed, refusal),
@@ -157,13 +156,15 @@ impl Peer {
         // A bridge keeps its messages at the other broker, as ActiveMQ has it.
         let wish = if self.is_network { NoSpace::Wait } else { route.no_space() };
         let (patience, shortage) = match (wish, shortage) {
-            (NoSpace::FailAfter(time), Some(shortage)) if time.is_zero() => {
+            (NoSpace::FailAfter(time), Some(shortage)) if time.is_zero() && !shortage.passing => {
                 self.broker.note_shortage(shortage, KeptOut::Refused);
                 return Err(PublishError::NoSpace(shortage.clone()).into());
             }
-            (NoSpace::FailAfter(time), Some(shortage)) => (Some(time), Some(shortage)),
+            (NoSpace::FailAfter(time), Some(shortage)) if !shortage.passing => {
+                (Some(time), Some(shortage))
+            }
             // The store makes room at this moment, or others go first.
-            (NoSpace::FailAfter(time), None) => (Some(time.max(MOMENT)), None),
+            (NoSpace::FailAfter(time), shortage) => (Some(time.max(MOMENT)), shortage),
             (NoSpace::Wait, shortage) => (None, shortage),
         };
         if let Some(shortage) = shortage {
@@ -189,12 +190,14 @@ impl Peer {
         self.parked.push(route.targets().cloned().collect(), parked);
     }
 
-    /// The store has no room for a message that must be kept, and can make none.
-    fn lack_of_store(&self, route: &Route, message: &Message) -> Option<Shortage> {
-        if self.room_for(message).is_some() {
-            return None;
+    /// Which limit keeps a message out; `within`: it is part of a transaction.
+    fn shortage(&self, route: &Route, message: &Message, within: bool) -> Option<Shortage> {
+        if within {
+            return route.shortage_of_committed();
         }
-        self.broker.shortage_of_store(route.address())
+        let shortage = route.shortage(self.arrival(), message.persistent());
+        let no_room = || self.room_for(message).is_none().then_some(route.address());
+        shortage.or_else(|| no_room().and_then(|to| self.broker.shortage_of_store(to)))
     }
 
     /// Tells a producer that its message is not taken; its window opens all the same.
@@ -213,11 +216,7 @@ impl Peer {
             let ParkedMessage { message, windowed, address, within, .. } = parked;
             let error = match self.broker.route(&address) {
                 Ok(route) => {
-                    let shortage = match within {
-                        Some(_) => route.shortage_of_committed(),
-                        None => route.shortage(self.arrival(), message.persistent()),
-                    };
-                    let shortage = shortage.or_else(|| self.lack_of_store(&route, &message));
+                    let shortage = self.shortage(&route, &message, within.is_some());
                     if let Some(shortage) = &shortage {
                         self.broker.note_shortage(shortage, KeptOut::Refused);
                     }
@@ -320,7 +319,12 @@ impl Peer {
                 Some(_) => route.is_full_of_committed(),
                 None => self.must_wait(route, message) || room.is_none(),
             };
-            if route.as_ref().is_ok_and(full) {
+            if let Ok(route) = &route
+                && full(route)
+            {
+                if let Some(shortage) = self.shortage(route, message, within.is_some()) {
+                    self.broker.note_shortage(&shortage, KeptOut::WaitsStill);
+                }
                 return Flow::Continue;
             }
             let Some(ParkedMessage { message, windowed, within, .. }) = self.parked.pop(line)

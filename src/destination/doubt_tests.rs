@@ -195,7 +195,11 @@ fn page(queue: &mut Queue, effects: &mut Effects) {
     let (from, _) = queue.begin_page().unwrap();
     let messages = (from.max(1)..=5).map(|number| (number, message(number, true)));
     let messages = messages.map(|(place, message)| (place, Arc::into_inner(message)));
-    queue.take_page(Page { messages: messages.collect(), failed: false }, 1, effects);
+    queue.take_page(
+        Page { messages: messages.collect(), damaged: Vec::new(), failed: false },
+        1,
+        effects,
+    );
 }
 
 #[test]

@@ -7,7 +7,6 @@ use ferrymq_openwire::message::Message;
 use super::acknowledgement::{AckError, Acknowledgement};
 use super::effects::{Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
-use super::memory::SharedCharge;
 use super::queue::{Queue, dispose, entry};
 use super::window::Outcome;
 use crate::transaction::Tag;
@@ -58,11 +57,6 @@ impl Queue {
             paging.take(entry.sequence, entry.follows, entry.redeliveries);
         }
         self.leave_behind(entry, by);
-    }
-
-    /// The same for one that others hold, too.
-    pub fn restore_held_shared(&mut self, message: Arc<Message>, charge: SharedCharge, by: Tag) {
-        self.leave_behind(entry(message, Held::Shared(charge)), by);
     }
 
     fn leave_behind(&mut self, mut entry: Entry, by: Tag) {

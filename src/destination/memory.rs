@@ -31,7 +31,7 @@ pub struct MemoryAccount {
 
 /// From which percentage of the broker's limit on queues keep less of their backlogs in memory
 /// (ActiveMQ's `cursorMemoryHighWaterMark`).
-const PRESSED: u64 = 70;
+pub(super) const PRESSED: u64 = 70;
 
 impl MemoryAccount {
     /// The broker's account.
@@ -108,7 +108,12 @@ impl MemoryAccount {
 
     /// Whether this account or the broker's comes near its limit.
     pub fn is_short(&self) -> bool {
-        self.used() >= self.limit / 100 * PRESSED || self.is_pressed()
+        self.takes(PRESSED) || self.is_pressed()
+    }
+
+    /// Whether so many percent of its own limit are used.
+    pub fn takes(&self, percent: u64) -> bool {
+        self.used() >= self.limit / 100 * percent
     }
 
     /// Whether so many percent of the broker's limit are used.
@@ -256,6 +261,11 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// What they are held on.
+    pub fn account(&self) -> &Arc<MemoryAccount> {
+        &self.account
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> u64 {
         self.bytes

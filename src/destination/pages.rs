@@ -35,8 +35,10 @@ pub struct PageSize {
 /// Messages of a queue that a store gave, from where a page begins, without a gap.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// By their places. One that cannot be understood is named, and passed over.
+    /// By their places. One that is missing is not for the queue's consumers, and passed over.
     pub messages: Vec<(i64, Option<Message>)>,
+    /// Those of them that are missing because they are damaged, in their order, and in what way.
+    pub damaged: Vec<(i64, String)>,
     /// Whether more could not be read.
     pub failed: bool,
 }
@@ -56,6 +58,13 @@ impl Queue {
             paging.take_up(count, first, last);
             self.last_kept = self.last_kept.max(last);
             self.last_come = self.last_come.max(last);
+        }
+    }
+
+    /// Wants the first page although nobody asks for it.
+    pub fn look_at_front(&mut self) {
+        if let Some(paging) = &mut self.paging {
+            paging.look_at_front = true;
         }
     }
 
@@ -136,10 +145,16 @@ impl Queue {
         Some((from, PageSize { messages: MOST_OF_PAGE, bytes }))
     }
 
-    /// The page has been read.
-    pub fn take_page(&mut self, page: Page, now: i64, effects: &mut Effects) {
+    /// The page has been read. Returns what of it is set aside from now on, because it is damaged.
+    pub fn take_page(
+        &mut self,
+        mut page: Page,
+        now: i64,
+        effects: &mut Effects,
+    ) -> Vec<(i64, String)> {
         let begun = self.paging.as_mut().and_then(|paging| paging.end_page());
-        let Some((from, last, whole_to)) = begun else { return };
+        let Some((from, last, whole_to)) = begun else { return Vec::new() };
+        page.damaged.retain(|(place, _)| self.is_paged(*place));
         let mut follows = from.saturating_sub(1);
         let nothing = page.messages.is_empty();
         for (place, message) in page.messages {
@@ -155,7 +170,8 @@ impl Queue {
             }
             follows = place;
         }
-        let Some(paging) = &mut self.paging else { return };
+        let Some(paging) = &mut self.paging else { return page.damaged };
+        paging.set_aside.extend(page.damaged.iter().map(|(place, _)| *place));
         // What is not certain is asked again later, as what cannot be read is.
         paging.unreadable = nothing && (page.failed || whole_to < last);
         if nothing && !page.failed {
@@ -169,6 +185,19 @@ impl Queue {
         }
         self.serve_starving(now, effects);
         self.let_out();
+        page.damaged
+    }
+
+    /// Messages that are damaged on disk: nobody gets them, and the store has them until they are
+    /// released.
+    pub fn set_aside(&self) -> usize {
+        self.paging.as_ref().map_or(0, |paging| paging.set_aside.len())
+    }
+
+    /// Takes the places of those, for the store to forget them.
+    pub fn release_set_aside(&mut self) -> Vec<i64> {
+        let paging = self.paging.as_mut();
+        paging.map(|paging| std::mem::take(&mut paging.set_aside)).unwrap_or_default()
     }
 
     /// Whether a message may not be taken while memory is full, although it could wait on disk:

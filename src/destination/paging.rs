@@ -7,7 +7,7 @@ use ferrymq_openwire::message::Message;
 
 use super::deadlines::Deadlines;
 use super::entry::Entry;
-use super::memory::MemoryAccount;
+use super::memory::{MemoryAccount, PRESSED};
 use super::paged_places::PagedPlaces;
 use super::spooled::Gone;
 
@@ -23,6 +23,9 @@ pub(super) struct Paging {
     window: u64,
     /// The same while the broker has enough memory.
     wide: u64,
+    /// Accounts with limits of their own that messages here count on, beside the queue's: those of
+    /// topics.
+    beside: Vec<Arc<MemoryAccount>>,
     /// Bytes that do, of those and of others that a store has.
     held: u64,
     /// Bytes of messages that wait in memory and that no store has.
@@ -55,6 +58,8 @@ pub(super) struct Paging {
     pub(super) look_at_unknown: bool,
     /// Whether the first page is wanted although nobody asks for it: the broker has just started.
     pub(super) look_at_front: bool,
+    /// Places of messages that are damaged on disk.
+    pub(super) set_aside: Vec<i64>,
     /// Set when the store could not be read, until that is tried again.
     pub(super) unreadable: bool,
 }
@@ -106,6 +111,8 @@ struct Reading {
 
 /// From which percentage of the broker's limit on nothing waits in memory that need not.
 const VERY_SHORT: u64 = 85;
+/// How many accounts beside its own a queue heeds: those of the latest messages.
+const MOST_BESIDE: usize = 16;
 /// Bytes that may wait in memory while that is short.
 const NARROW: u64 = 128 * 1024;
 
@@ -115,6 +122,7 @@ impl Paging {
         Self {
             window,
             wide: window,
+            beside: Vec::new(),
             held: 0,
             plain: 0,
             places: PagedPlaces::default(),
@@ -132,6 +140,7 @@ impl Paging {
             sweep: None,
             look_at_unknown: false,
             look_at_front: false,
+            set_aside: Vec::new(),
             unreadable: false,
         }
     }
@@ -139,7 +148,6 @@ impl Paging {
     /// The store has so many messages from `first` to `last`.
     pub(super) fn take_up(&mut self, count: usize, first: i64, last: i64) {
         self.places.add_run(first, last);
-        self.look_at_front = true;
         self.count = count;
         self.deadlines.note_unknown(first, last);
         self.last_kept = last;
@@ -184,6 +192,22 @@ impl Paging {
         *bytes = bytes.saturating_sub(entry.bytes());
     }
 
+    /// A message counts on an account that others share.
+    pub(super) fn note_account(&mut self, account: &Arc<MemoryAccount>) {
+        let known = |other: &Arc<MemoryAccount>| Arc::ptr_eq(other, account);
+        if account.limit() == u64::MAX || self.beside.iter().any(known) {
+            return;
+        }
+        if self.beside.len() >= MOST_BESIDE {
+            self.beside.remove(0);
+        }
+        self.beside.push(Arc::clone(account));
+    }
+
+    fn beside_takes(&self, percent: u64) -> bool {
+        self.beside.iter().any(|account| account.takes(percent))
+    }
+
     /// How many wait on disk only.
     pub(super) fn count(&self) -> usize {
         self.count
@@ -210,9 +234,9 @@ impl Paging {
 
     /// Keeps less in memory while that is short on an account, and nothing when it is very short.
     pub(super) fn heed(&mut self, account: &MemoryAccount) {
-        let window = if !account.is_pressed() {
+        let window = if !account.is_pressed() && !self.beside_takes(PRESSED) {
             self.wide
-        } else if account.is_filled_to(VERY_SHORT) {
+        } else if account.is_filled_to(VERY_SHORT) || self.beside_takes(VERY_SHORT) {
             0
         } else {
             self.wide.min(NARROW)
@@ -228,6 +252,7 @@ impl Paging {
             && self.places.is_empty()
             && !waits(&self.kept)
             && !waits(&self.spool.readable)
+            && !self.beside_takes(PRESSED)
             && self.spool.fresh.is_empty()
     }
 

@@ -183,6 +183,7 @@ impl Bench {
             (bench.kept.first_key_value(), bench.kept.last_key_value())
         {
             bench.queue.take_up(bench.kept.len(), *first, *last);
+            bench.queue.look_at_front();
         }
         bench.carry_out();
         bench
@@ -356,7 +357,7 @@ impl Bench {
                 both.map(|(place, message)| (*place, Some(message.clone()))).collect();
             messages.sort_by_key(|(place, _)| *place);
             messages.truncate(most);
-            self.reading = Some(Page { messages, failed: false });
+            self.reading = Some(Page { messages, ..Page::default() });
         }
     }
 

@@ -163,6 +163,9 @@ impl Queue {
         now: i64,
         effects: &mut Effects,
     ) {
+        if let Some(paging) = &mut self.paging {
+            paging.note_account(charge.account());
+        }
         self.take_in(entry(message, Held::Shared(charge)), now, effects);
     }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{SendError, SyncSender, sync_channel};
 use std::thread;
 
-use ferrymq_openwire::destination::Destination;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_util::sync::CancellationToken;
 
-use crate::routing::Broker;
+use crate::routing::{Broker, Paged};
 
 /// How many pages of queues are read at once, so that one that is slow to read holds up few.
 const READERS: usize = 4;
@@ -16,7 +15,7 @@ const READERS: usize = 4;
 /// A thread that reads. One that has nothing to do waits; the first ones do most of the work, since
 /// each thread keeps memory for what it has read.
 struct Reader {
-    queues: SyncSender<Destination>,
+    queues: SyncSender<Paged>,
     idle: bool,
 }
 
@@ -59,7 +58,7 @@ fn has_idle(readers: &[Reader]) -> bool {
 }
 
 /// Lets the first reader that has nothing to do read for a queue.
-fn give(queue: Destination, readers: &mut Vec<Reader>, broker: &Arc<Broker>, done: &Sender<usize>) {
+fn give(queue: Paged, readers: &mut Vec<Reader>, broker: &Arc<Broker>, done: &Sender<usize>) {
     if !readers.iter().any(|reader| reader.idle) {
         readers.extend(start(readers.len(), Arc::clone(broker), done.clone()));
     }
@@ -75,7 +74,7 @@ fn give(queue: Destination, readers: &mut Vec<Reader>, broker: &Arc<Broker>, don
 }
 
 fn start(at: usize, broker: Arc<Broker>, done: Sender<usize>) -> Option<Reader> {
-    let (queues, given) = sync_channel::<Destination>(1);
+    let (queues, given) = sync_channel::<Paged>(1);
     let read = move || {
         for queue in given {
             broker.page(&queue);

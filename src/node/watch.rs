@@ -156,6 +156,13 @@ impl NodeWatch {
         Ok(self.seen.broker.settled().await?)
     }
 
+    /// Forgets the damaged messages of a queue that are set aside, and says how many that were;
+    /// completes when that is kept. `None` if there is no such queue.
+    pub async fn release_set_aside(&self, queue: &Destination) -> Option<Result<usize, NotKept>> {
+        let released = self.seen.broker.release_set_aside(queue)?;
+        Some(self.seen.broker.settled().await.map(|()| released))
+    }
+
     /// All links of network connectors, in the order of the configuration, and then those of
     /// bridges back that other brokers asked for, in the order in which they came.
     pub fn links(&self) -> Vec<LinkStatus> {

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -22,7 +21,7 @@ use super::queue_handle::{Aftermath, QueueHandle};
 use super::room::Room;
 use super::safe_commits::Holder;
 use super::topic_handle::TopicHandle;
-use super::topic_publishing::Publishing;
+use super::topic_publishing::{Publishing, number};
 use super::topic_set::TopicSet;
 use super::work::{Sends, Work};
 use crate::destination::{AckKind, Acknowledgement, SharedCharge};
@@ -149,11 +148,7 @@ impl Broker {
         change
     }
 
-    fn add_topic(&self, topic: Arc<TopicHandle>, mut messages: Messages, change: &mut Change) {
-        for (message, _) in &mut messages {
-            let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-            Arc::make_mut(message).set_broker_sequence_id(sequence);
-        }
+    fn add_topic(&self, topic: Arc<TopicHandle>, messages: Messages, change: &mut Change) {
         for copy in topic.copies().iter().flat_map(|copies| copies.iter()) {
             let taken = messages.iter().filter(|(message, _)| copy.takes(message));
             let copies = taken.map(|(message, arrival)| {
@@ -217,9 +212,11 @@ impl Broker {
             let places: Vec<usize> =
                 places.filter_map(|subscriber| place_of(&subscribers, subscriber)).collect();
             for (message, _) in messages.iter().filter(|_| publishing.is_heard()) {
-                let charge = publishing.charge(message);
+                let mut message = Arc::clone(message);
+                number(&mut message, &self.sequence);
+                let charge = publishing.charge(&message);
                 let mut takers = Takers { locked: &mut locked, places: &places, held: &mut held };
-                let count = takers.give(message, &charge, holds_back, now, &mut batch);
+                let count = takers.give(&message, &charge, holds_back, now, &mut batch);
                 topic.counters().add_dispatched(count);
                 given.push((topic, publishing, message, charge));
             }
@@ -247,7 +244,7 @@ impl Broker {
             subscriber.finish(&mut aftermath);
         }
         for (topic, publishing, message, charge) in given {
-            topic.counters().add_dispatched(publishing.give_to_plain(message, &charge, now));
+            topic.counters().add_dispatched(publishing.give_to_plain(&message, &charge, now));
         }
         drop(published);
         // Nobody is kept away any more.

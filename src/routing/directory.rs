@@ -108,11 +108,11 @@ impl Target {
 
     /// What it looks like now.
     pub fn snapshot(&self) -> DestinationSnapshot {
-        let (waiting, on_disk, in_flight, consumers) = match &self.0 {
+        let [waiting, on_disk, set_aside, in_flight, consumers] = match &self.0 {
             Living::Queue(queue) => queue.depth(),
             Living::Topic(topic) => {
                 let (in_flight, consumers) = topic.depth();
-                (0, 0, in_flight, consumers)
+                [0, 0, 0, in_flight, consumers]
             }
         };
         let counters = self.0.counters();
@@ -120,6 +120,7 @@ impl Target {
             address: self.address().clone(),
             waiting,
             on_disk,
+            set_aside,
             in_flight,
             consumers,
             memory: self.account().used(),
@@ -145,6 +146,8 @@ pub struct DestinationSnapshot {
     pub waiting: usize,
     /// How many of those are on disk only.
     pub on_disk: usize,
+    /// Messages that are damaged on disk, and that nobody gets.
+    pub set_aside: usize,
     /// Messages dispatched and not settled.
     pub in_flight: usize,
     /// Subscriptions, those of bridges included.

@@ -24,13 +24,12 @@ use super::recovery::{Recovered, RecoveryError};
 use super::registry::Registration;
 use super::retained::bytes_kept;
 use super::several::members;
-use super::shared_messages::SharedMessages;
 use super::subscribe::Subscription;
 use super::subscribe_error::SubscribeError;
 use super::topic_handle::Listener;
 use super::topic_set::TopicSet;
 use super::undecided::Undecided;
-use crate::destination::{Admission, Delivered, SubscriptionKey};
+use crate::destination::{Admission, Delivered, MemoryAccount, SubscriptionKey};
 
 impl Broker {
     /// Lets a consumer take up the durable subscription that it names, which it makes if need be.
@@ -91,7 +90,7 @@ impl Broker {
                         self.tell_unsubscribed(&kept, Some(link.client.connection_id()));
                     }
                 }
-                let account = Arc::clone(&self.memory);
+                let account = MemoryAccount::below(&self.memory, None);
                 let permits = link.permits.map(Arc::as_ref);
                 let store = self.persistence.as_ref();
                 let store = store.map(|persistence| persistence.keep_subscription(&told, permits));
@@ -99,12 +98,13 @@ impl Broker {
                     address: address.clone(),
                     reason: "its description is too long to be kept",
                 })?;
+                let kept = store.map(|store| (store, self.window(None)));
                 let made = DurableSubscriber::new(
                     name.clone(),
                     wanted,
                     admission.clone(),
                     account,
-                    store,
+                    kept,
                     self.clock.wall_offset().clone(),
                 );
                 let made = Arc::new(made);
@@ -134,9 +134,8 @@ impl Broker {
         &self,
         persistence: &Arc<Persistence>,
         (id, info, permits): (QueueId, ConsumerInfo, Option<Permits>),
-        (undecided, shared, recovered): (&mut Undecided, &mut SharedMessages, &mut Recovered),
+        (undecided, recovered): (&mut Undecided, &mut Recovered),
     ) -> Result<Aftermath, RecoveryError> {
-        let now = self.clock.now_millis();
         let address = info.destination.clone().ok_or(SubscribeError::NoDestination)?;
         let name = DurableName {
             client: info.client_id.clone().unwrap_or_default(),
@@ -145,15 +144,16 @@ impl Broker {
         let members = members(&address)?;
         let admission = Admission::of(&info, &self.identity.id, &self.selectors)
             .map_err(SubscribeError::from)?;
-        let store = Some(persistence.subscription_store(id));
-        let account = Arc::clone(&self.memory);
+        let store = persistence.subscription_store(id);
+        let kept = Some((store, self.window(None)));
+        let account = MemoryAccount::below(&self.memory, None);
         let wanted = Wanted::of(&info, &address);
         let made = DurableSubscriber::new(
             name.clone(),
             wanted,
             admission,
             account,
-            store,
+            kept,
             self.clock.wall_offset().clone(),
         );
         let made = Arc::new(made);
@@ -172,15 +172,14 @@ impl Broker {
         durables.insert(Arc::clone(&made), Arc::clone(&topics), permits, bytes);
         drop(durables);
         recovered.subscriptions += 1;
-        let mut aftermath = Aftermath::default();
-        persistence.messages(id, |message| {
-            recovered.messages += 1;
-            let (message, charge) = shared.share(message, &self.memory);
-            match undecided.holder(id, message.broker_sequence_id()) {
-                Some(tag) => made.restore_held(message, charge, tag),
-                None => aftermath.append(made.restore(message, charge, now)),
+        let state = persistence.state(id);
+        recovered.messages += usize::try_from(state.messages).unwrap_or(usize::MAX);
+        let aftermath = made.take_up(&state);
+        for (place, tag) in undecided.held_of(id) {
+            if let Some(message) = persistence.message(id, place)? {
+                made.restore_held(message, tag);
             }
-        })?;
+        }
         undecided.join_durable(id, &made, &topics);
         Ok(aftermath)
     }

@@ -82,6 +82,10 @@ pub struct DurableSnapshot {
     pub network: bool,
     /// Messages that wait for the consumer.
     pub waiting: usize,
+    /// How many of those are on disk only.
+    pub on_disk: usize,
+    /// Messages that are damaged on disk, and that nobody gets.
+    pub set_aside: usize,
     /// Messages dispatched and not settled.
     pub in_flight: usize,
     /// Messages kept since it was made.

@@ -7,16 +7,19 @@ use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch};
 use ferrymq_openwire::ids::ConsumerId;
 use ferrymq_openwire::message::Message;
-use ferrymq_store::contract::{Batch, QueueId};
+use ferrymq_store::contract::{Batch, QueueId, QueueState, ReadLimits};
 use ferrymq_transport::clock::WallOffset;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::durable_name::{DurableName, DurableSnapshot, Wanted};
+use super::nothing_more::nothing_more;
+use super::pager::Paged;
+use super::paging::{look_after, take_up, tell_set_aside};
 use super::persistence::{Origin, QueueStore};
-use super::queue_handle::{Aftermath, nothing_more};
+use super::queue_handle::Aftermath;
 use crate::destination::{
-    AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Queue,
+    AckError, Acknowledgement, Admission, Delivered, Effects, MemoryAccount, Page, PageSize, Queue,
     QueueSubscription, SharedCharge, SubscriptionKey,
 };
 use crate::transaction::Tag;
@@ -33,6 +36,8 @@ pub(super) struct DurableSubscriber {
 }
 
 struct State {
+    /// What readers know it by.
+    key: Paged,
     queue: Queue,
     /// Where its persistent messages are kept.
     store: Option<QueueStore>,
@@ -68,18 +73,25 @@ pub(super) struct Arrival<'a> {
 }
 
 impl DurableSubscriber {
-    /// A subscription without a consumer. `account` is never charged: its messages come with a
-    /// charge that all who hold them share.
+    /// A subscription without a consumer. Its messages come with a charge that all who hold them
+    /// share; `account` counts those that come back from disk. With a store it has so many bytes of
+    /// those that wait in memory.
     pub(super) fn new(
         name: DurableName,
         wanted: Wanted,
         admission: Admission,
         account: Arc<MemoryAccount>,
-        store: Option<QueueStore>,
+        kept: Option<(QueueStore, u64)>,
         offset: WallOffset,
     ) -> Self {
+        let queue = Queue::new(account);
+        let (queue, store) = match kept {
+            Some((store, window)) => (queue.paging(window), Some(store)),
+            None => (queue, None),
+        };
         let state = State {
-            queue: Queue::new(account).telling(offset),
+            key: Paged::Subscription(name.clone()),
+            queue: queue.telling(offset),
             store,
             admission,
             info: ConsumerInfo::default(),
@@ -141,6 +153,8 @@ impl DurableSubscriber {
             consumer: state.active.as_ref().map(|active| active.consumer.clone()),
             network: state.info.network_subscription,
             waiting: state.queue.pending(),
+            on_disk: state.queue.paged(),
+            set_aside: state.queue.set_aside(),
             in_flight: state.queue.in_flight(),
             enqueued: state.enqueued,
             dispatched: state.dispatched,
@@ -148,24 +162,66 @@ impl DurableSubscriber {
         }
     }
 
-    /// Takes in what was kept when the broker ended, in its old place.
-    pub(super) fn restore(
-        &self,
-        message: Arc<Message>,
-        charge: SharedCharge,
-        now: i64,
-    ) -> Aftermath {
+    /// Takes up what was kept when the broker ended: nothing of it is read yet.
+    pub(super) fn take_up(&self, kept: &QueueState) -> Aftermath {
+        self.with_queue(|queue, _| take_up(queue, kept)).1
+    }
+
+    /// Takes in what a prepared transaction has acknowledged.
+    pub(super) fn restore_held(&self, message: Message, by: Tag) {
+        self.state.lock().queue.restore_held(Arc::new(message), by);
+    }
+
+    /// Keeps less in memory, if that is short.
+    pub(super) fn heed_pressure(&self) -> Aftermath {
+        self.with_queue(|queue, _| queue.heed_pressure()).1
+    }
+
+    /// The page that it waits for, if nobody reads it yet: of which queue, from where, and how much;
+    /// and what is left to do.
+    pub(super) fn begin_page(&self) -> (Option<(QueueId, u64, ReadLimits)>, Aftermath) {
+        let left = self.with_queue(|_, _| {}).1;
         let mut state = self.state.lock();
-        let State { queue, effects, .. } = &mut *state;
-        queue.enqueue_shared(message, charge, now, effects);
+        let State { queue, store, .. } = &mut *state;
+        let wanted = store.as_ref().and_then(QueueStore::id).and_then(|id| {
+            let (from, PageSize { messages, bytes }) = queue.begin_page()?;
+            Some((id, u64::try_from(from).unwrap_or(0), ReadLimits { messages, bytes }))
+        });
+        (wanted, left)
+    }
+
+    /// The page has been read. What the connection of its consumer sent itself is not for it, where it
+    /// asked for that, and is forgotten.
+    pub(super) fn take_page(&self, mut page: Page, now: i64) -> Aftermath {
+        let mut state = self.state.lock();
+        let State { key, queue, store, active, effects, .. } = &mut *state;
+        let own = active.as_ref().filter(|_| self.wanted.no_local);
+        if let Some(connection) = own.and_then(|active| active.consumer.connection_id.as_ref()) {
+            for (place, message) in &mut page.messages {
+                let is_own = |message: &Message| message.producer_connection_is(connection);
+                if message.as_ref().is_some_and(is_own) && queue.is_paged(*place) {
+                    *message = None;
+                    if let Some(store) = store {
+                        store.forget(*place);
+                    }
+                }
+            }
+        }
+        let damaged = queue.take_page(page, now, effects);
+        tell_set_aside(key, &damaged);
         let mut aftermath = Aftermath::default();
         carry_out(&mut state, &mut aftermath);
         aftermath
     }
 
-    /// The same for what a prepared transaction has acknowledged.
-    pub(super) fn restore_held(&self, message: Arc<Message>, charge: SharedCharge, by: Tag) {
-        self.state.lock().queue.restore_held_shared(message, charge, by);
+    /// Does something with the queue, and what follows from it.
+    fn with_queue<T>(&self, act: impl FnOnce(&mut Queue, &mut Effects) -> T) -> (T, Aftermath) {
+        let mut state = self.state.lock();
+        let State { queue, effects, .. } = &mut *state;
+        let done = act(queue, effects);
+        let mut aftermath = Aftermath::default();
+        carry_out(&mut state, &mut aftermath);
+        (done, aftermath)
     }
 
     /// How many messages a transaction holds.
@@ -421,7 +477,7 @@ impl Locked<'_> {
 /// Hands dispatches to the consumer's outbox, and adds to `aftermath` what is left to do without
 /// the lock.
 fn carry_out(state: &mut State, aftermath: &mut Aftermath) {
-    let State { effects, active, batch, dispatched, store, .. } = state;
+    let State { key, queue, effects, active, batch, dispatched, store, .. } = state;
     if let Some(store) = store {
         effects.consumed.iter().for_each(|place| store.forget(*place));
         let dead = effects.dead_letters.iter().map(|letter| &letter.message);
@@ -453,6 +509,9 @@ fn carry_out(state: &mut State, aftermath: &mut Aftermath) {
     effects.dispatches.clear();
     effects.ended.clear();
     effects.consumed.clear();
+    if let Some(store) = store {
+        look_after(queue, store, None, &|| key.clone());
+    }
     effects.dispatches.shrink_to(KEPT);
     aftermath.expired.append(&mut effects.expired);
     aftermath.dead_letters.append(&mut effects.dead_letters);

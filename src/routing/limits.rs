@@ -43,7 +43,8 @@ impl Broker {
     pub fn shortage_of_store(&self, destination: &Destination) -> Option<Shortage> {
         let space = self.store_space().filter(|space| space.full)?;
         let (limit, destination) = (LimitKind::Store, destination.clone());
-        Some(Shortage { limit, destination, used: space.used, allowed: space.limit })
+        let (used, allowed) = (space.used, space.limit);
+        Some(Shortage { limit, destination, used, allowed, passing: false })
     }
 
     /// A transaction is not committed, or not prepared, for want of room in the store.

@@ -1,6 +1,7 @@
 //! Which queues something is to be done for about what they have on disk.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
@@ -8,30 +9,52 @@ use ferrymq_store::contract::{Failure, Listener, Ticket};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::durable_name::DurableName;
+
+/// Who has messages on disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Paged {
+    /// A queue.
+    Queue(Destination),
+    /// A durable subscription.
+    Subscription(DurableName),
+}
+
+impl fmt::Display for Paged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(address) => address.fmt(f),
+            Self::Subscription(DurableName { client, name }) => {
+                write!(f, "durable subscription {name} of client {client}")
+            }
+        }
+    }
+}
+
 /// Queues that wait for a page, or for messages that can be read by now. Its lock is the last of all:
 /// a queue calls it under its own, and a store's thread under the store's.
 #[derive(Debug, Default)]
 pub(super) struct Pager {
     /// The one that was served last: all have their turn.
-    last: Mutex<Option<Destination>>,
-    called: Mutex<BTreeSet<Destination>>,
+    last: Mutex<Option<Paged>>,
+    called: Mutex<BTreeSet<Paged>>,
     calls: Notify,
     /// Somebody waits for memory that queues may hold for their backlogs.
     short: Notify,
     /// Those that call when the store has room again.
-    later: Mutex<BTreeSet<Destination>>,
+    later: Mutex<BTreeSet<Paged>>,
 }
 
 impl Pager {
     /// Something is to be done for a queue.
-    pub(super) fn call(&self, queue: &Destination) {
+    pub(super) fn call(&self, queue: &Paged) {
         if self.called.lock().insert(queue.clone()) {
             self.calls.notify_one();
         }
     }
 
     /// Something is to be done for a queue when the store has room.
-    pub(super) fn call_later(&self, queue: &Destination) {
+    pub(super) fn call_later(&self, queue: &Paged) {
         self.later.lock().insert(queue.clone());
     }
 
@@ -55,7 +78,7 @@ impl Pager {
     }
 
     /// The next queue, in turn.
-    pub(super) fn next(&self) -> Option<Destination> {
+    pub(super) fn next(&self) -> Option<Paged> {
         let mut last = self.last.lock();
         let mut called = self.called.lock();
         let after = match &*last {
@@ -77,7 +100,7 @@ impl Pager {
 /// Calls for a queue when a batch is settled.
 pub(super) struct Recall {
     pub(super) pager: Arc<Pager>,
-    pub(super) queue: Destination,
+    pub(super) queue: Paged,
 }
 
 impl Listener for Recall {
@@ -95,7 +118,7 @@ mod tests {
     #[test]
     fn queues_have_their_turn_however_often_one_calls() {
         let pager = Pager::default();
-        let [a, b, c] = ["a", "b", "c"].map(Destination::queue);
+        let [a, b, c] = ["a", "b", "c"].map(|name| Paged::Queue(Destination::queue(name)));
         let mut served = Vec::new();
         for _ in 0..6 {
             for queue in [&a, &b, &c] {

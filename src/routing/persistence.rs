@@ -24,8 +24,6 @@ use crate::destination::{AuditRecord, MarkRecord};
 
 /// Room that must be left beside what is asked for: others may ask at the same moment.
 const SLACK: usize = 1024 * 1024;
-/// How much is read at once when a broker starts.
-const AT_ONCE: ReadLimits = ReadLimits { messages: 4096, bytes: 8 * 1024 * 1024 };
 /// How many entries of a table.
 const ENTRIES: usize = 1024;
 
@@ -52,7 +50,7 @@ pub(super) struct Persistence {
     /// What the store had no room for: it goes there before anything else.
     put_off: Mutex<VecDeque<PutOff>>,
     /// Bytes of what is about to be kept.
-    set_aside: AtomicUsize,
+    pub(super) set_aside: AtomicUsize,
     /// Set when the store has refused something for good.
     torn: AtomicBool,
     /// The queues that something is to be read for.
@@ -147,16 +145,6 @@ impl Persistence {
         }
         let others = self.set_aside.load(Ordering::SeqCst);
         self.store.has_room(bytes.saturating_add(others).saturating_add(SLACK))
-    }
-
-    /// So many bytes are for somebody, and for nobody else.
-    pub(super) fn set_aside(&self, bytes: usize) {
-        self.set_aside.fetch_add(bytes, Ordering::SeqCst);
-    }
-
-    /// They are for everybody again.
-    pub(super) fn give_back(&self, bytes: usize) {
-        self.set_aside.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     /// Tells `listener` when all that was handed over until now is durable.
@@ -393,25 +381,6 @@ impl Persistence {
         self.store.read(queue, sequence, ReadLimits { messages: 1, bytes: 0 }, &mut read)?;
         let found = read.iter().find(|stored| stored.sequence == sequence);
         found.map(message_of).transpose()
-    }
-
-    /// Calls `each` with the messages of a queue, in their order.
-    pub(super) fn messages(
-        &self,
-        queue: QueueId,
-        mut each: impl FnMut(Message),
-    ) -> Result<(), KeptError> {
-        let mut from = 0;
-        let mut read: Vec<Stored> = Vec::new();
-        loop {
-            read.clear();
-            self.store.read(queue, from, AT_ONCE, &mut read)?;
-            let Some(last) = read.last() else { return Ok(()) };
-            from = last.sequence.saturating_add(1);
-            for stored in &read {
-                each(message_of(stored)?);
-            }
-        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Broker {
 impl Broker {
     /// How much of a queue's backlog stays in memory: a part of what the queue may hold if a policy
     /// says that, else of the broker's, but not more than reading ahead is good for.
-    fn window(&self, limit: Option<u64>) -> u64 {
+    pub(super) fn window(&self, limit: Option<u64>) -> u64 {
         let part = |limit: u64| limit / 100 * WATER_MARK + limit % 100 * WATER_MARK / 100;
         limit.map_or_else(|| part(self.memory.limit()).min(WINDOW), part)
     }

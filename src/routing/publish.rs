@@ -1,7 +1,6 @@
 //! A message's way into the broker.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -84,11 +83,8 @@ impl Broker {
                 self.clear_up(queue.publish(message, arrival, &self.sequence, now)?);
             }
             Living::Topic(topic) => {
-                let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-                Arc::make_mut(&mut message).set_broker_sequence_id(sequence);
-                let Ok(aftermath) = topic.publish(&message, arrival, now) else {
-                    return Err(message);
-                };
+                let published = topic.publish(&mut message, arrival, &self.sequence, now);
+                let Ok(aftermath) = published else { return Err(message) };
                 self.clear_up(aftermath);
                 self.copy_to_queues(topic, &message, arrival, now);
             }

@@ -12,7 +12,8 @@ use ferrymq_openwire::text::Text;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
-use super::queue_handle::{Aftermath, Outlet, QueueHandle, nothing_more};
+use super::nothing_more::nothing_more;
+use super::queue_handle::{Aftermath, Outlet, QueueHandle};
 use super::topic_subscriber::OF_TOPICS;
 use crate::destination::{
     AckError, Acknowledgement, Delivered, MemberNumber, QueueSubscription, SharedWindow,

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 
 use super::arrival::Arrival;
 use super::counters::DestinationCounters;
+use super::nothing_more::nothing_more;
+use super::pager::Paged;
 use super::paging::{look_after, recall};
 use super::persistence::{Origin, QueueStore};
 use super::shortage::NoSpace;
@@ -160,10 +162,11 @@ impl QueueHandle {
         &self.counters
     }
 
-    /// Waiting, how many of those on disk only, in flight, subscriptions.
-    pub(super) fn depth(&self) -> (usize, usize, usize, usize) {
+    /// Waiting, how many of those on disk only, set aside there, in flight, subscriptions.
+    pub(super) fn depth(&self) -> [usize; 5] {
         let queue = &self.state.lock().queue;
-        (queue.pending(), queue.paged(), queue.in_flight(), queue.subscriptions())
+        let on_disk = (queue.paged(), queue.set_aside());
+        [queue.pending(), on_disk.0, on_disk.1, queue.in_flight(), queue.subscriptions()]
     }
 
     /// Whether one of its consumers admits a message.
@@ -518,12 +521,16 @@ impl QueueHandle {
             }
         }
         if let Some(store) = store {
-            look_after(queue, store, spool.as_mut(), &self.address);
+            if let Some(spool) = spool {
+                spool.carry(queue, &self.address);
+            }
+            let spool = spool.as_ref().and_then(|spool| spool.store());
+            look_after(queue, store, spool, &|| Paged::Queue(self.address.clone()));
         }
         if self.turned_away.swap(false, Ordering::SeqCst) {
             self.account.space().notify_waiters();
             if let Some(store) = store.as_ref().filter(|_| settles && self.store_limit.is_some()) {
-                recall(store, &self.address);
+                recall(store, &|| Paged::Queue(self.address.clone()));
             }
         }
         self.counters.add_expired(effects.expired.len());
@@ -585,12 +592,4 @@ impl QueueHandle {
         dispatches.shrink_to(KEPT);
         batch.shrink_to(KEPT);
     }
-}
-
-/// A dispatch without a message: a browser has seen all, or what was pulled did not come.
-pub(super) fn nothing_more(consumer: &ConsumerId) -> Command {
-    Command::MessageDispatch(MessageDispatch {
-        consumer_id: Some(consumer.clone()),
-        ..MessageDispatch::default()
-    })
 }

@@ -6,6 +6,7 @@ use ferrymq_openwire::destination::Destination;
 use ferrymq_store::contract::Space;
 
 use super::arrival::Arrival;
+use super::pager::Paged;
 use super::paging::is_full;
 use super::persistence::QueueStore;
 use super::queue_handle::{QueueHandle, State};
@@ -48,21 +49,25 @@ impl QueueHandle {
                 destination,
                 used,
                 allowed,
+                passing: false,
             });
         }
         let on_disk = |_: &mut Queue, store: &mut QueueStore| {
             let limit = self.store_limit.filter(|_| persistent && self.fills(store))?;
-            // What may count twice for now is no reason to refuse anything.
-            let used = store.written();
-            Some((used >= limit).then(|| Shortage {
+            Some(Shortage {
                 limit: LimitKind::DestinationStore,
                 destination: self.address().clone(),
-                used,
+                used: store.bytes(),
                 allowed: limit,
-            }))
+                passing: store.written() < limit,
+            })
         };
-        let of_memory = || Some(of_memory(self.account(), self.address()));
-        self.with_store(on_disk).unwrap_or_else(of_memory)
+        // There may be room by now.
+        let of_memory = || {
+            let full = arrival.finds_full(self.account());
+            full.then(|| of_memory(self.account(), self.address()))
+        };
+        self.with_store(on_disk).or_else(of_memory)
     }
 
     /// How the temporary store stands, if that is what its messages wait for.
@@ -82,7 +87,8 @@ impl QueueHandle {
     }
 
     fn fills(&self, store: &mut QueueStore) -> bool {
-        self.store_limit.is_some_and(|limit| is_full(store, self.address(), limit))
+        self.store_limit
+            .is_some_and(|limit| is_full(store, &|| Paged::Queue(self.address().clone()), limit))
     }
 }
 
@@ -91,8 +97,9 @@ pub(super) fn of_memory(account: &MemoryAccount, destination: &Destination) -> S
     let destination = destination.clone();
     if account.used() >= account.limit() {
         let (used, allowed) = (account.used(), account.limit());
-        return Shortage { limit: LimitKind::DestinationMemory, destination, used, allowed };
+        let limit = LimitKind::DestinationMemory;
+        return Shortage { limit, destination, used, allowed, passing: false };
     }
     let (used, allowed) = account.of_broker();
-    Shortage { limit: LimitKind::Memory, destination, used, allowed }
+    Shortage { limit: LimitKind::Memory, destination, used, allowed, passing: false }
 }

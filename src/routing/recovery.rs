@@ -10,11 +10,10 @@ use tokio::sync::watch;
 use super::broker::Broker;
 use super::directory::Living;
 use super::kept_error::KeptError;
-use super::pager::Pager;
+use super::pager::{Paged, Pager};
 use super::publish_error::PublishError;
 use super::queue_handle::Aftermath;
 use super::room::Room;
-use super::shared_messages::SharedMessages;
 use super::subscribe_error::SubscribeError;
 use super::undecided::Undecided;
 use crate::destination::MemoryAccount;
@@ -85,9 +84,8 @@ impl Broker {
             }
             undecided.join_queue(id, &queue);
         }
-        let mut shared = SharedMessages::among(subscriptions.len());
         for (id, (info, permits)) in subscriptions {
-            let back = (&mut undecided, &mut shared, &mut recovered);
+            let back = (&mut undecided, &mut recovered);
             let left = self.recover_durable(persistence, (id, info, permits), back)?;
             aftermath.append(left);
         }
@@ -119,7 +117,7 @@ impl Broker {
         self.clear_up(aftermath);
         // The fronts of queues, as long as there is memory: the rest comes when somebody wants it.
         for queue in queues.values().take_while(|_| !self.memory.is_pressed()) {
-            self.page(queue.address());
+            self.page(&Paged::Queue(queue.address().clone()));
         }
         Ok(recovered)
     }

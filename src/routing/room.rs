@@ -1,6 +1,7 @@
 //! Room in a store that nobody else takes between a look and a step.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::persistence::Persistence;
 
@@ -16,6 +17,18 @@ impl Room {
         let room = Self(Some((Arc::clone(persistence), bytes)));
         persistence.set_aside(bytes);
         persistence.has_room(0).then_some(room)
+    }
+}
+
+impl Persistence {
+    /// So many bytes are for somebody, and for nobody else.
+    fn set_aside(&self, bytes: usize) {
+        self.set_aside.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// They are for everybody again.
+    fn give_back(&self, bytes: usize) {
+        self.set_aside.fetch_sub(bytes, Ordering::SeqCst);
     }
 }
 

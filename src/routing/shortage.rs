@@ -63,11 +63,13 @@ pub struct Shortage {
     pub used: u64,
     /// Bytes that may be; `u64::MAX` when there is no limit but the disk.
     pub allowed: u64,
+    /// Whether it may be over in a moment, for some of that counts twice until it is written.
+    pub passing: bool,
 }
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, destination, used, allowed } = self;
+        let Self { limit, destination, used, allowed, .. } = self;
         write!(f, "no room for a message to {destination}: {} (", limit.words())?;
         match *allowed {
             u64::MAX => write!(f, "{used} bytes used)"),

@@ -41,6 +41,8 @@ struct Episode {
 pub enum KeptOut {
     /// It waits.
     Waits,
+    /// It has been waiting.
+    WaitsStill,
     /// It is refused.
     Refused,
 }
@@ -61,24 +63,31 @@ pub struct LimitSnapshot {
 impl Shortages {
     /// A limit keeps a message out.
     pub(super) fn note(&self, shortage: &Shortage, becomes: KeptOut, now: i64) {
-        let Shortage { limit, destination, used, allowed } = shortage;
-        let counts = if becomes == KeptOut::Waits { &self.waited } else { &self.refused };
-        if let Some(count) = counts.get(*limit as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        let Shortage { limit, destination, used, allowed, .. } = shortage;
         let key = (*limit, limit.is_of_destination().then(|| destination.clone()));
         let mut open = self.open.lock();
         let begins = !open.contains_key(&key);
+        // One that waits for another limit now than when it came counts for this one if it is news.
+        let (waits, refused) = match becomes {
+            KeptOut::Waits => (1, 0),
+            KeptOut::WaitsStill => (u64::from(begins), 0),
+            KeptOut::Refused => (0, 1),
+        };
         let episode =
             open.entry(key).or_insert(Episode { since: now, last: now, waited: 0, refused: 0 });
         episode.last = now;
-        episode.waited += u64::from(becomes == KeptOut::Waits);
-        episode.refused += u64::from(becomes == KeptOut::Refused);
+        episode.waited += waits;
+        episode.refused += refused;
         drop(open);
+        for (counts, more) in [(&self.waited, waits), (&self.refused, refused)] {
+            if let Some(count) = counts.get(*limit as usize) {
+                count.fetch_add(more, Ordering::Relaxed);
+            }
+        }
         if begins {
             let limit = limit.name();
             match becomes {
-                KeptOut::Waits => {
+                KeptOut::Waits | KeptOut::WaitsStill => {
                     tracing::warn!(limit, %destination, used, allowed, "a limit is reached: producers wait");
                 }
                 KeptOut::Refused => {
@@ -150,11 +159,13 @@ mod tests {
             destination: Destination::queue(name),
             used: 10,
             allowed: 10,
+            passing: false,
         };
         shortages.note(&at(LimitKind::DestinationMemory, "a"), KeptOut::Waits, 0);
         shortages.note(&at(LimitKind::DestinationMemory, "b"), KeptOut::Refused, 0);
         shortages.note(&at(LimitKind::Memory, "a"), KeptOut::Waits, 0);
         shortages.note(&at(LimitKind::Memory, "b"), KeptOut::Waits, 500);
+        shortages.note(&at(LimitKind::Memory, "b"), KeptOut::WaitsStill, 500);
         let stand = |limit: LimitKind| {
             let all = shortages.snapshot();
             let one = all.into_iter().find(|one| one.limit == limit).unwrap();

@@ -53,6 +53,10 @@ impl QueueSpool {
         self.store.as_ref()
     }
 
+    pub(super) fn store_mut(&mut self) -> Option<&mut QueueStore> {
+        self.store.as_mut()
+    }
+
     /// How the temporary store stands, once it is open.
     pub(super) fn space(&self) -> Option<Space> {
         self.spool.space()

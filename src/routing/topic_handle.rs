@@ -1,7 +1,7 @@
 //! A topic and its subscriptions' outboxes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -95,12 +95,13 @@ impl TopicHandle {
     }
 
     /// Gives `message` to every subscription, unless it is brought again: by another way through the
-    /// network, or because it had no answer. Returns what is left to do without the
-    /// lock.
+    /// network, or because it had no answer. It gets the next number of `sequence`. Returns what is
+    /// left to do without the lock.
     pub(super) fn publish(
         &self,
-        message: &Arc<Message>,
+        message: &mut Arc<Message>,
         arrival: Arrival,
+        sequence: &AtomicI64,
         now: i64,
     ) -> Result<Aftermath, Removed> {
         if self.removed.load(Ordering::Acquire) {
@@ -113,8 +114,14 @@ impl TopicHandle {
             if publishing.is_heard() {
                 let charge = Arc::new(self.account.charge(message.size()));
                 let audit = audit.as_deref_mut();
-                let mut dispatched =
-                    publishing.give_to_durable(message, &charge, audit, now, &mut aftermath);
+                let mut dispatched = publishing.give_to_durable(
+                    message,
+                    &charge,
+                    audit,
+                    sequence,
+                    now,
+                    &mut aftermath,
+                );
                 dispatched += publishing.give_to_plain(message, &charge, now);
                 self.counters.add_dispatched(dispatched);
             }

@@ -1,6 +1,7 @@
 //! Who subscribes to a topic, and giving messages to them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ferrymq_openwire::destination::Destination;
 use ferrymq_openwire::message::Message;
@@ -123,19 +124,22 @@ impl<'a> Publishing<'a> {
         dispatched
     }
 
-    /// Gives a message to the durable subscriptions that want it, for which it is kept once. Returns
-    /// how many of them had a consumer that got it at once.
+    /// Gives a message its number, and to the durable subscriptions that want it, for which it is kept
+    /// once. Returns how many of them had a consumer that got it at once.
     pub(super) fn give_to_durable(
         &self,
-        message: &Arc<Message>,
+        message: &mut Arc<Message>,
         charge: &SharedCharge,
         audit: Option<&mut TopicAudit>,
+        sequence: &AtomicI64,
         now: i64,
         aftermath: &mut Aftermath,
     ) -> usize {
         let locked = self.durable().iter().map(|subscriber| subscriber.lock());
-        let mut takers: Vec<Locked<'_>> =
-            locked.filter(|subscriber| subscriber.admits(message, now)).collect();
+        let mut takers: Vec<Locked<'_>> = locked.collect();
+        // Now that nobody else gives them any: each has its messages in the order of their numbers.
+        number(message, sequence);
+        takers.retain(|subscriber| subscriber.admits(message, now));
         if message.persistent() {
             let holders: Vec<QueueId> = takers.iter().filter_map(Locked::number).collect();
             // Before anybody can get it: otherwise its acknowledgement might come first.
@@ -155,4 +159,9 @@ impl<'a> Publishing<'a> {
         }
         dispatched
     }
+}
+
+/// Gives a message the next number.
+pub(super) fn number(message: &mut Arc<Message>, sequence: &AtomicI64) {
+    Arc::make_mut(message).set_broker_sequence_id(sequence.fetch_add(1, Ordering::Relaxed));
 }

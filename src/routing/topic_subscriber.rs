@@ -11,7 +11,7 @@ use ferrymq_transport::clock::WallOffset;
 use ferrymq_transport::outbox::Outbox;
 use parking_lot::Mutex;
 
-use super::queue_handle::nothing_more;
+use super::nothing_more::nothing_more;
 use crate::destination::{
     Acknowledgement, Admission, MemberNumber, Pending, SharedWindow, TopicSubscription,
 };

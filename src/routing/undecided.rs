@@ -49,11 +49,6 @@ impl Undecided {
         Ok(Self { branches, held })
     }
 
-    /// The branch that has acknowledged a message.
-    pub(super) fn holder(&self, queue: QueueId, place: i64) -> Option<Tag> {
-        self.held.get(&queue)?.get(&place).copied()
-    }
-
     /// What branches have acknowledged of a queue, by places and in their order.
     pub(super) fn held_of(&self, queue: QueueId) -> Vec<(i64, Tag)> {
         let held = self.held.get(&queue).into_iter().flatten();

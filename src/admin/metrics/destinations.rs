@@ -30,6 +30,7 @@ pub(super) struct Sum {
     pub(super) destinations: usize,
     pub(super) waiting: usize,
     pub(super) on_disk: usize,
+    pub(super) set_aside: usize,
     pub(super) in_flight: usize,
     pub(super) consumers: usize,
     pub(super) memory: u64,
@@ -66,6 +67,7 @@ impl Sum {
             destinations: 1,
             waiting: destination.waiting,
             on_disk: destination.on_disk,
+            set_aside: destination.set_aside,
             in_flight: destination.in_flight,
             consumers: destination.consumers,
             memory: destination.memory,
@@ -77,6 +79,7 @@ impl Sum {
         self.destinations += one.destinations;
         self.waiting += one.waiting;
         self.on_disk += one.on_disk;
+        self.set_aside += one.set_aside;
         self.in_flight += one.in_flight;
         self.consumers += one.consumers;
         self.memory += one.memory;
@@ -94,6 +97,7 @@ mod tests {
             address,
             waiting: 2,
             on_disk: 1,
+            set_aside: 0,
             in_flight: 3,
             consumers: 1,
             memory: 1_024,

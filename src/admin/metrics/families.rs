@@ -178,7 +178,7 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
     );
     let labels: Vec<String> = divided.own.iter().map(|one| one.address.to_string()).collect();
     type Gauge = (&'static str, &'static str, fn(&Sum) -> u64);
-    let gauges: [Gauge; 5] = [
+    let gauges: [Gauge; 6] = [
         ("ferrymq_destination_waiting_messages", "Messages that wait for a consumer.", |sum| {
             sum.waiting as u64
         }),
@@ -186,6 +186,11 @@ fn destinations(node: &NodeWatch, text: &mut Exposition) {
             "ferrymq_destination_on_disk_messages",
             "Those of the messages that wait which are on disk only.",
             |sum| sum.on_disk as u64,
+        ),
+        (
+            "ferrymq_destination_damaged_messages",
+            "Messages that are damaged on disk and set aside.",
+            |sum| sum.set_aside as u64,
         ),
         (
             "ferrymq_destination_in_flight_messages",

@@ -244,6 +244,7 @@ mod tests {
             name: "orders".to_owned(),
             waiting: 2,
             on_disk: 0,
+            damaged: 0,
             in_flight: 3,
             consumers: 1,
             memory_used_bytes: 1_536,

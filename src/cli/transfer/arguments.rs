@@ -41,6 +41,12 @@ pub(in crate::cli) struct PurgeArguments {
     /// What to empty: queue://NAME or NAME; * and > stand for many
     #[arg(value_name = "QUEUE", value_parser = destination::parse)]
     pub(super) from: Destination,
+    /// Drop what is damaged on the broker's disk and set aside, in place of what waits
+    #[arg(long, conflicts_with_all = ["condition", "limit", "dry_run"])]
+    pub(super) damaged: bool,
+    /// With --damaged: the broker's admin API [default: http://127.0.0.1:8161]
+    #[arg(long, value_name = "URL", requires = "damaged")]
+    pub(super) admin: Option<String>,
     #[command(flatten)]
     pub(super) selection: Selection,
 }

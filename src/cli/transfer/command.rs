@@ -6,6 +6,8 @@ use ferrymq_openwire::destination::{Destination, DestinationKind};
 
 use super::arguments::{MoveArguments, PurgeArguments, RetryArguments, Selection};
 use super::work::{Fate, Outcome, transfer};
+use crate::admin::answers::ReleaseAnswer;
+use crate::admin::{AdminUrl, operate, query};
 use crate::cli::exit::ExitCode;
 use crate::cli::output::{complain, say};
 use crate::cli::shutdown::Shutdown;
@@ -24,7 +26,32 @@ pub(in crate::cli) async fn retry(arguments: RetryArguments) -> ExitCode {
 
 /// Drops messages of a queue.
 pub(in crate::cli) async fn purge(arguments: PurgeArguments) -> ExitCode {
+    if arguments.damaged {
+        return release(&arguments.from, arguments.admin.as_deref()).await;
+    }
     carry_out(&arguments.from, &Fate::Dropped, &arguments.selection).await
+}
+
+/// Lets a broker forget what is damaged of a queue.
+async fn release(from: &Destination, admin: Option<&str>) -> ExitCode {
+    let url = match admin.map(AdminUrl::parse).transpose() {
+        Ok(url) => url.unwrap_or_default(),
+        Err(error) => {
+            complain(error);
+            return ExitCode::Usage;
+        }
+    };
+    let path = query("/api/v1/destinations/release", &[("queue", &from.name().to_string())]);
+    match operate::<ReleaseAnswer>(&url, &path).await {
+        Ok(ReleaseAnswer { queue, released }) => {
+            say(format_args!("dropped {released} damaged of {queue}"));
+            ExitCode::Done
+        }
+        Err(error) => {
+            complain(error);
+            ExitCode::Failed
+        }
+    }
 }
 
 async fn carry_out(from: &Destination, fate: &Fate, selection: &Selection) -> ExitCode {

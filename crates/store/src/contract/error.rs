@@ -62,6 +62,8 @@ pub enum ReadError {
         offset: u64,
         /// What does not fit.
         what: &'static str,
+        /// The number of the message that it is, if it is one: what comes after it may be sound.
+        sequence: Option<u64>,
     },
     /// The device did not give it.
     #[error(transparent)]

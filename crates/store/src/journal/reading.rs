@@ -143,7 +143,10 @@ fn read_run(
             }
             _ => {
                 let what = "the checksum of a body";
-                return Err(ReadError::Damaged { file: shown(), offset: wanted.start(), what });
+                // Entries have no number.
+                let sequence = Some(wanted.sequence).filter(|number| *number > 0);
+                let offset = wanted.start();
+                return Err(ReadError::Damaged { file: shown(), offset, what, sequence });
             }
         }
     }

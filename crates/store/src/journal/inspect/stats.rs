@@ -109,7 +109,7 @@ fn name_of(volume: &dyn Volume, kept: &Kept, queue: QueueId) -> Result<Option<St
     let wanted = kept.wanted_entry(Table::Queue, &Table::queue_key(queue));
     let value = wanted.map(|wanted| reading::value(volume, &wanted)).transpose();
     let value: Option<Bytes> = value.map_err(|error| match error {
-        ReadError::Damaged { file, offset, what } => OpenError::Damaged { file, offset, what },
+        ReadError::Damaged { file, offset, what, .. } => OpenError::Damaged { file, offset, what },
         ReadError::Device(failure) => OpenError::Device(failure),
     })?;
     Ok(value.map(|value| {
