@@ -85,6 +85,7 @@ impl Subscription {
             distance: *distance,
             settling: *settling,
             way: &self.way,
+            toward: self.asked.route.first(),
         }
     }
 
