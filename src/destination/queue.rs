@@ -202,6 +202,7 @@ impl Queue {
             tested_to: i64::MIN,
             browse,
             way: if network { Way::new(now) } else { Way::default() },
+            passes_on: false,
             rate: Rate::default(),
         };
         let slot = match self

@@ -250,7 +250,7 @@ fn a_nearer_way_waits_until_the_former_one_has_run_empty() {
         queue.tick(now, &mut effects);
     }
     assert_eq!(numbers(&mut effects, near), [2]);
-    assert!((1_580..1_700).contains(&now), "{now}");
+    assert!((1_980..2_100).contains(&now), "{now}");
 }
 
 /// Whatever ways come and go: while there is one, a message has one, if not at once.
