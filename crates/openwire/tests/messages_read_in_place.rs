@@ -274,7 +274,7 @@ fn for_whose_sake_a_message_is_sent_is_said_to_the_next_broker_only() {
     assert_eq!(told.toward(), Some(b"far".as_slice()));
     let target = told.target_consumer_id().unwrap();
     assert_eq!((target.connection_id, target.session_id, target.value), (far.value, 0, 0));
-    assert_eq!(told.broker_path(), [via.clone()]);
+    assert_eq!(told.broker_path(), std::slice::from_ref(&via));
     let on = told.forwarded(&producer, &via);
     assert_eq!((on.toward(), on.target_consumer_id()), (None, None));
 }
