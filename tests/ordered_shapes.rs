@@ -106,7 +106,9 @@ async fn overtaken(shape: Shape, seed: u64) -> Vec<String> {
             while let Ok(Some(delivery)) = taking.receive().await {
                 let number = delivery.text().unwrap().unwrap().parse().unwrap();
                 let message = delivery.message();
-                let way: Vec<_> = message.broker_path().iter().map(ToString::to_string).collect();
+                let mut way: Vec<_> =
+                    message.broker_path().iter().map(ToString::to_string).collect();
+                way.push(format!("ID:{at}"));
                 let times = message
                     .hop_times()
                     .into_iter()

@@ -192,6 +192,26 @@ fn a_second_route_to_one_consumer_is_remembered_and_takes_over() {
 }
 
 #[test]
+fn what_takes_the_place_of_a_queues_demand_gets_nothing_before_that_gave_back_what_it_held() {
+    let mut world = World::live(config());
+    let origin = consumer("far", 1, &queue("Q"));
+    world.remote.add_consumer(further(1, &queue("Q"), &["c", "d"], &origin));
+    world.settle();
+    let before = world.local.seen.len();
+    world.remote.add_consumer(further(2, &queue("Q"), &["c"], &origin));
+    world.settle();
+    let said = world.local.seen.split_off(before);
+    let word = |command: &Command| match command {
+        Command::ConsumerInfo(info) => Some(("made", info.prefetch_size)),
+        Command::RemoveInfo(_) => Some(("ended", 0)),
+        Command::ConsumerControl(control) => Some(("opened", control.prefetch)),
+        _ => None,
+    };
+    let said: Vec<_> = said.iter().filter_map(word).collect();
+    assert_eq!(said, [("made", 0), ("ended", 0), ("opened", 1_000)]);
+}
+
+#[test]
 fn a_topics_messages_cross_once_while_its_demand_is_described_anew() {
     let to = Destination::topic("T");
     // The message is published at every possible moment of the change.

@@ -2,7 +2,9 @@
 
 use ferrymq_network::rules::replay::{ReplayPolicy, Standing, replay};
 use ferrymq_network::rules::verdict::Verdict;
+use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
+use ferrymq_openwire::text::Text;
 
 use super::admission::{Admission, NotAdmitted};
 use super::ways::{OfBridges, Way};
@@ -22,6 +24,8 @@ pub(super) struct Contender<'a> {
     pub(super) settling: i64,
     /// A bridge's: how it stands to others.
     pub(super) way: &'a Way,
+    /// A bridge's: the broker of the consumers that it leads to.
+    pub(super) toward: Option<&'a BrokerId>,
 }
 
 impl Contender<'_> {
@@ -58,7 +62,10 @@ impl Contender<'_> {
                 let counts = move |one: &Contender<'_>| new || !one.way.is_new(now);
                 meant_for(policy, others.clone().filter(counts), message, redeliveries)
             };
-            match self.way.check(message, returns, meant) {
+            let meant_or_sent = |bridges| {
+                meant(bridges).or_else(|| self.sent_for(others.clone(), message, redeliveries))
+            };
+            match self.way.check(message, returns, meant_or_sent) {
                 Verdict::Forward => {}
                 refusal => return Err(NotAdmitted::Bridge(refusal)),
             }
@@ -70,6 +77,33 @@ impl Contender<'_> {
             true => check_return(policy, self, next_turn(), others, message, redeliveries, now),
             false => Ok(()),
         }
+    }
+}
+
+impl Contender<'_> {
+    /// The way that leads where a message was sent to by the broker that it came from, if that is not
+    /// this one: where all ways are detours, it had better keep to that.
+    fn sent_for<'b>(
+        &self,
+        mut others: impl Iterator<Item = Contender<'b>>,
+        message: &Message,
+        redeliveries: i32,
+    ) -> Option<Verdict> {
+        let leads_there = |to: Option<&BrokerId>| {
+            let name = to.and_then(|to| to.value.as_ref()).map(Text::as_bytes);
+            name.is_some() && name == message.toward()
+        };
+        if leads_there(self.toward) {
+            return None;
+        }
+        let other = others.find(|other| {
+            leads_there(other.toward)
+                && !other.browser
+                && other.way.check(message, true, |_| None).may_cross()
+                && other.admission.check(message, redeliveries).is_ok()
+        });
+        let broker = other.and_then(|other| other.admission.next_broker());
+        broker.map(|broker| Verdict::BetterWay { broker: broker.clone() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_network::rules::replay::ReplayPolicy;
-use ferrymq_openwire::ids::MessageId;
+use ferrymq_openwire::ids::{BrokerId, MessageId};
 use ferrymq_openwire::message::Message;
 
 use super::admission::{Admission, NotAdmitted};
@@ -70,6 +70,8 @@ pub struct SubscriptionInsight {
     pub settling: i64,
     /// A bridge's: how it stands to others.
     pub way: Way,
+    /// A bridge's: the broker of the consumers that it leads to.
+    pub toward: Option<BrokerId>,
     /// A bridge's: when the next message may go back, if its rate is used up.
     pub next_turn: Option<i64>,
 }
@@ -135,6 +137,7 @@ impl SubscriptionInsight {
             distance: self.distance,
             settling: self.settling,
             way: &self.way,
+            toward: self.toward.as_ref(),
         }
     }
 }
@@ -208,6 +211,7 @@ impl Queue {
                 distance: asked.distance,
                 settling: asked.settling,
                 way: one.way.clone(),
+                toward: asked.route.first().cloned(),
                 next_turn: self.next_turn(key, now),
             }
         })

@@ -192,6 +192,7 @@ impl Queue {
             tested_to: i64::MIN,
             browse,
             way: if network { Way::new(now) } else { Way::default() },
+            passes_on: false,
             rate: Rate::default(),
             mark,
             told: false,

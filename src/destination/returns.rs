@@ -417,11 +417,14 @@ impl Judging {
         entry: &Entry,
         now: i64,
     ) -> Judgement {
-        if let Some(judgement) = self.refused.get(entry.message.way()) {
+        if let Some(judgement) = self.refused.get(entry.message.way())
+            && entry.message.toward().is_none()
+        {
             return *judgement;
         }
         let judgement = returns.judge(slots, exclusives, slot, entry, now);
         let by_way = matches!(judgement, Judgement::Refused | Judgement::UnlessOthersGo);
+        let by_way = by_way && entry.message.toward().is_none();
         if by_way && self.refused.len() < WAYS && !self.is_selective(slots) {
             self.refused.insert(entry.message.way().into(), judgement);
         }

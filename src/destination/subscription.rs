@@ -88,6 +88,8 @@ pub(super) struct Subscription {
     pub(super) browse: Option<BrowseCursor>,
     /// A bridge's: how it stands to others.
     pub(super) way: Way,
+    /// A bridge's: whether it was handed messages that had come over bridges.
+    pub(super) passes_on: bool,
     /// A bridge's: what has gone back over it.
     pub(super) rate: Rate,
     /// A bridge's: the number of the mark that covers what it is handed.
@@ -106,6 +108,7 @@ impl Subscription {
             distance: *distance,
             settling: *settling,
             way: &self.way,
+            toward: self.asked.route.first(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Subscription {
             onward: self.asked.network && !self.asked.browser,
         });
         self.window.withdraw_pull();
+        self.passes_on |= self.asked.network && entry.message.broker_path_len() > 0;
         self.window.push(entry);
         self.allowance.handed(self.window.undelivered(), now);
     }

@@ -8,11 +8,11 @@ use super::effects::Effects;
 use super::former_ways::Waiting;
 use super::queue::Queue;
 use super::subscription::Subscription;
-use super::ways::{Route, ways};
+use super::ways::{Former, Route, ways};
 
 /// How long what was answered may be on its way beyond the next broker, for each bridge there, in
 /// milliseconds.
-const UNDERWAY: i64 = 200;
+const UNDERWAY: i64 = 600;
 /// How soon a way is looked at that has not run empty.
 const AGAIN: i64 = 50;
 /// For how long it is waited for at most.
@@ -51,14 +51,16 @@ impl Queue {
     /// each other if they are `divided` otherwise now.
     fn wait_for_former(&mut self, toward: BrokerId, slots: &[usize], divided: bool, now: i64) {
         let nearest = |one: &Subscription| !one.retired && one.way.is_nearest();
-        let (mut next_brokers, mut former) = (Vec::new(), BTreeMap::<BrokerId, usize>::new());
+        let (mut next_brokers, mut former) =
+            (Vec::new(), BTreeMap::<BrokerId, (usize, bool)>::new());
         for (_, one) in self.at(slots) {
             let Some(next) = one.asked.admission.next_broker() else { continue };
             if nearest(one) {
                 next_brokers.push(next.clone());
             }
             if in_use(one, now) {
-                former.insert(next.clone(), one.asked.distance);
+                let known = former.entry(next.clone()).or_default();
+                *known = (known.0.max(one.asked.distance), known.1 | one.passes_on);
             }
         }
         if !divided {
@@ -67,7 +69,8 @@ impl Queue {
         if next_brokers.is_empty() || former.is_empty() {
             return;
         }
-        let beyond = former.values().max().map_or(1, |distance| distance.saturating_sub(1).max(1));
+        let beyond = former.values().map(|(distance, _)| *distance).max();
+        let beyond = beyond.map_or(1, |distance| distance.saturating_sub(1).max(1));
         let underway = UNDERWAY.saturating_mul(i64::try_from(beyond).unwrap_or(1));
         let due = now.saturating_add(AGAIN);
         let fresh = Waiting { since: now, in_use: now, underway, due };
@@ -77,10 +80,9 @@ impl Queue {
             let one = self.slots.get_mut(*slot).and_then(Option::as_mut);
             if let Some(one) = one.filter(|one| nearest(one)) {
                 let own = one.asked.admission.next_broker();
-                let others = former.keys().filter(|next| own != Some(next));
-                for next in others {
-                    if !one.way.former.contains(next) {
-                        one.way.former.push(next.clone());
+                for (next, (_, passes_on)) in former.iter().filter(|(next, _)| own != Some(next)) {
+                    if !one.way.former.iter().any(|known| known.next == *next) {
+                        one.way.former.push(Former { next: next.clone(), passes_on: *passes_on });
                     }
                 }
             }
@@ -105,7 +107,7 @@ impl Queue {
             let all = || leading.iter().filter_map(|slot| slots.get(*slot)).flatten();
             let is_former = |one: &Subscription| {
                 let next = one.asked.admission.next_broker();
-                all().any(|other| next.is_some_and(|next| other.way.former.contains(next)))
+                all().any(|other| other.way.former.iter().any(|former| next == Some(&former.next)))
             };
             if all().any(|one| one.window.len() > 0 && is_former(one)) {
                 waiting.in_use = now;

@@ -30,11 +30,20 @@ pub struct Way {
     pub(super) new_until: i64,
     /// The next brokers of ways that were taken until now and carry messages still, of which those
     /// that could have gone there are not to overtake them.
-    pub(super) former: Vec<BrokerId>,
+    pub(super) former: Vec<Former>,
 }
 
 /// How long a way is new, in milliseconds: the news of a demand crosses a few bridges in that time.
 const NEW: i64 = 250;
+
+/// A way that was taken until now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Former {
+    /// Its next broker.
+    pub(super) next: BrokerId,
+    /// Whether it was taken by messages that had come over bridges, too.
+    pub(super) passes_on: bool,
+}
 
 /// Which bridges count as others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +111,10 @@ impl Way {
         if self.is_new(now) && came && others(OfBridges::NotNew).is_some() {
             return Some(Verdict::NewWay { until: self.new_until });
         }
-        let former = self.former.iter().find(|former| !message.broker_path_contains(former))?;
-        Some(Verdict::FormerWay { broker: former.clone() })
+        let former = self.former.iter().find(|former| {
+            (former.passes_on || !came) && !message.broker_path_contains(&former.next)
+        })?;
+        Some(Verdict::FormerWay { broker: former.next.clone() })
     }
 
     /// Whether no nearer one is known.

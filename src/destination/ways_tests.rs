@@ -176,6 +176,35 @@ fn what_came_for_one_consumer_makes_no_detour_to_another() {
     assert_eq!(numbers(&mut effects, back), [] as [i64; 0]);
 }
 
+/// Where all ways are detours, it keeps to the one that the broker which sent it had in mind.
+#[test]
+fn what_was_sent_for_ones_sake_is_not_taken_by_others_to_whom_it_is_a_detour_as_well() {
+    let (mut queue, mut effects) = (queue(), Effects::default());
+    for toward in ["c", "d"] {
+        // Both are nearer from where the messages come.
+        queue.subscribe(bridge("a", toward, 2, 100), 0, &mut effects);
+    }
+    let [to_c, to_d] =
+        ["c", "d"].map(|next| queue.subscribe(bridge(next, next, 1, 100), 0, &mut effects));
+    let sent = |number, toward| {
+        let (producer, via) = (ProducerId::default(), BrokerId::new("a"));
+        let plain = message(1, number, &[]);
+        let mut sent = plain.forwarded_toward(&producer, &via, Some(&BrokerId::new(toward)));
+        sent.set_broker_sequence_id(number);
+        Arc::new(sent)
+    };
+    for (number, toward) in [(1, "c"), (2, "d"), (3, "d"), (4, "c")] {
+        queue.enqueue(sent(number, toward), 1_000, &mut effects);
+    }
+    assert_eq!(numbers(&mut effects, to_c), [1, 4]);
+    assert_eq!(numbers(&mut effects, to_d), [2, 3]);
+    // Without that one it is for all.
+    queue.unsubscribe(to_c, Delivered::Nothing, 2_000, &mut effects);
+    let mut went = numbers(&mut effects, to_d);
+    went.sort_unstable();
+    assert!(went == [1, 4] || queue.pending() == 2, "{went:?}");
+}
+
 /// While it is new, a nearer one may not have been heard of from where the message came.
 #[test]
 fn what_came_over_a_bridge_leaves_a_new_way_to_others_for_a_moment() {
@@ -221,7 +250,7 @@ fn a_nearer_way_waits_until_the_former_one_has_run_empty() {
         queue.tick(now, &mut effects);
     }
     assert_eq!(numbers(&mut effects, near), [2]);
-    assert!((1_580..1_700).contains(&now), "{now}");
+    assert!((1_980..2_100).contains(&now), "{now}");
 }
 
 /// Whatever ways come and go: while there is one, a message has one, if not at once.

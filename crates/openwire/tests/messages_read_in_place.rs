@@ -265,6 +265,21 @@ fn a_forwarded_message_is_the_one_with_its_fields_changed() {
 }
 
 #[test]
+fn for_whose_sake_a_message_is_sent_is_said_to_the_next_broker_only() {
+    let producer = ProducerId::new(&SessionId::new(&ConnectionId::new("ID:bridge:1"), 1), 9);
+    let message = Message::from_fields(&MessageFields::default()).unwrap();
+    assert_eq!(message.toward(), None);
+    let (via, far) = (BrokerId::new("via"), BrokerId::new("far"));
+    let told = message.forwarded_toward(&producer, &via, Some(&far));
+    assert_eq!(told.toward(), Some(b"far".as_slice()));
+    let target = told.target_consumer_id().unwrap();
+    assert_eq!((target.connection_id, target.session_id, target.value), (far.value, 0, 0));
+    assert_eq!(told.broker_path(), std::slice::from_ref(&via));
+    let on = told.forwarded(&producer, &via);
+    assert_eq!((on.toward(), on.target_consumer_id()), (None, None));
+}
+
+#[test]
 fn the_times_of_its_hops_travel_with_a_message() {
     let producer = ProducerId::new(&SessionId::new(&ConnectionId::new("ID:bridge:1"), 1), 9);
     let mut message = Message::from_fields(&MessageFields::default()).unwrap();

@@ -35,6 +35,8 @@ pub(super) struct ForwardTerms {
     pub(super) filter: NetworkBridgeFilter,
     /// Non-persistent messages are confirmed too.
     pub(super) always_sync_send: bool,
+    /// The remote broker is told for the sake of whose consumers it gets a message.
+    pub(super) tells_toward: bool,
 }
 
 /// Totals since the bridge started.
@@ -295,7 +297,7 @@ impl Forwarder {
             return;
         }
         let confirmed = entry.message.persistent() || self.terms.always_sync_send;
-        let id = send(&self.terms, &entry, confirmed, remote);
+        let id = send(&self.terms, (&entry, window.toward.as_ref()), confirmed, remote);
         if confirmed {
             let size = entry.message.size();
             self.credit.sent(&mut window.underway, size);
@@ -311,9 +313,10 @@ impl Forwarder {
     /// Sends the first message of a window that waits for credit; false if there is none.
     fn send_next(&mut self, number: DemandNumber, remote: &mut Outgoing) -> bool {
         let Some(window) = self.windows.get_mut(&number) else { return false };
+        let toward = window.toward.clone();
         let Some(entry) = window.next_unsent() else { return false };
         let confirmed = entry.message.persistent() || self.terms.always_sync_send;
-        let id = send(&self.terms, entry, confirmed, remote);
+        let id = send(&self.terms, (entry, toward.as_ref()), confirmed, remote);
         let (size, entry) = (entry.message.size(), entry.number);
         if confirmed {
             self.credit.sent(&mut window.underway, size);
@@ -416,8 +419,9 @@ impl Forwarder {
                 continue;
             }
             let window = self.windows.get_mut(&retry.forwarded.window);
+            let toward = window.as_ref().and_then(|window| window.toward.clone());
             if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry)) {
-                let id = send(&self.terms, entry, true, remote);
+                let id = send(&self.terms, (entry, toward.as_ref()), true, remote);
                 self.pending.insert(id, retry.forwarded);
                 if let Some(window) = self.windows.get_mut(&retry.forwarded.window) {
                     self.credit.sent(&mut window.underway, retry.forwarded.size);
@@ -486,9 +490,15 @@ impl Forwarder {
 #[derive(Debug)]
 pub(super) struct RemoteFailing(pub(super) String);
 
-fn send(terms: &ForwardTerms, entry: &Dispatched, confirmed: bool, remote: &mut Outgoing) -> i32 {
+fn send(
+    terms: &ForwardTerms,
+    (entry, toward): (&Dispatched, Option<&BrokerId>),
+    confirmed: bool,
+    remote: &mut Outgoing,
+) -> i32 {
     let id = remote.next_id();
-    let mut copy = entry.message.forwarded(&terms.producer, &terms.own);
+    let toward = toward.filter(|_| terms.tells_toward);
+    let mut copy = entry.message.forwarded_toward(&terms.producer, &terms.own, toward);
     copy.command_id = id;
     copy.response_required = confirmed;
     if entry.redeliveries != entry.message.redelivery_counter() {

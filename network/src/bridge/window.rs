@@ -6,11 +6,12 @@ use std::sync::Arc;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageAck, RemoveInfo};
 use ferrymq_openwire::destination::Destination;
-use ferrymq_openwire::ids::ConsumerId;
+use ferrymq_openwire::ids::{BrokerId, ConsumerId};
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::throwable::Throwable;
 
 use super::credit::Underway;
+use crate::broker_path;
 use crate::demand::durable::DurableKey;
 use crate::destination_pattern::DestinationPattern;
 use crate::local_broker::{IN_DOUBT, RETIREMENT};
@@ -21,6 +22,8 @@ pub(super) struct Window {
     pub(super) consumer: ConsumerId,
     pub(super) destination: Destination,
     pub(super) wildcard: bool,
+    /// The broker of its consumers, if that is not the next one.
+    pub(super) toward: Option<BrokerId>,
     /// The durable subscription that it is, which outlives it.
     pub(super) durable: Option<DurableKey>,
     pub(super) state: WindowState,
@@ -77,6 +80,10 @@ impl Window {
         Some(Self {
             consumer: info.consumer_id.clone()?,
             durable: DurableKey::of(info),
+            toward: broker_path::brokers(info.broker_path.as_ref())
+                .next()
+                .filter(|_| info.broker_path.as_ref().is_some_and(|path| path.len() > 1))
+                .cloned(),
             wildcard,
             destination,
             state: WindowState::Open,

@@ -104,6 +104,13 @@ impl FakeLocal {
             }
             Command::RemoveInfo(info) => self.remove(&info),
             Command::MessageAck(ack) => self.acknowledge(&ack),
+            Command::ConsumerControl(control) => {
+                let number = control.consumer_id.unwrap().value;
+                // One that was refused is not there.
+                if let Some(consumer) = self.consumers.get_mut(&number) {
+                    consumer.info.prefetch_size = control.prefetch;
+                }
+            }
             Command::DestinationInfo(info) => {
                 let destination = info.destination.unwrap();
                 assert!(destination.kind().is_temporary());

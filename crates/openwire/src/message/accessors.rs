@@ -286,6 +286,14 @@ impl Message {
         self.broker_path_names().any(|name| name == broker.value.as_ref().map(Text::as_bytes))
     }
 
+    /// The name of the broker for the sake of whose consumers a FerryMQ forwarded it, as it is on the
+    /// wire; none if they were the next broker's. Allocates nothing.
+    pub fn toward(&self) -> Option<&[u8]> {
+        let mut input = Input::new(self.field(Slot::TargetConsumerId));
+        optional(&mut input).ok().flatten()?;
+        raw_string(&mut input).ok().flatten()
+    }
+
     /// How often this broker has forwarded it. Allocates nothing.
     pub fn broker_path_visits(&self, broker: &BrokerId) -> usize {
         let wanted = broker.value.as_ref().map(Text::as_bytes);

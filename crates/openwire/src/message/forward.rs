@@ -6,7 +6,7 @@ use std::io::Write;
 use super::fields::{Layout, Slot};
 use super::held::Message;
 use crate::destination::Destination;
-use crate::ids::{BrokerId, ProducerId};
+use crate::ids::{BrokerId, ConsumerId, ProducerId};
 use crate::structure::Structure;
 use crate::text::Text;
 
@@ -20,6 +20,18 @@ impl Message {
     ///
     /// Only these fields are written anew; all others are copied as the bytes they are.
     pub fn forwarded(&self, producer: &ProducerId, via: &BrokerId) -> Message {
+        self.forwarded_toward(producer, via, None)
+    }
+
+    /// The same copy, which says for the sake of whose consumers it is sent: those at the broker
+    /// `toward`. It stands in `targetConsumerId`, as the connection of a consumer; only for a broker
+    /// that is a FerryMQ, for ActiveMQ hands such a message to no other consumer than that one.
+    pub fn forwarded_toward(
+        &self,
+        producer: &ProducerId,
+        via: &BrokerId,
+        toward: Option<&BrokerId>,
+    ) -> Message {
         let originally = match self.field(Slot::OriginalTransactionId) {
             [0] => self.field(Slot::TransactionId),
             original => original,
@@ -34,7 +46,8 @@ impl Message {
         copy.keep(Slot::OriginalDestination, Slot::OriginalTransactionId);
         copy.put(Slot::OriginalTransactionId, originally);
         copy.keep(Slot::GroupId, Slot::TargetConsumerId);
-        copy.put(Slot::TargetConsumerId, &[0]);
+        copy.begin(Slot::TargetConsumerId);
+        put_toward(toward, &mut copy.body);
         copy.keep(Slot::Compressed, Slot::BrokerPath);
         copy.begin(Slot::BrokerPath);
         path.put_with(via, &mut copy.body);
@@ -142,6 +155,13 @@ fn put_producer(producer: &ProducerId, body: &mut Vec<u8>) {
     put_string(producer.connection_id.as_ref(), body);
     body.extend(producer.value.to_be_bytes());
     body.extend(producer.session_id.to_be_bytes());
+}
+
+fn put_toward(broker: Option<&BrokerId>, body: &mut Vec<u8>) {
+    let Some(broker) = broker else { return body.push(0) };
+    body.extend([1, ConsumerId::TYPE_ID]);
+    put_string(broker.value.as_ref(), body);
+    body.extend([0; 16]);
 }
 
 /// A broker path as it is on the wire: `01`, an `i16` count, and the brokers; or `00` for none.
