@@ -14,6 +14,7 @@ use super::delivered::Delivered;
 use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
+use super::frames::Frames;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::paging::Paging;
 use super::rate::Rate;
@@ -71,6 +72,8 @@ pub struct Queue {
     pub(super) transacted: Transacted,
     /// What was refused and is tried again later.
     pub(super) resting: Resting,
+    /// What its one consumer takes, if the rest is not to wait for others.
+    pub(super) sole_frames: Option<Frames>,
 }
 
 impl Queue {
@@ -106,6 +109,7 @@ impl Queue {
             scanned: 0,
             transacted: Transacted::default(),
             resting: Resting::default(),
+            sole_frames: None,
         }
     }
 
@@ -385,6 +389,9 @@ impl Queue {
             effects.expired.push(entry.message);
             return;
         }
+        if let Some(cause) = self.unfit(&entry.message) {
+            return effects.dead_letters.push(DeadLetter { message: entry.message, cause });
+        }
         let Self { returns, ready, slots, exclusives, full, .. } = self;
         let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);
         self.full_stand_back();
@@ -457,8 +464,9 @@ impl Queue {
             }
             let Some(entry) = entry else { break };
             let (sequence, expired) = (entry.sequence, entry.has_expired(now));
+            let unfit = if expired { None } else { self.unfit(&entry.message) };
             let mut judgement = Judgement::Refused;
-            let taken = if expired {
+            let taken = if expired || unfit.is_some() {
                 self.take_pending(sequence)
             } else {
                 let Self { returns, slots, exclusives, .. } = &*self;
@@ -478,16 +486,19 @@ impl Queue {
             };
             subscription.tested_to = sequence.saturating_add(1);
             self.scanned = self.scanned.wrapping_add(1);
-            match taken {
-                Some(entry) if expired => effects.expired.push(entry.message),
-                Some(entry) => {
+            match (taken, unfit) {
+                (Some(entry), _) if expired => effects.expired.push(entry.message),
+                (Some(Entry { message, .. }), Some(cause)) => {
+                    effects.dead_letters.push(DeadLetter { message, cause });
+                }
+                (Some(entry), None) => {
                     self.returns.count(subscription, &entry, now);
                     subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
                 }
-                None if judgement == Judgement::UnlessOthersGo => {
+                (None, _) if judgement == Judgement::UnlessOthersGo => {
                     note_first(&mut self.refused_from, slot, sequence);
                 }
-                None => {}
+                (None, _) => {}
             }
         }
         if let Some(subscription) = self.slots.get_mut(slot).and_then(Option::as_mut) {

@@ -342,12 +342,15 @@ impl Judging {
         entry: &Entry,
         now: i64,
     ) -> Judgement {
-        if let Some(judgement) = self.refused.get(entry.message.way()) {
+        // One that is too large is refused for a reason that others of its way need not share.
+        let to = slots.get(slot).and_then(Option::as_ref);
+        let fits = to.is_none_or(|to| to.asked.admission.fits(&entry.message));
+        if let Some(judgement) = self.refused.get(entry.message.way()).filter(|_| fits) {
             return *judgement;
         }
         let judgement = returns.judge(slots, exclusives, slot, entry, now);
         let by_way = matches!(judgement, Judgement::Refused | Judgement::UnlessOthersGo);
-        if by_way && self.refused.len() < WAYS && !self.is_selective(slots) {
+        if by_way && fits && self.refused.len() < WAYS && !self.is_selective(slots) {
             self.refused.insert(entry.message.way().into(), judgement);
         }
         judgement

@@ -63,6 +63,7 @@ impl Work {
                 filter: policy.filter(),
                 // Only what is confirmed can be counted, and a duplex link needs its count.
                 always_sync_send: config.always_sync_send || settings.role != Role::OneWay,
+                takes: settings.remote_takes,
             }),
             liveness: Liveness::new(config.link_timeout, remote_ids.producer()),
             demand: DemandTable::new(policy),
