@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use ferrymq_client::{Consumer, ConsumerOptions, OutgoingMessage};
 use serde_json::Value;
 use support::{
@@ -96,13 +98,17 @@ async fn what_no_frame_of_a_link_takes_dies_at_home_and_the_link_lives() {
     // Neither a topic's nor one that is not persistent.
     let news = far.consumer("topic://n.t").await;
     let producer = near.producer("topic://n.t").await;
-    until("the topic is bridged", PATIENCE, || {
-        (link(&a)["demands"].as_u64() >= Some(2)).then_some(())
-    });
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while text_within(&news, Duration::from_millis(100)).await.is_none() {
+        assert!(tokio::time::Instant::now() < deadline, "the topic is not bridged");
+        producer.send(OutgoingMessage::text("is it bridged?").persistent(false)).await.unwrap();
+    }
+    let before = refused(&a);
     for text in [large(), "small".to_owned()] {
         producer.send(OutgoingMessage::text(text).persistent(false)).await.unwrap();
     }
-    assert_eq!(text(&news).await, "small");
+    while text(&news).await != "small" {}
+    assert_eq!(refused(&a), before + 1);
     let dead = refused(&a);
     let link = link(&a);
     assert!(dead > 10, "{link}");
@@ -116,6 +122,7 @@ async fn what_no_frame_of_a_link_takes_dies_at_home_and_the_link_lives() {
     // Whoever asks about a dead letter is told.
     let explained = get(&a.admin(), "/api/v1/explain?queue=n.q").json();
     assert_eq!(explained["message"], Value::Null, "nothing waits: {explained}");
+    let _there = far.consumer("queue://n.q").await;
     send(&near, "queue://n.q", &[large()]).await;
     until("it is dead", PATIENCE, || {
         let explained = get(&a.admin(), "/api/v1/explain?queue=ActiveMQ.DLQ").json();

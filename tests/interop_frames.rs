@@ -50,7 +50,7 @@ async fn what_activemq_would_not_read_is_not_sent_in_either_direction_of_a_link(
         if duplex {
             let back = near.consumer("queue://n.back").await;
             let producer = far.producer("queue://n.back").await;
-            producer.send(OutgoingMessage::text("back".to_owned())).await.unwrap();
+            producer.send(OutgoingMessage::text("back")).await.unwrap();
             assert_eq!(text(&back).await, "back");
         }
     }

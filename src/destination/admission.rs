@@ -7,7 +7,7 @@ use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
-use super::frames::Frames;
+use super::frames::{Frames, TooLarge};
 use crate::selector::{Selector, SelectorError, Selectors};
 
 /// The conditions that a subscription puts on messages, asked before each dispatch.
@@ -103,7 +103,8 @@ impl Admission {
     }
 
     fn check_size(&self, message: &Message) -> Result<(), NotAdmitted> {
-        self.frames.as_ref().map_or(Ok(()), |frames| frames.check(message))
+        let checked = self.frames.as_ref().map_or(Ok(()), |frames| frames.check(message));
+        checked.map_err(NotAdmitted::TooLarge)
     }
 
     /// Whether the consumer has no condition of its own.
@@ -132,10 +133,5 @@ pub enum NotAdmitted {
     /// The consumer's selector is not true of it.
     Selector(Selector),
     /// Its frame would be larger than the consumer's connection takes.
-    TooLarge {
-        /// Bytes of the frame.
-        bytes: u64,
-        /// How many are taken.
-        most: u64,
-    },
+    TooLarge(TooLarge),
 }

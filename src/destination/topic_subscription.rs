@@ -72,7 +72,7 @@ impl TopicSubscription {
         match self.admission.check(message, message.redelivery_counter()) {
             Ok(()) if has_expired(message, now) => return true,
             Ok(()) => {}
-            Err(NotAdmitted::TooLarge { .. }) => return false,
+            Err(NotAdmitted::TooLarge(_)) => return false,
             Err(_) => return true,
         }
         self.uncharged += usize::from(pending.charge.is_none());
