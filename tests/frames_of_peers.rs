@@ -9,7 +9,8 @@ use std::time::Duration;
 use ferrymq_client::{Consumer, ConsumerOptions, OutgoingMessage};
 use serde_json::Value;
 use support::{
-    Ferry, FerrySetup, Native, PATIENCE, destination, get, nothing_comes, numbers, text, until,
+    Ferry, FerrySetup, Native, PATIENCE, destination, get, nothing_comes, numbers, text,
+    text_within, until,
 };
 
 const LARGEST: usize = 10_000;
