@@ -41,6 +41,7 @@ const HOUSES: &[House] = &[
         stands_on: &[],
         floors: &[
             "describe negotiate body",
+            "frame_limit",
             // A command holds messages, a message may hold a command, and how they are encoded
             // follows from what they are.
             "command commands message codec structure destination ids properties",

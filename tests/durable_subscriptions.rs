@@ -5,17 +5,20 @@
 mod simulated;
 mod wire;
 
-use ferrymq::config::Limits;
+use ferrymq::config::{DeadLetterSettings, DestinationPolicy, Limits};
 use ferrymq::node::Node;
 use ferrymq::routing::DurableSnapshot;
+use ferrymq_network::destination_pattern::DestinationPattern;
 use ferrymq_openwire::command::Command;
-use ferrymq_openwire::commands::{ConsumerInfo, RemoveSubscriptionInfo};
+use ferrymq_openwire::commands::{ConsumerInfo, MessageAck, RemoveSubscriptionInfo};
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::ids::MessageId;
 use ferrymq_openwire::message::MessageFields;
 use ferrymq_transport::simulated::LinkConditions;
 use simulated::{Simulation, run};
 use wire::{Wire, broker, limited, number_of, until};
 
+const POISON: i8 = 1;
 const STANDARD: i8 = 2;
 const INDIVIDUAL: i8 = 4;
 
@@ -272,4 +275,88 @@ fn what_expires_while_nobody_is_there_becomes_a_dead_letter() {
         back.nothing_comes().await;
         node.stop().await;
     });
+}
+
+/// Policies of topics whose dead letters are audited, or not (ActiveMQ's `enableAudit` of a dead letter
+/// strategy).
+fn audited(enable_audit: Option<bool>) -> Limits {
+    let dead_letter = DeadLetterSettings { enable_audit, ..DeadLetterSettings::default() };
+    let pattern = DestinationPattern::parse("topic://>").unwrap();
+    let policy = DestinationPolicy { dead_letter, ..DestinationPolicy::new(pattern) };
+    Limits { policies: vec![policy], ..Limits::default() }
+}
+
+/// However many keep a message, it is there once while they do, and once when it is dead.
+#[test]
+fn what_expires_for_many_has_one_dead_letter_and_is_counted_for_each() {
+    for (enable_audit, letters) in [(None, 3), (Some(true), 3), (Some(false), 15)] {
+        run(async move {
+            let simulation = Simulation::new(1, LinkConditions::default());
+            let node = simulation.broker("b", &[], audited(enable_audit)).await;
+            for number in 0..5 {
+                let mut away = Wire::pipe(&node);
+                away.open(&format!("client-{number}")).await.unwrap();
+                away.subscribe(1, "news", &topic(), 100).await;
+                away.crash();
+            }
+            let away = || seen(&node).iter().all(|one| one.consumer.is_none()).then_some(());
+            until("all are away", away).await;
+            let mut sender = Wire::pipe(&node);
+            sender.open("sender").await.unwrap();
+            let expiration = simulation.now() + 5_000;
+            let queue = Destination::queue("between");
+            for number in 1..=3 {
+                let fields = sender.message(&topic(), number, 2_000);
+                publish(&mut sender, &MessageFields { expiration, persistent: true, ..fields })
+                    .await;
+                let between = sender.message(&queue, number, 0);
+                publish(&mut sender, &between).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+            assert!(seen(&node).iter().all(|one| one.waiting == 0));
+            sender.consume(1, &Destination::queue("ActiveMQ.DLQ"), 100).await;
+            let mut dead = sender.numbers(letters).await;
+            dead.sort_unstable();
+            dead.dedup();
+            assert_eq!(dead, [1, 2, 3]);
+            sender.nothing_comes().await;
+            let totals = node.watch().broker().totals;
+            assert_eq!((totals.expired, totals.dead), (15, 0));
+            node.stop().await;
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_many_refuse_has_one_dead_letter() {
+    let node = broker(Limits::default()).await;
+    let mut readers = Vec::new();
+    for id in ["one", "two", "three"] {
+        let mut reader = Wire::opened(&node, id).await;
+        reader.subscribe(1, "news", &topic(), 100).await;
+        readers.push(reader);
+    }
+    let mut sender = Wire::opened(&node, "sender").await;
+    for number in 1..=4 {
+        let fields = sender.message(&topic(), number, 0);
+        publish(&mut sender, &MessageFields { persistent: true, ..fields }).await;
+    }
+    for reader in &mut readers {
+        assert_eq!(reader.numbers(4).await, [1, 2, 3, 4]);
+        // The third is taken.
+        for number in [1, 2, 4] {
+            let poison = reader.ack(1, POISON, number, number, 1);
+            let poison = MessageAck {
+                first_message_id: Some(MessageId::new(sender.producer(), number)),
+                last_message_id: Some(MessageId::new(sender.producer(), number)),
+                ..poison
+            };
+            reader.ask(poison.into()).await.unwrap();
+        }
+    }
+    sender.consume(1, &Destination::queue("ActiveMQ.DLQ"), 100).await;
+    assert_eq!(sender.numbers(3).await, [1, 2, 4]);
+    sender.nothing_comes().await;
+    assert_eq!((node.watch().broker().totals.expired, node.watch().broker().totals.dead), (0, 9));
+    node.stop().await;
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use ferrymq_network::bridge::effects::Event;
 use ferrymq_network::bridge::phase::BridgeEnd;
+use ferrymq_network::bridge::settings::BridgeSettings;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::destination::Destination;
+use ferrymq_openwire::frame_limit::FrameLimit;
 use ferrymq_openwire::ids::BrokerId;
-use ferrymq_openwire::message::Message;
-use support::make::{config, consumer, fields, message, patterns};
+use ferrymq_openwire::message::{Message, MessageFields};
+use ferrymq_openwire::negotiate::WireFormatOptions;
+use support::make::{config, consumer, fields, message, patterns, settings};
 use support::world::World;
 
 fn queue() -> Destination {
@@ -71,6 +74,88 @@ fn one_that_is_accepted_at_last_is_acknowledged() {
     world.settle();
     assert_eq!(world.remote.accepted, [1]);
     assert!(world.local.acked.contains(&1) && world.local.dead.is_empty());
+}
+
+/// The frames of a link, and a message of as many bytes of content.
+fn frames(most: u64) -> Option<FrameLimit> {
+    let options = WireFormatOptions { max_frame_size: most, ..WireFormatOptions::default() };
+    options.negotiate(&options.to_info()).unwrap().peer_takes
+}
+
+fn sized(destination: &Destination, number: i64, content: usize, persistent: bool) -> Arc<Message> {
+    let content = Some(vec![0; content].into());
+    let fields = MessageFields { content, persistent, ..fields(destination, number) };
+    Arc::new(Message::from_fields(&fields).unwrap())
+}
+
+/// A broker ends the link on which a frame comes that is too large, so it is never sent: not even
+/// one that only what the bridge adds makes too large.
+#[test]
+fn one_that_no_frame_of_the_link_takes_is_given_up_and_all_others_cross() {
+    const MOST: u64 = 2_000;
+    let mut world =
+        World::with(BridgeSettings { remote_takes: frames(MOST), ..settings(&config(), 1) });
+    let topic = Destination::topic("T");
+    world.settle();
+    world.remote.add_consumer(consumer("client", 1, &queue()));
+    world.remote.add_consumer(consumer("client", 2, &topic));
+    world.settle();
+    // The message alone fits for many of them, and with the path it does not.
+    let mut number = 0;
+    for content in (1_500..2_100).chain([1]) {
+        number += 1;
+        world.local.publish(&queue(), sized(&queue(), number, content, content % 2 == 0));
+        if content % 100 == 0 {
+            world.settle_unanswered();
+        }
+        if content % 250 == 0 {
+            world.settle();
+        }
+    }
+    let (large, small) = (number + 1, number + 2);
+    world.local.publish(&topic, sized(&topic, large, 5_000, true));
+    world.local.publish(&topic, sized(&topic, small, 5, true));
+    world.settle();
+    let sent = world.remote.seen.iter().filter_map(|command| match command {
+        Command::Message(message) => Some(message.frame_len() as u64),
+        _ => None,
+    });
+    let largest = sent.max().unwrap();
+    assert!(largest <= MOST && largest > MOST - 2, "{largest}");
+    let dead = world.local.dead.len();
+    let counts = world.bridge.counts();
+    assert!(dead > 100, "{dead}");
+    assert_eq!(world.remote.accepted.len() + dead, usize::try_from(number).unwrap() + 2);
+    assert!(world.local.dead.contains(&large) && world.remote.accepted.contains(&small));
+    assert_eq!((counts.in_flight, world.local.unacked()), (0, 0));
+    let dead = dead as u64;
+    assert_eq!((counts.forwards.refused, counts.forwards.given_up), (dead, dead));
+    let told = world.events.iter().filter(|event| {
+        matches!(event, Event::ForwardRefused { word: "too_large", given_up: true, .. })
+    });
+    assert_eq!(told.count() as u64, dead);
+    assert_eq!(world.end(), None);
+}
+
+/// What waits for credit behind one that is too large has its turn, although no answer comes for that.
+#[test]
+fn nothing_stays_behind_those_that_are_given_up() {
+    let mut world =
+        World::with(BridgeSettings { remote_takes: frames(1 << 20), ..settings(&config(), 1) });
+    world.settle();
+    world.remote.add_consumer(consumer("client", 1, &queue()));
+    world.settle();
+    for number in 1..=900 {
+        let content = if number % 300 == 0 { 10 } else { 1_100_000 };
+        let content = if number <= 20 { 1_000_000 } else { content };
+        world.local.publish(&queue(), sized(&queue(), number, content, true));
+        if number == 20 {
+            world.settle_unanswered();
+        }
+    }
+    world.settle();
+    assert_eq!((world.remote.accepted.len(), world.local.dead.len()), (23, 877));
+    assert_eq!((world.bridge.counts().in_flight, world.local.unacked()), (0, 0));
 }
 
 #[test]

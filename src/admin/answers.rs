@@ -67,9 +67,9 @@ pub struct MessageCounts {
     pub dispatched: u64,
     /// Acknowledged by consumers.
     pub acknowledged: u64,
-    /// Expired.
+    /// Expired; for durable subscriptions once for each.
     pub expired: u64,
-    /// Refused by a consumer for good.
+    /// Refused by a consumer for good, or on its behalf; for durable subscriptions once for each.
     pub dead_lettered: u64,
     /// Brought again by a bridge, and not taken again.
     #[serde(default)]
@@ -80,6 +80,10 @@ pub struct MessageCounts {
     /// Producers that audits have forgotten, because there were too many.
     #[serde(default)]
     pub audit_forgotten_producers: u64,
+    /// Not given to consumers of topics because their frames are too small, each time that one was
+    /// not.
+    #[serde(default)]
+    pub too_large: u64,
 }
 
 /// `/api/v1/connections`: the oldest first.

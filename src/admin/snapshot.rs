@@ -90,6 +90,7 @@ fn destination(snapshot: &DestinationSnapshot) -> DestinationAnswer {
         doubtful: snapshot.doubtful,
         forgotten: snapshot.forgotten,
         parked: snapshot.parked,
+        too_large: snapshot.too_large,
     };
     DestinationAnswer {
         address: address.to_string(),
@@ -288,6 +289,7 @@ fn counts(totals: &Totals) -> MessageCounts {
         duplicates: totals.duplicates,
         doubtful: totals.doubtful,
         audit_forgotten_producers: totals.forgotten,
+        too_large: totals.too_large,
     }
 }
 

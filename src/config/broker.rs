@@ -149,6 +149,8 @@ pub struct DeadLetterSettings {
     pub process_non_persistent: Option<bool>,
     /// How long they are kept.
     pub expiration: Option<Duration>,
+    /// Whether a message that dies at many durable subscriptions has one letter.
+    pub enable_audit: Option<bool>,
 }
 
 /// How a queue sends messages back to brokers that they have visited, when no consumer is here.

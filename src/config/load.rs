@@ -433,6 +433,7 @@ fn dead_letter_settings(section: DeadLetterSection, reader: &mut Reader<'_>) -> 
         process_expired: section.process_expired.map(|on| on.value),
         process_non_persistent: section.process_non_persistent.map(|on| on.value),
         expiration: section.expiration.map(|time| time.value),
+        enable_audit: section.enable_audit.map(|on| on.value),
     }
 }
 

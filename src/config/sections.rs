@@ -190,9 +190,13 @@ section! {
         optional process_non_persistent: bool = "false",
         /// How long they are kept; 0 is for ever.
         optional expiration: Duration = "\"0s\"",
+        /// Whether a message of a topic has one dead letter, at however many durable subscriptions it
+        /// dies; without it there is one for each of them.
+        optional enable_audit: bool = "true",
     }
     refused {
-        "enable_audit" => "a message dies once at each destination",
+        "max_audit_depth" => "a message that has died is known by its place at the broker, not by its producer",
+        "max_producers_to_audit" => "a message that has died is known by its place at the broker, not by its producer",
         "destination_per_durable_subscriber" => "dead letters of durable subscriptions go to the place of their topic",
     }
 }

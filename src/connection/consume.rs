@@ -57,6 +57,7 @@ impl Peer {
             client,
             permits: self.permits.as_ref(),
             foreign: self.foreign,
+            takes: self.takes,
         };
         Ok(self.broker.subscribe(info, &link)?)
     }

@@ -10,6 +10,7 @@ use ferrymq_openwire::commands::{
     BrokerInfo, BrokerSubscriptionInfo, ConnectionError, ConnectionInfo, ExceptionResponse,
     ProducerAck, RemoveInfo, Response,
 };
+use ferrymq_openwire::frame_limit::FrameLimit;
 use ferrymq_openwire::ids::{BrokerId, ConsumerId, ProducerId};
 use ferrymq_transport::outbox::Outbox;
 use tokio::time::Instant;
@@ -62,6 +63,8 @@ pub(super) struct Peer {
     pub(super) bridge_of: Option<BrokerId>,
     /// An own bridge's: the broker at its far end is no FerryMQ.
     pub(super) foreign: bool,
+    /// The frames that it takes; none: of any size.
+    pub(super) takes: Option<FrameLimit>,
     /// What others may see of it.
     pub(super) entry: Arc<Entry>,
     pub(super) client: Option<ClientLease>,
@@ -208,6 +211,7 @@ impl Peer {
             synchronises: None,
             bridge_of: None,
             foreign: false,
+            takes: None,
             entry,
             client: None,
             sessions: BTreeSet::new(),

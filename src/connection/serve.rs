@@ -162,6 +162,7 @@ impl Connections {
         if half {
             peer.synchronises = Synchronises::unasked(version);
         }
+        peer.takes = wire.negotiated.as_ref().and_then(|agreed| agreed.peer_takes);
         peer.guidance = guidance.filter(|guidance| guidance.reaches(version));
         if !in_process {
             peer.bridges_back.clone_from(&self.bridges_back);

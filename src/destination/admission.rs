@@ -7,6 +7,7 @@ use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
+use super::frames::{Frames, TooLarge};
 use crate::selector::{Selector, SelectorError, Selectors};
 
 /// The conditions that a subscription puts on messages, asked before each dispatch.
@@ -18,6 +19,8 @@ pub struct Admission {
     not_from: Option<Text>,
     /// The consumer's own condition.
     selector: Option<Selector>,
+    /// What its connection takes; none: messages of any size.
+    frames: Option<Frames>,
 }
 
 /// A bridge and the broker that it leaves.
@@ -43,7 +46,19 @@ impl Admission {
                 .clone()
                 .map(|filter| Bridge { filter, own: own.clone() }),
             selector: selector.flatten(),
+            frames: None,
         })
+    }
+
+    /// The same for a consumer whose connection takes frames of a limited size.
+    pub fn within(self, frames: Option<Frames>) -> Self {
+        Self { frames, ..self }
+    }
+
+    /// The size of messages aside: what is kept for a consumer that may come back with another.
+    pub fn of_any_size(self) -> (Self, Option<Frames>) {
+        let frames = self.frames.clone();
+        (self.within(None), frames)
     }
 
     /// The same without `noLocal`, which queues do not know.
@@ -72,14 +87,24 @@ impl Admission {
         self.check_selector(message, redeliveries)
     }
 
-    /// The consumer's own condition alone.
+    /// What the consumer itself can take and asks for, alone.
     pub fn check_selector(&self, message: &Message, redeliveries: i32) -> Result<(), NotAdmitted> {
         match &self.selector {
             Some(selector) if !selector.evaluate(message, redeliveries).is_true() => {
                 Err(NotAdmitted::Selector(selector.clone()))
             }
-            _ => Ok(()),
+            _ => self.check_size(message),
         }
+    }
+
+    /// Whether its connection takes so large a message.
+    pub(super) fn fits(&self, message: &Message) -> bool {
+        self.frames.as_ref().is_none_or(|frames| frames.take(message))
+    }
+
+    fn check_size(&self, message: &Message) -> Result<(), NotAdmitted> {
+        let checked = self.frames.as_ref().map_or(Ok(()), |frames| frames.check(message));
+        checked.map_err(NotAdmitted::TooLarge)
     }
 
     /// Whether the consumer has no condition of its own.
@@ -107,4 +132,6 @@ pub enum NotAdmitted {
     Bridge(Verdict),
     /// The consumer's selector is not true of it.
     Selector(Selector),
+    /// Its frame would be larger than the consumer's connection takes.
+    TooLarge(TooLarge),
 }

@@ -3,7 +3,8 @@
 
 use std::cmp::Reverse;
 
-use super::effects::{Effects, SubscriptionKey};
+use super::effects::{DeadLetter, Effects, SubscriptionKey};
+use super::entry::Entry;
 use super::queue::{Queue, note_first};
 use super::returns::{Judgement, Judging};
 
@@ -52,8 +53,9 @@ impl Queue {
                 return self.returns.resume(now, slot);
             }
             let (sequence, expired) = (entry.sequence, entry.has_expired(now, &self.offset));
+            let unfit = if expired { None } else { self.unfit(&entry.message) };
             let mut judgement = Judgement::Refused;
-            let taken = if expired {
+            let taken = if expired || unfit.is_some() {
                 self.take_pending(sequence)
             } else {
                 let Self { returns, slots, exclusives, .. } = &*self;
@@ -83,9 +85,12 @@ impl Queue {
             };
             subscription.tested_to = sequence.saturating_add(1);
             self.scanned = self.scanned.wrapping_add(1);
-            match taken {
-                Some(entry) if expired => effects.expired.push(entry.message),
-                Some(entry) => {
+            match (taken, unfit) {
+                (Some(entry), _) if expired => effects.expired.push(entry.message),
+                (Some(Entry { message, .. }), Some(cause)) => {
+                    effects.dead_letters.push(DeadLetter { message, cause });
+                }
+                (Some(entry), None) => {
                     self.returns.count(subscription, &entry, now);
                     let persistent = entry.persistent;
                     subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
@@ -93,7 +98,7 @@ impl Queue {
                         self.note_handed(slot, sequence, effects);
                     }
                 }
-                None => {
+                (None, _) => {
                     left -= 1;
                     if judgement == Judgement::UnlessOthersGo {
                         note_first(&mut self.refused_from, slot, sequence);

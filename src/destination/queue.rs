@@ -16,6 +16,7 @@ use super::effects::{DeadLetter, Effects, SubscriptionKey};
 use super::entry::{Entry, Held};
 use super::exclusive::Exclusives;
 use super::former_ways::FormerWays;
+use super::frames::Frames;
 use super::memory::{MemoryAccount, SharedCharge};
 use super::paging::{Keeping, Paging};
 use super::rate::Rate;
@@ -80,6 +81,8 @@ pub struct Queue {
     pub(super) resting: Resting,
     /// Of the clock by which messages expire.
     pub(super) offset: WallOffset,
+    /// What its one consumer takes, if the rest is not to wait for others.
+    pub(super) sole_frames: Option<Frames>,
 }
 
 impl Queue {
@@ -118,6 +121,7 @@ impl Queue {
             transacted: Transacted::default(),
             resting: Resting::default(),
             offset: WallOffset::default(),
+            sole_frames: None,
         }
     }
 
@@ -391,6 +395,9 @@ impl Queue {
         if entry.has_expired(now, &self.offset) {
             effects.expired.push(entry.message);
             return;
+        }
+        if let Some(cause) = self.unfit(&entry.message) {
+            return effects.dead_letters.push(DeadLetter { message: entry.message, cause });
         }
         let Self { returns, ready, slots, exclusives, full, .. } = self;
         let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);

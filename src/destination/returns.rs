@@ -417,15 +417,16 @@ impl Judging {
         entry: &Entry,
         now: i64,
     ) -> Judgement {
-        if let Some(judgement) = self.refused.get(entry.message.way())
-            && entry.message.toward().is_none()
-        {
+        // One that is too large is refused for a reason that others of its way need not share.
+        let to = slots.get(slot).and_then(Option::as_ref);
+        let fits = to.is_none_or(|to| to.asked.admission.fits(&entry.message));
+        let shares = fits && entry.message.toward().is_none();
+        if let Some(judgement) = self.refused.get(entry.message.way()).filter(|_| shares) {
             return *judgement;
         }
         let judgement = returns.judge(slots, exclusives, slot, entry, now);
         let by_way = matches!(judgement, Judgement::Refused | Judgement::UnlessOthersGo);
-        let by_way = by_way && entry.message.toward().is_none();
-        if by_way && self.refused.len() < WAYS && !self.is_selective(slots) {
+        if by_way && shares && self.refused.len() < WAYS && !self.is_selective(slots) {
             self.refused.insert(entry.message.way().into(), judgement);
         }
         judgement

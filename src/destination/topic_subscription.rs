@@ -7,7 +7,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_transport::clock::WallOffset;
 
 use super::acknowledgement::{AckKind, Acknowledgement};
-use super::admission::Admission;
+use super::admission::{Admission, NotAdmitted};
 use super::memory::SharedCharge;
 
 /// A message that one or more topic subscriptions hold.
@@ -71,12 +71,19 @@ impl TopicSubscription {
     }
 
     /// Takes a message that was published; it is pushed to `dispatches` now or when there is room.
-    pub fn offer(&mut self, pending: Pending, now: i64, dispatches: &mut Vec<Arc<Message>>) {
+    /// False if it is lost to the consumer, which would have it and whose frames are too small.
+    pub fn offer(
+        &mut self,
+        pending: Pending,
+        now: i64,
+        dispatches: &mut Vec<Arc<Message>>,
+    ) -> bool {
         let message = &*pending.message;
-        if !self.admission.admits(message, message.redelivery_counter())
-            || has_expired(message, self.offset.wall(now))
-        {
-            return;
+        match self.admission.check(message, message.redelivery_counter()) {
+            Ok(()) if has_expired(message, self.offset.wall(now)) => return true,
+            Ok(()) => {}
+            Err(NotAdmitted::TooLarge(_)) => return false,
+            Err(_) => return true,
         }
         self.uncharged += usize::from(pending.charge.is_none());
         if self.waiting.is_empty() && self.has_room() {
@@ -84,6 +91,7 @@ impl TopicSubscription {
         } else {
             self.waiting.push_back(pending);
         }
+        true
     }
 
     /// Applies an acknowledgement; returns how many messages it settled.

@@ -17,6 +17,7 @@ use super::counters::Totals;
 use super::death::Death;
 use super::directory::{DestinationSnapshot, Directory, Living, Target};
 use super::durables::Durables;
+use super::letter_audit::LetterAudit;
 use super::letter_numbers::LetterNumbers;
 use super::persistence::Persistence;
 use super::queue_handle::Aftermath;
@@ -88,6 +89,8 @@ pub struct Broker {
     pub(super) clients: Mutex<Clients>,
     /// The identities of dead letters.
     pub(super) letters: LetterNumbers,
+    /// Which messages of topics have one. Locked alone.
+    pub(super) buried: Mutex<LetterAudit>,
     /// Those of all consumers.
     pub(super) selectors: Selectors,
     pub(super) tags: Arc<Tags>,
@@ -134,6 +137,7 @@ impl Broker {
             alarms: Alarms::default(),
             durables: Mutex::new(Durables::default()),
             clients: Mutex::new(Clients::default()),
+            buried: Mutex::default(),
             selectors: Selectors::default(),
             tags: Arc::default(),
             branches: Mutex::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrymq_network::rules::permit::Permits;
+use ferrymq_openwire::frame_limit::FrameLimit;
 use ferrymq_transport::outbox::Outbox;
 
 use super::lease::ClientLease;
@@ -18,4 +19,6 @@ pub struct ConsumerLink<'a> {
     pub permits: Option<&'a Arc<Permits>>,
     /// Whether that bridge leads to a broker that is no FerryMQ.
     pub foreign: bool,
+    /// The frames that its connection takes; none: of any size.
+    pub takes: Option<FrameLimit>,
 }

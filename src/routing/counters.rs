@@ -16,6 +16,7 @@ pub struct DestinationCounters {
     doubtful: AtomicU64,
     forgotten: AtomicU64,
     parked: AtomicU64,
+    too_large: AtomicU64,
 }
 
 impl DestinationCounters {
@@ -27,6 +28,19 @@ impl DestinationCounters {
     /// Messages that had to wait because there was no room.
     pub fn parked(&self) -> u64 {
         self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Counts messages that consumers of a topic lost because their frames are too small.
+    pub(super) fn add_too_large(&self, messages: usize) {
+        if messages > 0 {
+            self.too_large.fetch_add(messages as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages that consumers of a topic did not get because their frames are too small, each time
+    /// that one did not.
+    pub fn too_large(&self) -> u64 {
+        self.too_large.load(Ordering::Relaxed)
     }
 
     pub(super) fn add_enqueued(&self) {
@@ -101,12 +115,13 @@ impl DestinationCounters {
         self.settled.load(Ordering::Relaxed)
     }
 
-    /// Messages that expired.
+    /// Messages that expired; for durable subscriptions once for each.
     pub fn expired(&self) -> u64 {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Messages that became dead letters because a consumer refused them.
+    /// Messages that nobody gets because a consumer refused them, or its connection could not take
+    /// them; for durable subscriptions once for each.
     pub fn dead(&self) -> u64 {
         self.dead.load(Ordering::Relaxed)
     }
@@ -136,9 +151,10 @@ pub struct Totals {
     pub dispatched: u64,
     /// Messages that consumers have acknowledged.
     pub settled: u64,
-    /// Messages that expired.
+    /// Messages that expired; for durable subscriptions once for each.
     pub expired: u64,
-    /// Messages that became dead letters because a consumer refused them.
+    /// Messages that nobody gets because a consumer refused them, or its connection could not take
+    /// them; for durable subscriptions once for each.
     pub dead: u64,
     /// Messages that a bridge brought again, and that were not taken again.
     pub duplicates: u64,
@@ -148,6 +164,9 @@ pub struct Totals {
     pub forgotten: u64,
     /// Messages that had to wait because there was no room.
     pub parked: u64,
+    /// Messages that consumers of topics did not get because their frames are too small, each time
+    /// that one did not.
+    pub too_large: u64,
 }
 
 impl Totals {
@@ -161,5 +180,6 @@ impl Totals {
         self.doubtful += counters.doubtful();
         self.forgotten += counters.forgotten();
         self.parked += counters.parked();
+        self.too_large += counters.too_large();
     }
 }

@@ -27,6 +27,9 @@ impl Broker {
     /// persistent messages are kept unless a policy says otherwise; the others end here.
     pub(super) fn bury(&self, message: &Message, death: Death, cause: &str) {
         let Some(from) = message.destination() else { return };
+        if !from.kind().is_queue() {
+            self.count_death(&from, death);
+        }
         let place = self.place_of_dead_letters(&from);
         let origin = if message.persistent() { self.origin(&from, message) } else { None };
         if !message.persistent() && !place.process_non_persistent
@@ -35,6 +38,13 @@ impl Broker {
             || self.keeps_dead_letters(&from)
         {
             return self.forget(origin);
+        }
+        // A queue has one of each; a topic as many as there are durable subscriptions.
+        if place.once
+            && !from.kind().is_queue()
+            && !self.buried.lock().note(message.broker_sequence_id())
+        {
+            return;
         }
         let former = message.message_id();
         let id = former.as_ref().map(|id| id.to_string()).unwrap_or_default();
@@ -63,6 +73,15 @@ impl Broker {
             Err(error) => return tracing::warn!(message = %id, %error, "a dead letter is lost"),
         }
         self.forget(origin);
+    }
+
+    /// Counts what a durable subscription loses; queues count for themselves.
+    fn count_death(&self, topic: &Destination, death: Death) {
+        let Some(living) = self.directory.find(topic) else { return };
+        match death {
+            Death::Expired => living.counters().add_expired(1),
+            Death::Refused => living.counters().add_dead(1),
+        }
     }
 
     /// Where a message that has left its queue is still kept.
@@ -114,6 +133,7 @@ impl Broker {
         };
         Place {
             address,
+            once: flag(|one| one.enable_audit, true),
             process_expired: flag(|one| one.process_expired, true),
             process_non_persistent: flag(|one| one.process_non_persistent, false),
             expiration: i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX),
@@ -148,6 +168,8 @@ impl Broker {
 /// Where dead letters go, and which do.
 struct Place {
     address: Destination,
+    /// Whether a message gets one, however often it dies.
+    once: bool,
     process_expired: bool,
     process_non_persistent: bool,
     /// How long they are kept, in milliseconds; 0: for ever.

@@ -133,6 +133,7 @@ impl Target {
             doubtful: counters.doubtful(),
             forgotten: counters.forgotten(),
             parked: counters.parked(),
+            too_large: counters.too_large(),
         }
     }
 }
@@ -172,6 +173,8 @@ pub struct DestinationSnapshot {
     pub forgotten: u64,
     /// Messages that had to wait because there was no room.
     pub parked: u64,
+    /// Messages that consumers of the topic did not get because their frames are too small.
+    pub too_large: u64,
 }
 
 /// The living destinations, and the topic subscriptions by pattern that new topics get.

@@ -264,6 +264,8 @@ impl DurableSubscriber {
             let State { queue, effects, .. } = &mut *state;
             queue.discard(|message| message.producer_connection_is(connection), effects);
         }
+        let (admission, frames) = admission.of_any_size();
+        state.queue.serve_within(frames);
         state.admission = admission;
         state.info = info.clone();
         let asked = QueueSubscription {
@@ -297,6 +299,7 @@ impl DurableSubscriber {
         let mut state = self.state.lock();
         if state.active.as_ref().is_some_and(|active| active.key == key) {
             state.active = None;
+            state.queue.serve_within(None);
         }
         let State { queue, effects, .. } = &mut *state;
         queue.unsubscribe(key, delivered, now, effects);

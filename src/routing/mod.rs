@@ -28,6 +28,7 @@ mod kept_error;
 mod kept_outcomes;
 mod kept_subscription;
 mod lease;
+mod letter_audit;
 mod letter_numbers;
 mod limits;
 mod nothing_more;

@@ -23,7 +23,7 @@ use super::topic_handle::Listener;
 use super::topic_set::TopicSet;
 use super::topic_subscriber::TopicSubscriber;
 use crate::destination::{
-    AckError, Acknowledgement, Admission, Delivered, QueueSubscription, SubscriptionKey,
+    AckError, Acknowledgement, Admission, Delivered, Frames, QueueSubscription, SubscriptionKey,
 };
 
 /// A consumer's place in the broker. It must be ended with [`Broker::unsubscribe`].
@@ -65,8 +65,9 @@ impl Broker {
         let address = info.destination.as_ref().ok_or(SubscribeError::NoDestination)?;
         refuse_unsupported(info)?;
         let prefetch = window_of(info.prefetch_size);
-        let admission = Admission::of(info, &self.identity.id, &self.selectors)?;
         let id = info.consumer_id.clone().unwrap_or_default();
+        let frames = link.takes.map(|limit| Frames::new(limit, id.clone()));
+        let admission = Admission::of(info, &self.identity.id, &self.selectors)?.within(frames);
         let members = members(address)?;
         for member in members.iter().filter(|member| member.kind().is_temporary()) {
             self.check_owner(link.client, member.address())?;

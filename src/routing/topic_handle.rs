@@ -150,7 +150,7 @@ impl TopicHandle {
     }
 
     fn publishing(&self) -> Publishing<'_> {
-        Publishing::new(&self.address, &self.account, self.subscribers.read())
+        Publishing::new(&self.address, &self.account, &self.counters, self.subscribers.read())
     }
 
     /// Whether a message is to be given out: unless it is brought again. It is counted.

@@ -8,6 +8,7 @@ use ferrymq_openwire::message::Message;
 use ferrymq_store::contract::{Batch, QueueId};
 use parking_lot::RwLockReadGuard;
 
+use super::counters::DestinationCounters;
 use super::durable_subscriber::{DurableSubscriber, Locked};
 use super::queue_handle::Aftermath;
 use super::topic_audit::TopicAudit;
@@ -80,6 +81,7 @@ impl Subscribers {
 pub(super) struct Publishing<'a> {
     address: &'a Destination,
     account: &'a Arc<MemoryAccount>,
+    counters: &'a DestinationCounters,
     subscribers: RwLockReadGuard<'a, Subscribers>,
 }
 
@@ -87,9 +89,10 @@ impl<'a> Publishing<'a> {
     pub(super) fn new(
         address: &'a Destination,
         account: &'a Arc<MemoryAccount>,
+        counters: &'a DestinationCounters,
         subscribers: RwLockReadGuard<'a, Subscribers>,
     ) -> Self {
-        Self { address, account, subscribers }
+        Self { address, account, counters, subscribers }
     }
 
     /// Whether anybody subscribes.
@@ -115,12 +118,15 @@ impl<'a> Publishing<'a> {
         charge: &SharedCharge,
         now: i64,
     ) -> usize {
-        let mut dispatched = 0;
+        let (mut dispatched, mut too_large) = (0, 0);
         for subscriber in self.subscribers.plain() {
             let pending =
                 Pending { message: Arc::clone(message), charge: Some(Arc::clone(charge)) };
-            dispatched += usize::from(subscriber.offer(self.address, pending, now));
+            let offered = subscriber.offer(self.address, pending, now);
+            dispatched += usize::from(offered.dispatched);
+            too_large += usize::from(offered.too_large);
         }
+        self.counters.add_too_large(too_large);
         dispatched
     }
 

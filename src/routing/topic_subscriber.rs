@@ -44,6 +44,15 @@ struct State {
     batch: Vec<Command>,
 }
 
+/// What became of a message that was given to a subscription.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offered {
+    /// A message was dispatched.
+    pub(super) dispatched: bool,
+    /// The consumer loses it, because its frames are too small.
+    pub(super) too_large: bool,
+}
+
 impl TopicSubscriber {
     pub(super) fn new(
         consumer: ConsumerId,
@@ -75,11 +84,11 @@ impl TopicSubscriber {
         self.state.lock().subscription.in_flight()
     }
 
-    /// Gives it a message; returns whether one was dispatched.
-    pub(super) fn offer(&self, destination: &Destination, pending: Pending, now: i64) -> bool {
+    /// Gives it a message.
+    pub(super) fn offer(&self, destination: &Destination, pending: Pending, now: i64) -> Offered {
         let mut state = self.state.lock();
         let State { subscription, dispatches, .. } = &mut *state;
-        subscription.offer(pending, now, dispatches);
+        let too_large = !subscription.offer(pending, now, dispatches);
         let dispatched = self.carry_out(&mut state, Some(destination)) > 0;
         let unsettled = state.subscription.uncharged();
         if unsettled > MOST_ADVISORIES.saturating_add(state.replayed) && !self.outbox.is_closed() {
@@ -90,7 +99,7 @@ impl TopicSubscriber {
             );
             self.outbox.abort();
         }
-        dispatched
+        Offered { dispatched, too_large }
     }
 
     /// Tells it, alone, of what lives already. There may be any number of that.

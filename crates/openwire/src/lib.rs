@@ -27,6 +27,7 @@
 //! | a message kept as its bytes | [`message::Message`] |
 //! | contents and properties of messages | [`body`], [`properties`] |
 //! | the first frames of a connection | [`negotiate`] |
+//! | whether a message fits into a peer's frames | [`frame_limit`] |
 //! | the fields of a command by name | [`describe`] |
 
 pub mod body;
@@ -37,6 +38,7 @@ pub mod describe;
 pub mod destination;
 pub mod error;
 pub mod format;
+pub mod frame_limit;
 pub mod ids;
 pub mod message;
 pub mod negotiate;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::commands::{Magic, WireFormatInfo};
 use crate::format::WireFormat;
+use crate::frame_limit::FrameLimit;
 use crate::properties::{Properties, PropertyError, Value};
 use crate::text::Text;
 
@@ -81,6 +82,8 @@ impl Default for WireFormatOptions {
 pub struct Negotiated {
     /// How frames are written and read, in both directions.
     pub format: WireFormat,
+    /// The frames that the peer takes, whatever this side enforces; `None`: of any size.
+    pub peer_takes: Option<FrameLimit>,
     /// Send small packets at once.
     pub tcp_no_delay: bool,
     /// A peer that is silent for this long is gone; `None`: no limit.
@@ -205,21 +208,29 @@ impl WireFormatOptions {
             (own, Some(theirs @ 1..)) => own.min(theirs as u64),
             (own, _) => own,
         };
+        // Peers that do not say so enforce it.
+        let peer_enforces = theirs.flag("MaxFrameSizeEnabled")?.unwrap_or(true);
         let silence = |own: Duration, theirs: Option<i64>| {
             own.min(Duration::from_millis(theirs.unwrap_or_default().try_into().unwrap_or(0)))
         };
         let inactivity =
             silence(self.max_inactivity_duration, theirs.long("MaxInactivityDuration")?);
 
+        let format = WireFormat {
+            version,
+            tight: self.tight_encoding_enabled && theirs.boolean("TightEncodingEnabled")?,
+            cache_size: cache.then_some(cache_size),
+            stack_trace: self.stack_trace_enabled && theirs.boolean("StackTraceEnabled")?,
+            size_prefix,
+            max_frame_size: if self.max_frame_size_enabled { max_frame_size } else { u64::MAX },
+        };
+        // In the tight encoding this side enforces it on what it sends, too.
+        let enforced = peer_enforces || format.tight && self.max_frame_size_enabled;
+
         Ok(Negotiated {
-            format: WireFormat {
-                version,
-                tight: self.tight_encoding_enabled && theirs.boolean("TightEncodingEnabled")?,
-                cache_size: cache.then_some(cache_size),
-                stack_trace: self.stack_trace_enabled && theirs.boolean("StackTraceEnabled")?,
-                size_prefix,
-                max_frame_size: if self.max_frame_size_enabled { max_frame_size } else { u64::MAX },
-            },
+            format,
+            peer_takes: (enforced && max_frame_size < u64::MAX)
+                .then(|| FrameLimit::new(format, max_frame_size)),
             tcp_no_delay: self.tcp_no_delay && theirs.boolean("TcpNoDelayEnabled")?,
             read_timeout: (!inactivity.is_zero()).then_some(inactivity),
             keep_alive: keep_alive(inactivity),
@@ -287,9 +298,13 @@ impl PeerProperties {
 
     /// A boolean; what is absent is false.
     fn boolean(&self, name: &str) -> Result<bool, NegotiationError> {
+        Ok(self.flag(name)?.unwrap_or(false))
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, NegotiationError> {
         match self.0.get(name) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(value)) => Ok(*value),
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
             Some(_) => Err(wrong_type(name)),
         }
     }

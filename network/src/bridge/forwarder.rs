@@ -8,6 +8,7 @@ use std::time::Duration;
 use ferrymq_openwire::command::Command;
 use ferrymq_openwire::commands::{ConsumerInfo, MessageDispatch, NetworkBridgeFilter};
 use ferrymq_openwire::destination::{Destination, DestinationKind};
+use ferrymq_openwire::frame_limit::FrameLimit;
 use ferrymq_openwire::ids::{BrokerId, ProducerId};
 use ferrymq_openwire::throwable::Throwable;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use super::credit::{Credit, TURNS};
 use super::effects::Event;
 use super::outgoing::Outgoing;
 use super::recent::RecentIds;
-use super::refusal::{Refusal, shown, word};
+use super::refusal::{Refusal, TOO_LARGE, shown, too_large, word};
 use super::window::{Dispatched, Window, WindowState};
 use crate::demand::table::DemandNumber;
 use crate::rules::forward::{crosses, forward};
@@ -37,6 +38,8 @@ pub(super) struct ForwardTerms {
     pub(super) always_sync_send: bool,
     /// The remote broker is told for the sake of whose consumers it gets a message.
     pub(super) tells_toward: bool,
+    /// The frames that the remote broker takes.
+    pub(super) takes: Option<FrameLimit>,
 }
 
 /// Totals since the bridge started.
@@ -44,7 +47,7 @@ pub(super) struct ForwardTerms {
 pub struct ForwardCounts {
     /// Messages that the remote broker has (confirmed, or sent without asking).
     pub forwarded: u64,
-    /// Refusals by the remote broker, each try counted.
+    /// Refusals by the remote broker, each try counted, and on its behalf: of what exceeds its frames.
     pub refused: u64,
     /// Messages given to the local dead letters after refusals.
     pub given_up: u64,
@@ -76,6 +79,8 @@ pub(super) struct Forwarder {
     superseded: ByNumber<i32, DemandNumber>,
     recent: RecentIds,
     counts: ForwardCounts,
+    /// What was refused on the remote broker's behalf, to be told.
+    pub(super) refusals: Vec<Event>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +113,7 @@ impl Forwarder {
             superseded: ByNumber::default(),
             recent: RecentIds::new(RECENT_TOPIC_MESSAGES),
             counts: ForwardCounts::default(),
+            refusals: Vec::new(),
         }
     }
 
@@ -297,7 +303,10 @@ impl Forwarder {
             return;
         }
         let confirmed = entry.message.persistent() || self.terms.always_sync_send;
-        let id = send(&self.terms, (&entry, window.toward.as_ref()), confirmed, remote);
+        let id = match send(&self.terms, (&entry, window.toward.as_ref()), confirmed, remote) {
+            Ok(id) => id,
+            Err(too_large) => return self.give_up(number, &entry, too_large),
+        };
         if confirmed {
             let size = entry.message.size();
             self.credit.sent(&mut window.underway, size);
@@ -312,12 +321,24 @@ impl Forwarder {
 
     /// Sends the first message of a window that waits for credit; false if there is none.
     fn send_next(&mut self, number: DemandNumber, remote: &mut Outgoing) -> bool {
+        let (id, size, entry, confirmed) = loop {
+            let Some(window) = self.windows.get_mut(&number) else { return false };
+            let toward = window.toward.clone();
+            let Some(entry) = window.next_unsent() else { return false };
+            let confirmed = entry.message.persistent() || self.terms.always_sync_send;
+            let sent = send(&self.terms, (entry, toward.as_ref()), confirmed, remote);
+            let (size, entry) = (entry.message.size(), entry.number);
+            match sent {
+                Ok(id) => break (id, size, entry, confirmed),
+                // No answer to it would give the next one its turn.
+                Err(too_large) => {
+                    if let Some(entry) = window.take(entry) {
+                        self.give_up(number, &entry, too_large);
+                    }
+                }
+            }
+        };
         let Some(window) = self.windows.get_mut(&number) else { return false };
-        let toward = window.toward.clone();
-        let Some(entry) = window.next_unsent() else { return false };
-        let confirmed = entry.message.persistent() || self.terms.always_sync_send;
-        let id = send(&self.terms, (entry, toward.as_ref()), confirmed, remote);
-        let (size, entry) = (entry.message.size(), entry.number);
         if confirmed {
             self.credit.sent(&mut window.underway, size);
             self.pending.insert(id, Forwarded { window: number, entry, size });
@@ -329,6 +350,19 @@ impl Forwarder {
             }
         }
         true
+    }
+
+    /// Lets a message be a dead letter that would end the link: the remote broker reads no such frame.
+    fn give_up(&mut self, number: DemandNumber, entry: &Dispatched, TooLarge(reason): TooLarge) {
+        self.counts.refused += 1;
+        self.counts.given_up += 1;
+        if let Some(window) = self.windows.get_mut(&number) {
+            window.give_up(entry, format!("it cannot cross: {reason}"));
+            self.touched.push(number);
+        }
+        let destination = entry.destination.clone();
+        let (word, given_up) = (TOO_LARGE, true);
+        self.refusals.push(Event::ForwardRefused { destination, reason, word, given_up });
     }
 
     /// Gives turns to demands that wait for credit, of which there may be some now.
@@ -369,7 +403,6 @@ impl Forwarder {
         command: i32,
         exception: Option<&Throwable>,
         now: Instant,
-        local: &mut Outgoing,
         events: &mut Vec<Event>,
     ) -> Result<(), RemoteFailing> {
         let Some(forwarded) = self.answered(command) else { return Ok(()) };
@@ -397,7 +430,7 @@ impl Forwarder {
             self.retries.push_back(Retry { at, forwarded });
         } else if let Some(entry) = window.take(forwarded.entry) {
             self.counts.given_up += 1;
-            local.push(window.poison(&entry, format!("the remote broker refused it: {reason}")));
+            window.give_up(&entry, format!("the remote broker refused it: {reason}"));
             self.touched.push(forwarded.window);
         }
         let word = word(exception);
@@ -420,8 +453,10 @@ impl Forwarder {
             }
             let window = self.windows.get_mut(&retry.forwarded.window);
             let toward = window.as_ref().and_then(|window| window.toward.clone());
-            if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry)) {
-                let id = send(&self.terms, (entry, toward.as_ref()), true, remote);
+            // It was sent before, so it fits.
+            if let Some(entry) = window.and_then(|window| window.waiting(retry.forwarded.entry))
+                && let Ok(id) = send(&self.terms, (entry, toward.as_ref()), true, remote)
+            {
                 self.pending.insert(id, retry.forwarded);
                 if let Some(window) = self.windows.get_mut(&retry.forwarded.window) {
                     self.credit.sent(&mut window.underway, retry.forwarded.size);
@@ -490,20 +525,29 @@ impl Forwarder {
 #[derive(Debug)]
 pub(super) struct RemoteFailing(pub(super) String);
 
+/// Why the remote broker would not read a message.
+struct TooLarge(String);
+
+/// Sends a message's copy; returns the number of its command.
 fn send(
     terms: &ForwardTerms,
     (entry, toward): (&Dispatched, Option<&BrokerId>),
     confirmed: bool,
     remote: &mut Outgoing,
-) -> i32 {
-    let id = remote.next_id();
+) -> Result<i32, TooLarge> {
     let toward = toward.filter(|_| terms.tells_toward);
     let mut copy = entry.message.forwarded_toward(&terms.producer, &terms.own, toward);
+    if let Some(limit) = &terms.takes
+        && !limit.takes(&copy)
+    {
+        return Err(TooLarge(too_large(limit.bytes(&copy), limit.most())));
+    }
+    let id = remote.next_id();
     copy.command_id = id;
     copy.response_required = confirmed;
     if entry.redeliveries != entry.message.redelivery_counter() {
         copy.set_redelivery_counter(entry.redeliveries);
     }
     remote.push(Command::Message(Arc::new(copy)));
-    id
+    Ok(id)
 }

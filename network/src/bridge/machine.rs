@@ -117,6 +117,7 @@ impl Bridge {
     pub fn take_effects(&mut self, effects: &mut Effects) {
         if let Some(work) = &mut self.work {
             work.forwarder.flush(&mut self.local);
+            self.events.append(&mut work.forwarder.refusals);
             work.remove_left_destinations(&mut self.local);
         }
         self.finish_draining();
@@ -402,7 +403,7 @@ impl Bridge {
             return self.confirm(now);
         }
         let events = &mut self.events;
-        let outcome = work.forwarder.refused(command, exception, now, &mut self.local, events);
+        let outcome = work.forwarder.refused(command, exception, now, events);
         if let Err(RemoteFailing(reason)) = outcome {
             self.end(BridgeEnd::RemoteFailing(reason));
         }

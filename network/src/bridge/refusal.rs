@@ -36,6 +36,17 @@ impl Refusal {
     }
 }
 
+/// The word for a message that exceeds the frames of the remote broker, which is not asked.
+pub(super) const TOO_LARGE: &str = "too_large";
+
+/// Why such a message does not cross, for people: the bytes of its frame, and how many are taken.
+pub(super) fn too_large(bytes: u64, most: u64) -> String {
+    format!(
+        "with what a bridge adds its frame has {bytes} bytes, and this link takes {most} \
+         (wireFormat.maxFrameSize)"
+    )
+}
+
 /// An exception as one of a few words, for metrics.
 pub(super) fn word(exception: Option<&Throwable>) -> &'static str {
     let class = exception.and_then(|thrown| thrown.class_name.as_ref());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrymq_openwire::frame_limit::FrameLimit;
 use ferrymq_openwire::ids::{ConnectionId, ConsumerId, ProducerId, SessionId};
 
 use crate::config::NetworkConnectorConfig;
@@ -26,6 +27,9 @@ pub struct BridgeSettings {
     /// Whether the far broker goes on reading the link while destinations of it are full, as
     /// FerryMQ does. One that does not (ActiveMQ) is not taken for dead while it holds messages.
     pub remote_reads_on: bool,
+    /// The frames that the far broker takes; `None`: of any size. A message that exceeds them is
+    /// refused on its behalf.
+    pub remote_takes: Option<FrameLimit>,
 }
 
 /// Which end of which kind of link a bridge stands at.

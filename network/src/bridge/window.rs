@@ -38,6 +38,8 @@ pub(super) struct Window {
     pub(super) underway: Underway,
     /// To be acknowledged with the next flush.
     settled: Vec<Dispatched>,
+    /// To be dead letters with the next flush, before that.
+    given_up: Vec<Command>,
 }
 
 /// What a window does with what is dispatched to it.
@@ -93,6 +95,7 @@ impl Window {
             unsent: VecDeque::new(),
             underway: Underway::default(),
             settled: Vec::new(),
+            given_up: Vec::new(),
         })
     }
 
@@ -173,6 +176,7 @@ impl Window {
     /// Acknowledges what is settled. What precedes everything outstanding goes as one range: no
     /// other dispatched message can lie within it. The rest goes one by one.
     pub(super) fn acknowledge(&mut self, out: &mut Vec<Command>) {
+        out.append(&mut self.given_up);
         self.settled.sort_unstable_by_key(|entry| entry.number);
         let oldest = self.outstanding.front().map_or(u64::MAX, |entry| entry.number);
         let mut settled = std::mem::take(&mut self.settled);
@@ -194,12 +198,13 @@ impl Window {
     }
 
     /// Sends one message to the local broker's dead letters.
-    pub(super) fn poison(&self, entry: &Dispatched, cause: String) -> Command {
-        Command::from(MessageAck {
+    pub(super) fn give_up(&mut self, entry: &Dispatched, cause: String) {
+        let poison = MessageAck {
             first_message_id: entry.message.message_id(),
             poison_cause: Some(Throwable::new("javax.jms.JMSException", cause)),
             ..self.ack(POISON, entry)
-        })
+        };
+        self.given_up.push(Command::from(poison));
     }
 
     /// Lets the local broker dispatch no more, and have back what it dispatched after the last

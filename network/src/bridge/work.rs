@@ -73,6 +73,7 @@ impl Work {
                 // Only what is confirmed can be counted, and a duplex link needs its count.
                 always_sync_send: config.always_sync_send || settings.role != Role::OneWay,
                 tells_toward: settings.remote_reads_on,
+                takes: settings.remote_takes,
             }),
             liveness: Liveness::new(config.link_timeout, remote_ids.producer()),
             demand: DemandTable::new(policy),

@@ -163,6 +163,7 @@ impl AdmittedBridge {
             incarnation: Incarnation { connector_started: bridges.started, number },
             role: Role::Acceptor,
             remote_reads_on: reads_on(wire.negotiated.as_ref()),
+            remote_takes: wire.negotiated.as_ref().and_then(|agreed| agreed.peer_takes),
         };
         let uri = wire.peer.remote.clone();
         let board = Arc::new(LinkBoard::new(&config.name, uri.clone(), MadeBy::Peer));

@@ -289,6 +289,7 @@ impl Supervisor {
             },
             role: if around.config.duplex { Role::Initiator } else { Role::OneWay },
             remote_reads_on: reads_on(link.negotiated.as_ref()),
+            remote_takes: link.negotiated.as_ref().and_then(|agreed| agreed.peer_takes),
         }
     }
 

@@ -16,11 +16,13 @@ pub(super) struct Witness<'a> {
     uri: String,
     claim: ClaimSlot,
     live: bool,
+    /// Whether it was said that messages are given up.
+    gave_up: bool,
 }
 
 impl<'a> Witness<'a> {
     pub(super) fn new(board: &'a LinkBoard, uri: String, claim: ClaimSlot) -> Self {
-        Self { board, uri, claim, live: false }
+        Self { board, uri, claim, live: false, gave_up: false }
     }
 
     /// Whether the bridge came to life.
@@ -65,6 +67,10 @@ impl Observer for Witness<'_> {
                 self.board.refused_for(word);
                 let fate = if *given_up { "given up" } else { "to be tried again" };
                 self.board.mishap(&format!("message for {destination} refused: {reason}"));
+                if *given_up && !std::mem::replace(&mut self.gave_up, true) {
+                    let hint = "further ones of this link are counted and logged as `debug`";
+                    tracing::warn!(connector, %destination, reason, hint, "a message cannot cross, and is a dead letter");
+                }
                 tracing::debug!(connector, %destination, reason, fate, "forward refused");
             }
             Event::Held { destination, reason } => {

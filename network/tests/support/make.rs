@@ -48,6 +48,7 @@ pub fn settings(config: &NetworkConnectorConfig, number: u64) -> BridgeSettings 
         incarnation: Incarnation { connector_started: 1_700_000_000_000, number },
         role: Role::OneWay,
         remote_reads_on: true,
+        remote_takes: None,
     }
 }
 

@@ -63,6 +63,9 @@ pub struct HeldMessageAnswer {
     pub redeliveries: i32,
     /// Its size.
     pub size_bytes: u64,
+    /// Why it is a dead letter (`dlqDeliveryFailureCause`), if it is one.
+    #[serde(default)]
+    pub dead_because: Option<String>,
     /// The brokers that forwarded it to here, in order, by their ids.
     pub path: Vec<String>,
     /// Their names, as far as this broker knows them.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferrymq_openwire::ids::BrokerId;
 use ferrymq_openwire::message::{Message, MessageFields};
+use ferrymq_openwire::properties::Value;
 use tokio::time::Instant;
 
 use super::answer::{
@@ -250,9 +251,19 @@ fn message(
         priority: message.priority(),
         redeliveries: held.redeliveries,
         size_bytes: message.size() as u64,
+        dead_because: dead_because(message),
         path: path.iter().map(ToString::to_string).collect(),
         path_names: path.iter().map(named).collect(),
         path_unix_ms: message.hop_times(),
+    }
+}
+
+/// What a broker noted when it made a message a dead letter.
+fn dead_because(message: &Message) -> Option<String> {
+    let properties = message.properties().ok()?;
+    match properties.get("dlqDeliveryFailureCause") {
+        Some(Value::String(cause)) => Some(cause.to_string()),
+        _ => None,
     }
 }
 

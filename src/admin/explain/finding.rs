@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferrymq_network::rules::verdict::Verdict;
 
-use crate::destination::{NotAdmitted, Obstacle, SubscriptionInsight};
+use crate::destination::{NotAdmitted, Obstacle, SubscriptionInsight, TooLarge};
 
 /// A verdict in one word, in a sentence, and what would change it.
 #[derive(Debug, Clone)]
@@ -45,6 +45,14 @@ pub(super) fn of_obstacle(
             format!("its selector is not true of the message: {}", selector.text()),
         )
         .moved_by("a consumer without a selector, or with one that is true of the message"),
+        Some(Obstacle::NotAdmitted(NotAdmitted::TooLarge(TooLarge { bytes, most }))) => Finding::new(
+            "too_large",
+            format!(
+                "it is larger than this consumer's frames: {bytes} bytes, and its connection takes \
+                 {most} (wireFormat.maxFrameSize)"
+            ),
+        )
+        .moved_by("a consumer whose connection takes larger frames (wireFormat.maxFrameSize)"),
         Some(Obstacle::NotAdmitted(NotAdmitted::OwnMessage)) => Finding::new(
             "own_message",
             "its own connection sent it, and it asked for those of others",

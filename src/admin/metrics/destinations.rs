@@ -110,6 +110,7 @@ mod tests {
             doubtful: 0,
             forgotten: 0,
             parked: 0,
+            too_large: 0,
         }
     }
 

@@ -97,6 +97,11 @@ fn broker(node: &NodeWatch, text: &mut Exposition) {
             "Messages that had to wait because a destination or the broker was full.",
             totals.parked,
         ),
+        (
+            "ferrymq_messages_too_large_total",
+            "Messages that consumers of topics did not get because their frames are too small.",
+            totals.too_large,
+        ),
     ] {
         text.family(name, Kind::Counter, help).sample(&[], value);
     }

@@ -47,6 +47,9 @@ fn about(message: &HeldMessageAnswer) -> String {
     if message.redeliveries > 0 {
         text.push_str(&format!(", delivered {} times before", message.redeliveries));
     }
+    if let Some(cause) = &message.dead_because {
+        text.push_str(&format!(", a dead letter because: {}", shown(cause)));
+    }
     if !message.path.is_empty() {
         let names = message.path_names.iter().map(Option::as_deref).chain(std::iter::repeat(None));
         let path = message.path.iter().zip(names);

@@ -80,6 +80,7 @@ public final class ActiveMqBroker {
         broker.setUseShutdownHook(false);
         int port = 0;
         String host = "127.0.0.1";
+        long maxFrame = 104857600;
         String announce = null;
         List<Bridge> bridges = new ArrayList<>();
         for (int i = 0; i + 1 < argv.length; i += 2) {
@@ -89,6 +90,7 @@ public final class ActiveMqBroker {
                 case "--name": broker.setBrokerName(value); break;
                 case "--port": port = Integer.parseInt(value); break;
                 case "--host": host = value; break;
+                case "--max-frame": maxFrame = Long.parseLong(value); break;
                 case "--data": broker.setDataDirectory(value); broker.setPersistent(true); break;
                 case "--announce": announce = value; break;
                 case "--discover": broker.addNetworkConnector(value).setName("found"); break;
@@ -113,7 +115,7 @@ public final class ActiveMqBroker {
             }
         }
         TransportConnector connector = broker.addConnector(
-            "tcp://" + host + ":" + port + "?wireFormat.maxFrameSize=104857600");
+            "tcp://" + host + ":" + port + "?wireFormat.maxFrameSize=" + maxFrame);
         connector.setName("openwire");
         if (announce != null) connector.setDiscoveryUri(new URI(announce));
         for (Bridge bridge : bridges) broker.addNetworkConnector(bridge.finished());

@@ -127,6 +127,11 @@ impl Message {
         1 + 4 + 1 + self.body.len()
     }
 
+    /// Bytes of its destination, with what says that there is one.
+    pub(crate) fn destination_bytes(&self) -> usize {
+        self.field(Slot::Destination).len()
+    }
+
     /// Whether the bytes are right for a peer of this form as they stand.
     ///
     /// Versions 3 to 9 have the same message, and 10 to 12, unless it carries a command.
