@@ -158,6 +158,21 @@ impl Queue {
         self.take_in(entry(message, Held::Shared(charge)), now, effects);
     }
 
+    /// Forgets those of the waiting messages that `which` picks.
+    pub fn discard(&mut self, which: impl Fn(&Message) -> bool, effects: &mut Effects) {
+        let mut from = i64::MIN;
+        while let Some(entry) = self.pending.first_from(from) {
+            let sequence = entry.sequence;
+            if which(&entry.message)
+                && let Some(entry) = self.take_pending(sequence)
+                && entry.persistent
+            {
+                effects.consumed.push(sequence);
+            }
+            from = sequence.saturating_add(1);
+        }
+    }
+
     /// Takes out all that waits.
     pub fn take_all(&mut self) -> Vec<Arc<Message>> {
         let mut all = Vec::new();

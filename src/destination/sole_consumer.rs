@@ -4,26 +4,10 @@
 use ferrymq_openwire::message::Message;
 use ferrymq_openwire::text::Text;
 
-use super::effects::Effects;
 use super::frames::{Frames, TooLarge};
 use super::queue::Queue;
 
 impl Queue {
-    /// Forgets those of the waiting messages that `which` picks.
-    pub fn discard(&mut self, which: impl Fn(&Message) -> bool, effects: &mut Effects) {
-        let mut from = i64::MIN;
-        while let Some(entry) = self.pending.first_from(from) {
-            let sequence = entry.sequence;
-            if which(&entry.message)
-                && let Some(entry) = self.take_pending(sequence)
-                && entry.persistent
-            {
-                effects.consumed.push(sequence);
-            }
-            from = sequence.saturating_add(1);
-        }
-    }
-
     /// What exceeds these frames, which are those of its one consumer, is a dead letter as soon as it
     /// would be dispatched: what waits for good fills the memory that producers wait for. None: there
     /// is no consumer, or it takes messages of any size.
