@@ -390,7 +390,7 @@ impl Queue {
             return;
         }
         if let Some(cause) = self.unfit(&entry.message) {
-            return effects.dead_letters.push(DeadLetter { message: entry.message, cause });
+            return effects.bury(entry.message, cause);
         }
         let Self { returns, ready, slots, exclusives, full, .. } = self;
         let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);
@@ -488,9 +488,7 @@ impl Queue {
             self.scanned = self.scanned.wrapping_add(1);
             match (taken, unfit) {
                 (Some(entry), _) if expired => effects.expired.push(entry.message),
-                (Some(Entry { message, .. }), Some(cause)) => {
-                    effects.dead_letters.push(DeadLetter { message, cause });
-                }
+                (Some(entry), Some(cause)) => effects.bury(entry.message, cause),
                 (Some(entry), None) => {
                     self.returns.count(subscription, &entry, now);
                     subscription.hand_over(SubscriptionKey(slot), entry, now, effects);
