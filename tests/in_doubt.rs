@@ -42,6 +42,15 @@ fn doubtful(node: &Node) -> u64 {
 /// Two brokers whose link is cut when messages have been forwarded: the far one has all of them and
 /// no answer has come back; or, if they are `lost`, it has none.
 async fn in_doubt(simulation: &Arc<Simulation>, lost: bool) -> (Machine, Machine) {
+    in_doubt_beside(simulation, lost, None).await
+}
+
+/// The same, with a consumer of several queues beside the one of this: the bridge has two demands.
+async fn in_doubt_beside(
+    simulation: &Arc<Simulation>,
+    lost: bool,
+    beside: Option<&str>,
+) -> (Machine, Machine) {
     let (near, far) = ("near", "far");
     let mut b = Machine::new(simulation, far, &[], 2);
     b.start().await;
@@ -49,12 +58,24 @@ async fn in_doubt(simulation: &Arc<Simulation>, lost: bool) -> (Machine, Machine
     a.start().await;
     let reader = simulation.client("early", far).await;
     let early = consumer(&reader).await;
+    let session = reader.session(AckMode::Auto);
+    let beside = match beside {
+        Some(names) => {
+            let options = ConsumerOptions::new(Destination::queue(names));
+            Some(session.consumer(options).await.unwrap())
+        }
+        None => None,
+    };
     let writer = simulation.client("writer", near).await;
     let session = writer.session(AckMode::Auto);
     let options = ProducerOptions::to(orders()).persistent(true);
     let producer = session.producer(options).await.unwrap();
     producer.send("0").await.unwrap();
-    assert_eq!(early.receive().await.unwrap().unwrap().text().unwrap().unwrap(), "0");
+    let mut first = all(&early, Duration::from_millis(500)).await;
+    if let Some(beside) = &beside {
+        first.extend(all(beside, Duration::from_millis(500)).await);
+    }
+    assert_eq!(first, [0]);
     sleep(Duration::from_millis(100)).await;
     // The demand stays while its consumer takes nothing.
     let slow = LinkConditions { latency: Duration::from_secs(3), ..LinkConditions::default() };
@@ -64,7 +85,12 @@ async fn in_doubt(simulation: &Arc<Simulation>, lost: bool) -> (Machine, Machine
         producer.send(number.to_string()).await.unwrap();
     }
     let came = if lost { Vec::new() } else { (1..=MESSAGES).collect() };
-    assert_eq!(all(&early, Duration::from_millis(500)).await, came);
+    let mut gone = all(&early, Duration::from_millis(500)).await;
+    if let Some(beside) = &beside {
+        gone.extend(all(beside, Duration::from_millis(500)).await);
+        gone.sort_unstable();
+    }
+    assert_eq!(gone, came);
     simulation.network.cut(near, far);
     simulation.network.set_direction(from, to, LinkConditions::default());
     sleep(Duration::from_secs(1)).await;
@@ -115,6 +141,22 @@ fn it_is_for_the_broker_that_may_have_it_when_that_comes_back() {
                 assert_eq!(a.node().status().destinations[0].waiting, 0);
             });
         }
+    }
+}
+
+#[test]
+fn no_other_demand_of_the_lost_link_makes_it_certain() {
+    for beside in ["orders,other", ">"] {
+        run(async {
+            let simulation = Arc::new(Simulation::new(1, LinkConditions::default()));
+            let (a, _b) = in_doubt_beside(&simulation, false, Some(beside)).await;
+            let reader = simulation.client("local", "near").await;
+            let local = consumer(&reader).await;
+            assert_eq!(all(&local, Duration::from_secs(5)).await, [] as [u32; 0], "{beside}");
+            simulation.network.heal("near", "far");
+            assert_eq!(all(&local, Duration::from_secs(60)).await, [] as [u32; 0], "{beside}");
+            assert_eq!(a.node().status().destinations[0].waiting, 0);
+        });
     }
 }
 

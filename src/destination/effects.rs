@@ -62,3 +62,10 @@ pub struct Effects {
     /// How many messages were held for the broker that may have them, and are not any more.
     pub doubtful: usize,
 }
+
+impl Effects {
+    /// Makes a message a dead letter.
+    pub(super) fn bury(&mut self, message: Arc<Message>, cause: Text) {
+        self.dead_letters.push(DeadLetter { message, cause });
+    }
+}

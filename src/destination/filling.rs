@@ -3,8 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::effects::{DeadLetter, Effects, SubscriptionKey};
-use super::entry::Entry;
+use super::effects::{Effects, SubscriptionKey};
 use super::queue::{Queue, note_first};
 use super::returns::{Judgement, Judging};
 
@@ -87,9 +86,7 @@ impl Queue {
             self.scanned = self.scanned.wrapping_add(1);
             match (taken, unfit) {
                 (Some(entry), _) if expired => effects.expired.push(entry.message),
-                (Some(Entry { message, .. }), Some(cause)) => {
-                    effects.dead_letters.push(DeadLetter { message, cause });
-                }
+                (Some(entry), Some(cause)) => effects.bury(entry.message, cause),
                 (Some(entry), None) => {
                     self.returns.count(subscription, &entry, now);
                     let persistent = entry.persistent;

@@ -397,7 +397,7 @@ impl Queue {
             return;
         }
         if let Some(cause) = self.unfit(&entry.message) {
-            return effects.dead_letters.push(DeadLetter { message: entry.message, cause });
+            return effects.bury(entry.message, cause);
         }
         let Self { returns, ready, slots, exclusives, full, .. } = self;
         let chosen = returns.choose(ready, slots, exclusives, &entry, full, now);

@@ -1,6 +1,6 @@
 //! The window of a consumer that several queues serve.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use ferrymq_openwire::destination::Destination;
@@ -31,10 +31,15 @@ struct State {
     window: Window<Handed>,
     /// Room that queues have reserved for what they are about to hand over.
     reserved: usize,
-    /// Queues that found no room, longest first, each once.
+    /// Queues that found no room, longest first; those that have left meanwhile are passed over.
     starved: VecDeque<MemberNumber>,
+    /// The same, each once.
+    waiting: HashSet<MemberNumber>,
     closed: bool,
 }
+
+/// So many queues may stand in a line that they have left.
+const FEW: usize = 64;
 
 #[derive(Debug)]
 struct Handed {
@@ -73,6 +78,7 @@ impl SharedWindow {
             window: Window::new(prefetch),
             reserved: 0,
             starved: VecDeque::new(),
+            waiting: HashSet::new(),
             closed: false,
         };
         Self { state: Mutex::new(state) }
@@ -86,7 +92,7 @@ impl SharedWindow {
             state.reserved += 1;
             return true;
         }
-        if !state.closed && !state.starved.contains(&member) {
+        if !state.closed && state.waiting.insert(member) {
             state.starved.push_back(member);
         }
         false
@@ -122,7 +128,14 @@ impl SharedWindow {
     /// The queue that has waited longest for room, if there is some.
     pub fn next_starved(&self) -> Option<MemberNumber> {
         let mut state = self.state.lock();
-        if state.has_room() { state.starved.pop_front() } else { None }
+        while state.has_room()
+            && let Some(member) = state.starved.pop_front()
+        {
+            if state.waiting.remove(&member) {
+                return Some(member);
+            }
+        }
+        None
     }
 
     /// Applies an acknowledgement.
@@ -188,6 +201,7 @@ impl SharedWindow {
         let mut state = self.state.lock();
         state.closed = true;
         state.starved.clear();
+        state.waiting.clear();
     }
 
     /// Nothing more is for this consumer, nor what it was handed after this message: that is no
@@ -196,6 +210,7 @@ impl SharedWindow {
         let mut state = self.state.lock();
         state.closed = true;
         state.starved.clear();
+        state.waiting.clear();
         let after = state.window.retire(last, from);
         let place = |handed: &Handed| (handed.member, handed.message.broker_sequence_id());
         after.iter().map(place).collect()
@@ -203,7 +218,12 @@ impl SharedWindow {
 
     /// A queue is gone, and does not wait any more.
     pub fn forget(&self, member: MemberNumber) {
-        self.state.lock().starved.retain(|other| *other != member);
+        let mut state = self.state.lock();
+        let State { starved, waiting, .. } = &mut *state;
+        waiting.remove(&member);
+        if starved.len() > 2 * waiting.len() + FEW {
+            starved.retain(|other| waiting.contains(other));
+        }
     }
 
     /// For each queue the last message up to this place in the order of dispatch, `through` being

@@ -79,8 +79,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Removes a destination at its owner's word. One that has consumers stays, unless the owner
-    /// gives them a time limit (as bridges do, whose own subscriptions end on their own).
+    /// Removes a destination at its owner's word. One that has consumers stays, unless it is a
+    /// temporary one and the owner gives them a time limit (as bridges do, whose own subscriptions
+    /// end on their own): others are anybody's, and their consumers would wait for nothing.
     pub fn remove_destination(
         &self,
         info: &DestinationInfo,
@@ -95,7 +96,8 @@ impl Broker {
             let foreign = TemporaryError::Foreign(address.clone());
             return if network { Ok(()) } else { Err(foreign) };
         }
-        if !self.end_destination(&mut registry, address, info.timeout == 0) {
+        let spares = info.timeout == 0 || !address.kind().is_temporary();
+        if !self.end_destination(&mut registry, address, spares) {
             return Err(TemporaryError::InUse(address.clone()));
         }
         Ok(())

@@ -223,13 +223,14 @@ impl Forwarder {
         self.flush(local);
         let mut numbers: Vec<_> = self.windows.keys().copied().collect();
         numbers.sort_unstable();
-        for number in numbers {
-            let lasts = |window: &Window| window.destination.kind() == DestinationKind::Queue;
-            if !self.windows.get(&number).is_some_and(lasts) {
-                self.remove(number, local);
-                continue;
-            }
-            self.retire(number, local);
+        let lasts = |window: &Window| window.destination.kind() == DestinationKind::Queue;
+        let (queues, others): (Vec<_>, Vec<_>) =
+            numbers.into_iter().partition(|number| self.windows.get(number).is_some_and(lasts));
+        others.into_iter().for_each(|number| self.remove(number, local));
+        // All before any: what one gives back in doubt must not go to another one of this bridge,
+        // which would give it back as never sent.
+        queues.iter().for_each(|number| self.retire(*number, local));
+        for number in queues {
             if let Some(window) = self.close(number) {
                 local.request(window.removal_in_doubt());
             }
