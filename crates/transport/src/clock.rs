@@ -14,7 +14,8 @@ use tokio::time::Instant;
 /// their own: timestamps and expirations.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    epoch_millis: i64,
+    /// When it started, since 1970: exactly, so that two of one machine agree.
+    epoch: Duration,
     started: Instant,
     ahead: WallOffset,
     /// Whether there is a machine's clock to follow; a test's or a simulation's advances with tokio's.
@@ -36,20 +37,23 @@ impl WallOffset {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self { system: true, ..Self::starting_at(since_1970().map_or(0, millis)) }
+        Self { system: true, ..Self::starting(since_1970().unwrap_or_default()) }
     }
 
     /// A clock that shows `epoch_millis` now and advances with tokio's clock, which a test or a
     /// simulation pauses.
     pub fn starting_at(epoch_millis: i64) -> Self {
-        let ahead = WallOffset::default();
-        Self { epoch_millis, started: Instant::now(), ahead, system: false }
+        Self::starting(Duration::from_millis(u64::try_from(epoch_millis).unwrap_or_default()))
+    }
+
+    fn starting(epoch: Duration) -> Self {
+        Self { epoch, started: Instant::now(), ahead: WallOffset::default(), system: false }
     }
 
     /// What the machine's clock showed when this one was made, and what has elapsed since. It never
     /// jumps.
     pub fn now_millis(&self) -> i64 {
-        self.epoch_millis.saturating_add(millis(self.started.elapsed()))
+        millis(self.epoch.saturating_add(self.started.elapsed()))
     }
 
     /// What the machine's clock shows.
