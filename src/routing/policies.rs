@@ -18,7 +18,7 @@ use crate::destination::{Audit, AuditSettings, MemoryAccount, RedeliveryPolicy};
 const IN_DOUBT_HOLD: i64 = 30_000;
 /// Bytes of messages that a queue holds in memory of a longer backlog, unless a policy gives it a
 /// memory limit.
-const WINDOW: u64 = 8 * 1024 * 1024;
+const WINDOW: u64 = 6 * 1024 * 1024;
 /// How much of a memory limit a backlog may take, in percent (ActiveMQ's
 /// `cursorMemoryHighWaterMark`).
 const WATER_MARK: u64 = 70;
