@@ -57,8 +57,8 @@ impl Broker {
     }
 
     /// Why a transaction cannot be committed now, if the store has no room for it; asking makes the
-    /// store tell of room later. If it has, that is nobody else's until the transaction ends. What were committed all the same would be put off, and all after it
-    /// would wait.
+    /// store tell of room later. If it has, that is nobody else's until the transaction ends. What
+    /// were committed all the same would be put off, and all after it would wait.
     pub fn hindrance(&self, work: &Work) -> Option<String> {
         let copies = |address: &Destination| match self.directory.find(address) {
             Some(Living::Topic(topic)) => topic.copies().map_or(0, |copies| copies.len()),
